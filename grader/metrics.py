@@ -1,0 +1,99 @@
+"""Metric data points as CloudWatch would have received them.
+
+The emulator, the account's door and the log reader all write here; alarms, dashboards and criteria
+read. Units and dimensions are kept apart, because CloudWatch never converts or merges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+Dimensions = tuple[tuple[str, str], ...]
+
+
+def dimensions(values: Mapping[str, str] | None = None, /, **more: str) -> Dimensions:
+    """Dimensions in the one order in which they are compared: by name."""
+    return tuple(sorted({**(values or {}), **more}.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """What makes a metric a metric of its own: namespace, name, dimensions and unit."""
+
+    namespace: str
+    name: str
+    dimensions: Dimensions
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Datum:
+    """``count`` observations of ``value`` at ``time_ms`` (milliseconds since the epoch)."""
+
+    time_ms: int
+    value: float
+    count: float = 1.0
+
+
+class Metrics:
+    """All series of one account, in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self._series: dict[SeriesKey, list[Datum]] = {}
+
+    def put(
+        self,
+        namespace: str,
+        name: str,
+        value: float,
+        time_ms: int,
+        *,
+        unit: str = "None",
+        dims: Dimensions = (),
+        count: float = 1.0,
+    ) -> None:
+        """Record one data point. ``unit`` is CloudWatch's name for it, "None" when there is none."""
+        key = SeriesKey(namespace, name, dims, unit)
+        self._series.setdefault(key, []).append(Datum(time_ms, value, count))
+
+    def put_all(
+        self,
+        namespace: str,
+        name: str,
+        values: Mapping[float, int],
+        time_ms: int,
+        *,
+        unit: str = "None",
+        dims: Dimensions = (),
+    ) -> None:
+        """Record several values of one moment; ``values`` says how often each was observed."""
+        if values:
+            series = self._series.setdefault(SeriesKey(namespace, name, dims, unit), [])
+            series += [Datum(time_ms, value, count) for value, count in values.items()]
+
+    def __iter__(self) -> Iterator[SeriesKey]:
+        return iter(self._series)
+
+    def data(self, key: SeriesKey) -> list[Datum]:
+        """The data points of one series, in the order of their arrival."""
+        return self._series.get(key, [])
+
+    def find(
+        self, namespace: str, name: str, dims: Dimensions | None = None, unit: str | None = None
+    ) -> list[Datum]:
+        """Data points of every series that matches; None matches anything."""
+        found: list[Datum] = []
+        for key, data in self._series.items():
+            if (
+                key.namespace == namespace
+                and key.name == name
+                and (dims is None or key.dimensions == dims)
+                and (unit is None or key.unit == unit)
+            ):
+                found += data
+        return sorted(found, key=lambda datum: datum.time_ms)
+
+    def total(self, namespace: str, name: str, dims: Dimensions | None = None) -> float:
+        """Sum over all matching data points."""
+        return sum(datum.value * datum.count for datum in self.find(namespace, name, dims))
