@@ -1,0 +1,235 @@
+"""The stage on which a lab's scenarios are played.
+
+One Stage is one grading of one folder: the learner's template resolved once, a fresh account for
+every scenario, each scenario played once however many criteria look at it, and findings that say
+where in the learner's files to look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
+
+from grader import lint, template
+from grader.function import HangBudget, Invocation, Nursery
+from grader.grade import Criterion, Finding, Unmet, Unreached
+from grader.lab import Lab
+from grader.pipeline import Pipeline
+from grader.template import Problem, Stack
+
+Played = TypeVar("Played")
+
+TEMPLATE = "template.yaml"
+HANDLER = "handler.py"
+
+# A lint that has not answered by then is left out, and the grade says so. Real seconds, far above
+# the second that it takes.
+LINT_LIMIT_S = 30.0
+
+
+class Stage:
+    """What a check works with; see the module's docstring.
+
+    ``notes`` are sentences about this run (a real-time limit that was met, a lint that did not
+    run); ``advice`` are sentences that cost no points.
+    """
+
+    def __init__(self, folder: Path, *, lab: Lab, seed: int, nursery: Nursery) -> None:
+        self.folder = folder
+        self.lab = lab
+        self.seed = seed
+        self.nursery = nursery
+        self.notes: list[str] = []
+        self.advice: list[str] = []
+        self.criterion: Criterion | None = None
+        self._text = _read(folder / TEMPLATE)
+        self._lint = lint.start(folder / TEMPLATE)
+        self._stack: Stack | None = None
+        self._problems: list[Problem] | None = None
+        self._told: dict[str, Criterion | None] = {}
+        self._played: dict[str, Any] = {}
+        self._open: list[Pipeline] = []
+        self.hangs = HangBudget()
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pipeline in self._open:
+            pipeline.close()
+        self._lint.close()
+
+    def begin(self, criterion: Criterion) -> None:
+        """The next findings are about ``criterion``."""
+        self.criterion = criterion
+
+    # -- the template ------------------------------------------------------------------------
+
+    @property
+    def stack(self) -> Stack:
+        """The learner's template, resolved.
+
+        Raises Unmet for the first criterion that asks when the template cannot be deployed, and
+        Unreached for the others, so that one mistake is told once.
+        """
+        if self._problems is None:
+            self._resolve()
+        if self._problems:
+            self._refuse(self._problems)
+        assert self._stack is not None
+        return self._stack
+
+    def _resolve(self) -> None:
+        self._problems = []
+        try:
+            self._stack = template.resolve(self._text, path=TEMPLATE)
+        except template.TemplateProblems as problems:
+            self._problems = list(problems.problems)
+        report = self._lint.report(LINT_LIMIT_S)
+        if report.note:
+            self.notes.append(report.note)
+        told = {problem.line for problem in self._problems}
+        self._problems += [error for error in report.errors if error.line not in told]
+        self.advice += [f"{TEMPLATE}:{one.line} {one.sentence}" for one in report.warnings]
+
+    def _refuse(self, problems: list[Problem]) -> NoReturn:
+        first = problems[0]
+        more = f" ({len(problems) - 1} more below it)" if len(problems) > 1 else ""
+        finding = self.finding(
+            rule="The template can be deployed.",
+            input=f"{TEMPLATE} as it stands",
+            expected="a template that CloudFormation and AWS accept",
+            observed=first.sentence + more,
+            why="A stack that cannot be created processes nothing; CloudFormation rolls it back.",
+            where=self.line(TEMPLATE, first.line),
+            page="reference/templates",
+        )
+        others = [
+            replace(finding, observed=problem.sentence, where=self.line(TEMPLATE, problem.line))
+            for problem in problems[1:]
+        ]
+        self.stop("template", finding, others)
+
+    def stop(self, cause: str, finding: Finding, further: Sequence[Finding] = ()) -> NoReturn:
+        """Nothing can be decided because of ``cause``.
+
+        Raises Unmet for the criterion that meets the cause first and Unreached for the others, so
+        that one mistake is told once.
+        """
+        if self._told.setdefault(cause, self.criterion) == self.criterion:
+            raise Unmet(finding, further)
+        raise Unreached(finding)
+
+    # -- scenarios ---------------------------------------------------------------------------
+
+    def deploy(self, **options: Any) -> Pipeline:
+        """A fresh account with the learner's stack in it; options as ``Pipeline.deploy``."""
+        options.setdefault("seed", self.seed)
+        pipeline = Pipeline.deploy(
+            self.stack, code=self.folder, nursery=self.nursery, hangs=self.hangs, **options
+        )
+        self._open.append(pipeline)
+        return pipeline
+
+    def play(self, scenario: Callable[[Stage], Played]) -> Played:
+        """Play ``scenario`` once and remember what came of it, also when it was stopped."""
+        name = scenario.__name__
+        if name not in self._played:
+            try:
+                self._played[name] = scenario(self)
+            except (Unmet, Unreached) as stopped:
+                self._played[name] = Unreached(stopped.finding)
+                raise
+            if self.hangs.exhausted:
+                self._note_once(
+                    "The function hung again and again: the plays were cut short, and what they "
+                    "left undecided counts as unreached."
+                )
+        outcome = self._played[name]
+        if isinstance(outcome, Unreached):
+            raise Unreached(outcome.finding)
+        return outcome
+
+    def _note_once(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    # -- findings ----------------------------------------------------------------------------
+
+    def finding(
+        self,
+        *,
+        rule: str,
+        input: str,
+        expected: str,
+        observed: str,
+        why: str,
+        where: str,
+        page: str,
+    ) -> Finding:
+        """A finding on the criterion at hand, with its next move filled in."""
+        assert self.criterion is not None
+        number, task = self.lab.number, self.criterion.task
+        return Finding(
+            rule=rule,
+            input=input,
+            expected=expected,
+            observed=observed,
+            why=why,
+            where=where,
+            next=f"labs grade {number} --only {self.criterion.id}   |   labs hint {number} {task}",
+            page=page,
+        )
+
+    def line(self, name: str, number: int | None) -> str:
+        """``name:number`` with the line quoted, or the sentence that it cannot be located."""
+        lines = _read(self.folder / name).splitlines()
+        if number is None or not 1 <= number <= len(lines):
+            return f"{name} (the line cannot be located)"
+        return f"{name}:{number}  {lines[number - 1].strip()}"
+
+    def property_line(self, logical_id: str, *path: str | int) -> str:
+        """Where a property of a resource stands, or the resource itself when it is absent."""
+        resource = self.stack.resources.get(logical_id)
+        if resource is None:
+            return f"{TEMPLATE} (there is no {logical_id})"
+        return self.line(TEMPLATE, resource.line_of(*path))
+
+    def handler_line(self, pattern: str | None = None, invocation: Invocation | None = None) -> str:
+        """Where in the handler to look: the innermost frame of an error, or a line by pattern."""
+        if invocation is not None and invocation.result is not None:
+            payload = invocation.result.payload
+            trace = payload.get("stackTrace", []) if isinstance(payload, dict) else []
+            for frame in reversed(trace):
+                found = re.search(r'([\w.-]+\.py)", line (\d+)', str(frame))
+                if found and (self.folder / found[1]).exists():
+                    return self.line(found[1], int(found[2]))
+        if pattern is not None:
+            for number, text in enumerate(_read(self.folder / HANDLER).splitlines(), start=1):
+                if re.search(pattern, text):
+                    return self.line(HANDLER, number)
+        return f"{HANDLER} (no single line can be named)"
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def error_text(invocation: Invocation) -> str:
+    """How an invocation ended, in words: its error, or that it returned."""
+    result = invocation.result
+    if result is None:
+        return "it never ended"
+    if result.kind == "returned":
+        return "it returned"
+    text = f"{result.error_type}: {result.error_message}" if result.error_message else ""
+    return text or str(result.error_type) or result.kind
