@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+# Before anything imports boto3: a test run must never see a real account or a real profile.
+for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_", "BOTO"))]:
+    del os.environ[name]
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_ACCOUNT_ID_ENDPOINT_MODE="disabled",
+    AWS_EC2_METADATA_DISABLED="true",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+)
+
+
+@pytest.fixture(scope="session", name="nursery")
+def _nursery() -> Iterator[object]:
+    """One running function nursery for all tests of a session."""
+    from grader.function import Nursery
+
+    nursery = Nursery.start()
+    yield nursery
+    nursery.close()
