@@ -14,15 +14,22 @@ from typing import Any, Literal, Protocol
 class Refused(Exception):
     """AWS would not accept this value; ``code`` and ``message`` are AWS's where they are known.
 
-    ``parameter`` is the CloudFormation property or API member at fault, so that a caller can
-    find the learner's line.
+    ``parameter`` is the CloudFormation property or API member at fault and ``resource`` the
+    logical id of its resource, where they are known, so that a caller can find the learner's line.
     """
 
-    def __init__(self, code: str, message: str, parameter: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        parameter: str | None = None,
+        resource: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.parameter = parameter
+        self.resource = resource
 
 
 @dataclass(frozen=True, slots=True)
