@@ -1,0 +1,117 @@
+"""cfn-lint beside the grading: its findings, and its own failures as notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grader import lint
+
+TEMPLATE = """\
+Metadata:
+  cfn-lint:
+    config: {ignore_checks: [E], append_rules: [rules]}
+Parameters:
+  Unused: {Type: String, Default: x}
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Metadata:
+      cfn-lint: {config: {ignore_checks: [E3030]}}
+    Properties:
+      BillingMode: PAY_PER_REQUESTS
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      ProvisionedThroughput: {ReadCapacityUnits: 1, WriteCapacityUnits: 1}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: "sts:AssumeRole"}
+  Totals:
+    Type: AWS::Lambda::Function
+    Properties: {Code: ., Handler: a.b, Runtime: python3.9, Role: !GetAtt Role.Arn}
+"""
+
+
+def test_errors_warnings_and_nothing_that_a_template_can_switch_off(tmp_path: Path) -> None:
+    """One run: the template's settings and a settings file beside it are not read, a local Code
+    is no finding, and runtimes are not judged by today's date."""
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    (tmp_path / ".cfnlintrc").write_text("ignore_checks: [E, W]\n")
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    running = lint.start(path)
+    report = running.report(60)
+    running.close()
+    assert report.note is None
+    assert [(one.rule, one.line) for one in report.errors] == [("E3030", 12)]
+    assert report.errors[0].sentence.startswith("Orders.BillingMode: ")
+    assert report.errors[0].path == "template.yaml"
+    assert [one.rule for one in report.warnings] == ["W2001"]
+    assert [one.line for one in running.findings(0)] == [5, 12]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_that_takes_too_long_is_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    running = lint.start(path)
+    report = running.report(0)
+    running.close()
+    assert report.errors == report.warnings == ()
+    assert report.note is not None
+    assert "had not answered after 0 seconds" in report.note
+
+
+class _Ended:
+    """A process that ended; ``communicate`` as subprocess.Popen has it."""
+
+    pid = 0
+
+    def __init__(self, returncode: int, out: bytes, error: bytes) -> None:
+        self.returncode = returncode
+        self.output = (out, error)
+
+    def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
+        return self.output
+
+    def poll(self) -> int:
+        return self.returncode
+
+
+@pytest.mark.parametrize(
+    ("returncode", "out", "error", "words"),
+    [
+        (1, b"", b"Traceback\nMemoryError\n", "it ended with MemoryError"),
+        (-9, b"", b"", "it ended with -9"),
+        (0, b"no JSON", b"", "could not be read"),
+        (0, b'[{"rule": 1}]', b"", "could not be read"),
+        (
+            0,
+            b'[{"rule": "E0002", "level": "error", "line": 1, "column": 1, "path": [],'
+            b' "message": "Unknown exception while processing rule E1"}]',
+            b"",
+            "Unknown exception",
+        ),
+    ],
+)
+def test_cfn_lints_own_failure_is_a_note_and_no_error(
+    returncode: int, out: bytes, error: bytes, words: str
+) -> None:
+    running = lint.Lint(_Ended(returncode, out, error), "template.yaml")  # type: ignore[arg-type]
+    report = running.report(1)
+    assert report.errors == ()
+    assert report.note is not None and words in report.note
+    assert report.note.startswith("cfn-lint")
+
+
+def test_a_file_that_is_not_there_is_not_lints_to_tell(tmp_path: Path) -> None:
+    running = lint.start(tmp_path / "template.yaml")
+    assert running.report(1) == lint.Report()
+    running.close()
