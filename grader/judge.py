@@ -120,11 +120,14 @@ def scenarios(lab: Lab) -> list[str]:
 def timeline(lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None) -> Iterator[str]:
     """The lines of ``labs run``: what the lab's scenario did, batch by batch.
 
-    Raises KeyError when ``scenario`` is none of `scenarios`, and `grade.Unmet` when nothing can be
-    played because of the learner's files.
+    Raises KeyError with a sentence when ``scenario`` is none of `scenarios`, and `grade.Unmet`
+    when nothing can be played because of the learner's files.
     """
     told = checks.timelines(lab.number, lab.slug)
-    tell = told[scenario or next(iter(told))]
+    name = scenario or next(iter(told))
+    if name not in told:
+        raise KeyError(f"{name}: lab {lab.number} has the scenarios {', '.join(told)}.")
+    tell = told[name]
     with clean_environment(), tempfile.TemporaryDirectory(prefix="labs-") as place:
         from grader.function import Nursery
 

@@ -388,7 +388,7 @@ def test_neighbours_counted(stage: Stage, expect: Expect) -> None:
         not missing,
         lambda: stage.finding(
             rule="Good records that share a batch with a bad one are counted.",
-            input=f"{len(day.good)} good orders with 2 bad ones between them",
+            input=f"{len(day.good)} good orders with {len(day.bad)} bad ones between them",
             expected=f"{len(day.good)} of them counted an hour later",
             observed=f"{len(day.good) - len(missing)} counted; missing: " + shop.names_of(missing),
             why="One producer's bug must not cost the other merchants their orders.",
@@ -400,8 +400,8 @@ def test_neighbours_counted(stage: Stage, expect: Expect) -> None:
         not given_up,
         lambda: stage.finding(
             rule="Only the bad records are given up.",
-            input=f"{len(day.good)} good orders with 2 bad ones between them",
-            expected="notes that name 2 records, the bad ones",
+            input=f"{len(day.good)} good orders with {len(day.bad)} bad ones between them",
+            expected=f"notes that name {len(day.bad)} records, the bad ones",
             observed=f"notes that also name {len(given_up)} good ones: " + shop.names_of(given_up),
             why="Whoever replays the notes replays good records too; and a good record that is "
             "given up before it was processed is lost.",
@@ -501,7 +501,7 @@ def test_filter_complete(stage: Stage, expect: Expect) -> None:
         not lost,
         lambda: stage.finding(
             rule="Every INSERT, MODIFY and REMOVE of an order passes the filter.",
-            input=f"{written} changes of orders after the mapping had started, 2 of them bad",
+            input=f"{written} changes of orders once the mapping runs, {len(day.bad)} of them bad",
             expected=f"{written} of them reach the function",
             observed=f"{written - len(lost)} reach it; missing: " + listed(lost),
             why="What a filter drops is gone: no invocation, no note, no error. A REMOVE has no "
@@ -536,7 +536,7 @@ def test_role_sufficient(stage: Stage, expect: Expect) -> None:
         lambda: stage.finding(
             rule="The function's role allows what the function, the mapping and the destination "
             "need.",
-            input="orders placed, changed, deleted, and two bad ones",
+            input="orders placed, changed, deleted, and three bad ones",
             expected="nothing is denied",
             observed=f"{denied[0]} was denied ({len(denied)} denials in all)",
             why="A role that lacks a right fails at the first real use: an AccessDenied in the "
@@ -571,12 +571,16 @@ def _forbidden(stage: Stage) -> list[tuple[str, str, str]]:
 
     return [
         ("dynamodb:PutItem", orders, "it only reads the orders' stream"),
+        ("dynamodb:UpdateItem", orders, "it only reads the orders' stream"),
         ("dynamodb:DeleteItem", orders, "it only reads the orders' stream"),
+        ("dynamodb:GetItem", orders, "the records hold all it needs"),
+        ("dynamodb:Scan", orders, "the records hold all it needs"),
         ("dynamodb:DeleteTable", totals, "it writes items and owns no table"),
         ("dynamodb:DeleteTable", orders, "it writes items and owns no table"),
         ("dynamodb:UpdateTable", totals, "it writes items and owns no table"),
         ("dynamodb:GetItem", arn("dynamodb", "table/Payroll"), "this table is not its business"),
         ("dynamodb:PutItem", arn("dynamodb", "table/Payroll"), "this table is not its business"),
+        ("dynamodb:UpdateItem", arn("dynamodb", "table/Payroll"), "this table is not its business"),
         ("sqs:SendMessage", arn("sqs", "Payments"), "this queue is not its destination"),
         ("sqs:DeleteQueue", arn("sqs", "Payments"), "it never deletes a queue"),
         ("sns:Publish", arn("sns", "Announcements"), "this topic is not its destination"),

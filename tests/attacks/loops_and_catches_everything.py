@@ -1,0 +1,39 @@
+"""Never ends and ignores every exception and signal."""
+
+import os
+
+import boto3
+
+dynamodb = boto3.client("dynamodb")
+
+
+def count(record):
+    """What an honest beginner would do: new orders only, with a bare ADD."""
+    if record["eventName"] != "INSERT":
+        return
+    order = record["dynamodb"]["NewImage"]
+    dynamodb.update_item(
+        TableName=os.environ["TOTALS_TABLE"],
+        Key={"merchant": order["merchant"]},
+        UpdateExpression="ADD #total :amount, orders :one",
+        ExpressionAttributeNames={"#total": "total"},
+        ExpressionAttributeValues={":amount": {"N": order["amount"]["N"]}, ":one": {"N": "1"}},
+    )
+
+
+import signal
+
+for number in range(1, signal.NSIG):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+
+
+def handler(event, context):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue
