@@ -10,6 +10,7 @@ import filecmp
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -35,6 +36,7 @@ TELLING_LINE = 12
 
 NOTES = "NOTES.md"
 CLI_PAGE = "docs/reference/cli.md"
+TEMPLATES_PAGE = "docs/reference/templates.md"
 
 Grader = Callable[[Lab, Path, int], Grade]
 Progress = Callable[[str], None]
@@ -75,8 +77,7 @@ def check(
     found: list[Problem] = []
     if not only:
         found += _strangers(root, every)
-        if drift := _page_drift(root):
-            found.append(drift)
+        found += _page_drift(root)
     for lab in wanted:
         goals: list[Criterion] = []
         try:
@@ -302,17 +303,17 @@ def sync(root: Path) -> list[str]:
             if not (target / name).is_file() or (target / name).read_bytes() != content:
                 write_whole(target / name, content)
                 done.append(f"{lab.name}/{name} copied to grader/starters")
-    if _page_drift(root):
-        write_whole(root / CLI_PAGE, cli_reference().encode())
-        done.append(f"{CLI_PAGE} written")
+    for drift in _page_drift(root):
+        write_whole(root / drift.where, GENERATED[drift.where]().encode())
+        done.append(f"{drift.where} written")
     return done
 
 
-def _page_drift(root: Path) -> Problem | None:
-    page = root / CLI_PAGE
-    if page.is_file() and page.read_text(encoding="utf-8") == cli_reference():
-        return None
-    return Problem(CLI_PAGE, "it is not what the commands say: labs dev sync writes it.")
+def _page_drift(root: Path) -> Iterator[Problem]:
+    for name, text in GENERATED.items():
+        page = root / name
+        if not page.is_file() or page.read_text(encoding="utf-8") != text():
+            yield Problem(name, "it is not what the code says: labs dev sync writes it.")
 
 
 def cli_reference() -> str:
@@ -545,3 +546,34 @@ _RIGHT = """\
 
 One folder an answer, built another way than the solution. Each must win every point.
 """
+
+
+def templates_reference() -> str:
+    """What the resolver knows of CloudFormation as Markdown, from its own table."""
+    from grader import template
+
+    parts = [
+        "# Templates: what is acted out\n",
+        "<!-- Written by `labs dev sync` from grader/template. Do not edit. -->\n",
+        "A lab's `template.yaml` is real CloudFormation: `aws cloudformation package` and `deploy` "
+        "take it as it stands. Before a lab is played, the template is resolved as CloudFormation "
+        "would resolve it: parameters, mappings, conditions, and the functions Ref, GetAtt, Sub, "
+        "Join, Select, Split, If, FindInMap, GetAZs, Base64 and the condition functions. What is "
+        "wrong is told with its line. A type, property or function that is not in the tables below "
+        "is refused by name, so that nothing is silently ignored.\n",
+        "*Acted out* means that the labs behave accordingly. *Kept* means that AWS knows it, that "
+        "it changes nothing in the labs, and that a criterion may still look at it. *Refused* "
+        "means that AWS knows it and the labs do not act it out.\n",
+    ]
+    words = {"emulated": "acted out", "harmless": "kept", "refused": "refused"}
+    for kind, rows in groupby(template.support(), key=lambda one: one.type):
+        parts.append(f"## `{kind}`\n")
+        lines = [f"| `{row.property}` | {words[row.use]} | {row.note} |" for row in rows]
+        parts.append("\n".join(["| property | here | note |", "|---|---|---|", *lines]) + "\n")
+    return "\n".join(parts)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    CLI_PAGE: cli_reference,
+    TEMPLATES_PAGE: templates_reference,
+}

@@ -182,9 +182,17 @@ class Pipeline:
             emf.record(extraction.points, self.metrics)
             self.unextracted.extend(extraction.problems)
 
-        self.functions[resource.logical_id] = FunctionHost(
-            spec, self.clock, nursery, answer, seed=self.seed, log=log, hangs=self.hangs
-        )
+        try:
+            self.functions[resource.logical_id] = FunctionHost(
+                spec, self.clock, nursery, answer, seed=self.seed, log=log, hangs=self.hangs
+            )
+        except (FileNotFoundError, ValueError) as error:
+            raise Refused(
+                "InvalidParameterValueException",
+                f"The code of {resource.logical_id} cannot be packaged: {error}.",
+                "Code",
+                resource.logical_id,
+            ) from None
 
     def _add_mapping(self, resource: Resource) -> None:
         """Create the mapping as CloudFormation would; keep AWS's refusal when it refuses."""
@@ -404,16 +412,27 @@ def _unaccepted(invocation: Invocation, records: list[Record]) -> list[Record]:
 
 
 def function_spec(resource: Resource, code: Path, stack: Stack) -> FunctionSpec:
-    """What the function process needs to know of an ``AWS::Lambda::Function``."""
+    """What the function process needs to know of an ``AWS::Lambda::Function``.
+
+    Refused when its code is not a folder beside the template.
+    """
     given = resource.properties
     logging = given.get("LoggingConfig", {})
     place = given.get("Code")
+    if not isinstance(place, str) or "://" in place:
+        raise Refused(
+            "NotEmulated",
+            f"{resource.logical_id}: Code is a folder beside the template here, such as `.`; "
+            "`aws cloudformation package` puts it into a bucket for you.",
+            "Code",
+            resource.logical_id,
+        )
     return FunctionSpec(
         name=resource.physical_id,
         arn=resource.attributes["Arn"],
         role=str(given["Role"]),
         handler=str(given["Handler"]),
-        code=code / place if isinstance(place, str) else code,
+        code=code / place,
         environment={
             name: str(value)
             for name, value in given.get("Environment", {}).get("Variables", {}).items()

@@ -42,7 +42,8 @@ def clone(tmp_path: Path) -> Path:
     write(tmp_path, "solutions/07-fan-out/NOTES.md", "Why.\n")
     write(tmp_path, "grader/checks/lab07_fan_out.py", "")
     write(tmp_path, "docs/modules/07-fan-out.md", "# Fan out\n")
-    write(tmp_path, course.CLI_PAGE, course.cli_reference())
+    for name, text in course.GENERATED.items():
+        write(tmp_path, name, text())
     return tmp_path
 
 
@@ -352,7 +353,8 @@ def _in_order(lab: Lab, folder: Path, seed: int) -> Grade:
 
 def test_the_command_reference_is_what_the_commands_say() -> None:
     """`labs dev sync` writes docs/reference/cli.md anew."""
-    assert (ROOT / course.CLI_PAGE).read_text(encoding="utf-8") == course.cli_reference()
+    for name, text in course.GENERATED.items():
+        assert text() == (ROOT / name).read_text(encoding="utf-8"), name
 
 
 def test_the_reference_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
