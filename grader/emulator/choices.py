@@ -1,0 +1,91 @@
+"""What AWS does not document, and what the emulator does instead: every such choice, in one place.
+
+A lab must never be decided by one of these. They exist because an emulator has to do *something*;
+each says what, and why that and not another thing. Times are milliseconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# How long a mapping takes from one state to the next (Creating to Enabled, Disabling to Disabled).
+# AWS says that polling "may take several minutes" to begin, stop or restart
+# (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html). One minute is long enough to make
+# LATEST miss what a careless deployment writes in the meantime, and short enough for a scenario.
+STATE_CHANGE_MS = 60_000
+
+# Pause before retry n: 250 ms (one poll), doubled each time, at most one minute.
+# The schedule is undocumented. A recording of AWS shows an always-failing function with a maximum
+# record age of 60 seconds invoked 8 times; this schedule invokes it at 0, 0.25, 0.75, 1.75, 3.75,
+# 7.75, 15.75 and 31.75 seconds: 8 times. Three retries are over within two seconds.
+FIRST_RETRY_MS = 250
+LONGEST_RETRY_MS = 60_000
+
+# The pause before what is left of a batch that made progress, or before the parts of a split
+# batch: none. The next attempt is at something new, so there is nothing to back off from yet.
+PROGRESS_PAUSE_MS = 0
+
+# How long the poller waits after it was refused to read the stream. Permissions rarely come back
+# between two polls.
+UNREADABLE_PAUSE_MS = 60_000
+
+# With an empty stream, the poller sleeps until the next write: it looks again on its own grid of
+# one poll every 250 ms. When a page ended because it was full, the next page is read at once.
+# AWS documents only the base rate of 4 polls a second.
+
+# A batching window in which nothing came is followed by the next one, back to back. AWS documents
+# that a window starts when the previous invocation finishes, not what follows an empty window.
+
+# With ParallelizationFactor above 1: the lane comes from a CRC-32 of the item's full key; the
+# checkpoint of the shard stands before its oldest unfinished record; finished records above it
+# are remembered and not delivered again after a pause of the mapping. AWS publishes neither hash
+# nor checkpoint.
+
+# Disabling, updating or changing the function lets running invocations finish; batches that wait
+# for a retry go back to the shard and start again with a fresh retry budget. Undocumented.
+
+# A record that leaves the stream at 24 hours while its batch is retried is lost without a note
+# and is not counted as dropped: "excludes records trimmed by the stream" is all that AWS says
+# (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html).
+
+# Tumbling windows. The final call of a window carries no records. A state above 1 MB ends its
+# window with the next call; later records of the same span open a second window with the same
+# borders and an empty state. When the final call has used up its retries, the state is given up
+# without a note, because there is no record to name in one.
+
+# FailedInvokeEventCount after a partial response counts the records that will come again, not
+# only the ones listed. A throttled attempt counts in InvokedEventCount and FailedInvokeEventCount.
+
+# Errors and Throttles get a zero for every invocation that had none, so that a healthy minute is
+# a zero and a silent minute is a gap. Metrics of one minute are published together, as one data
+# point a distinct value, with the minute's start as their time: "1-minute data" is what AWS sends.
+
+# The S3 note's ``payload`` is a JSON text, as the documentation says
+# (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html).
+
+# What one GetRecords call by the poller takes, for SuccessfulRequestLatency only.
+GET_RECORDS_LATENCY_MS = 8
+
+
+def retry_delay_ms(failures: int) -> int:
+    """The pause after ``failures`` (1 or more) attempts in a row without progress."""
+    # Beyond 2**20 times the first pause the limit holds anyway; do not shift by thousands.
+    return min(FIRST_RETRY_MS << min(failures - 1, 20), LONGEST_RETRY_MS)
+
+
+def split_at(records: int) -> int:
+    """How many of ``records`` (2 or more) go into the first half of a bisected batch.
+
+    The smaller half first when the number is odd: undocumented, and the sooner a poison record
+    stands alone at the front, the less is repeated.
+    """
+    return records // 2
+
+
+def is_empty_answer(payload: Any) -> bool:
+    """Whether an answer without an object counts as "nothing failed".
+
+    ``null``, ``[]`` (recorded on DynamoDB) and ``""`` (recorded on Kinesis) do. Any other text,
+    number, boolean or list cannot be read as a response and is a complete failure here.
+    """
+    return payload is None or payload == "" or payload == []

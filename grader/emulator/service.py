@@ -1,0 +1,210 @@
+"""The event source mappings of one account: create, get, list, update and delete them.
+
+Requests and answers are those of the Lambda API; refusals carry AWS's codes and, where they are
+known, its sentences.
+https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from grader.clock import Clock
+from grader.emulator.choices import STATE_CHANGE_MS
+from grader.emulator.concurrency import Concurrency
+from grader.emulator.journal import Journal
+from grader.emulator.mapping import EventSourceMapping
+from grader.emulator.ports import Destinations, Function, Refused
+from grader.emulator.settings import Settings
+from grader.emulator.stream import Stream
+from grader.metrics import Metrics
+
+FindFunction = Callable[[str], Function | None]
+FindStream = Callable[[str], Stream | None]
+CanRead = Callable[[Function, str], str | None]
+
+
+class EventSourceMappings:
+    """All event source mappings of one account in one Region.
+
+    - ``find_function``: the function with that name, None when there is none;
+    - ``find_stream``: the stream with that ARN, None when there is none;
+    - ``can_read``: why the function's role may not read the stream with that ARN, None when it
+      may; asked at creation and at every poll;
+    - ``journal``: shared by all mappings that are not created with one of their own;
+    - ``seed``: another seed, other UUIDs.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        destinations: Destinations,
+        find_function: FindFunction,
+        find_stream: FindStream,
+        can_read: CanRead | None = None,
+        concurrency: Concurrency | None = None,
+        journal: Journal | None = None,
+        start_delay_ms: int = STATE_CHANGE_MS,
+        seed: int = 0,
+    ) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._destinations = destinations
+        self._find_function = find_function
+        self._find_stream = find_stream
+        self._can_read = can_read
+        self._concurrency = concurrency
+        self._journal = journal
+        self._start_delay_ms = start_delay_ms
+        self._seed = seed
+        self._created = 0
+        self._mappings: dict[str, EventSourceMapping] = {}
+
+    def create(
+        self,
+        request: Mapping[str, Any],
+        *,
+        uuid: str | None = None,
+        journal: Journal | None = None,
+    ) -> dict[str, Any]:
+        """CreateEventSourceMapping. ``uuid`` and ``journal`` override the account's own."""
+        settings = Settings.parse(request)
+        function = self._function(request.get("FunctionName"))
+        arn = request["EventSourceArn"]
+        for other in self._all():
+            if other.stream.arn == arn and other.function.arn == function.arn:
+                # Recorded.
+                raise Refused(
+                    "ResourceConflictException",
+                    f'The event source arn (" {arn} ") and function (" {function.name} ") provided '
+                    "mapping already exists. Please update or delete the existing mapping with "
+                    f"UUID {other.uuid}",
+                    "EventSourceArn",
+                )
+        stream = self._find_stream(arn)
+        if stream is None:
+            raise Refused(
+                "InvalidParameterValueException", f"Stream not found: {arn}", "EventSourceArn"
+            )
+        if self._cannot_read(function, arn) is not None:
+            # Known from several error logs.
+            raise Refused(
+                "InvalidParameterValueException",
+                f"Cannot access stream {arn}. Please ensure the role can perform the GetRecords, "
+                "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM.",
+                "FunctionName",
+            )
+        self._created += 1
+        mapping_uuid = uuid or self._next_uuid()
+        mapping = EventSourceMapping(
+            uuid=mapping_uuid,
+            settings=settings,
+            stream=stream,
+            function=function,
+            clock=self._clock,
+            metrics=self._metrics,
+            destinations=self._destinations,
+            # An empty journal is false: only None means "the account's own".
+            journal=self._journal if journal is None else journal,
+            start_delay_ms=self._start_delay_ms,
+            readable=lambda: self._cannot_read(mapping.function, arn),
+            concurrency=self._concurrency,
+        )
+        self._mappings[mapping_uuid] = mapping
+        mapping.create()
+        return mapping.describe()
+
+    def get(self, uuid: str) -> dict[str, Any]:
+        """GetEventSourceMapping."""
+        return self.mapping(uuid).describe()
+
+    def list(
+        self, event_source_arn: str | None = None, function_name: str | None = None
+    ) -> dict[str, Any]:
+        """ListEventSourceMappings, in one page, oldest mapping first."""
+        found = []
+        for mapping in self._all():
+            if event_source_arn is not None and mapping.stream.arn != event_source_arn:
+                continue
+            if function_name is not None and mapping.function.name != _name(function_name):
+                continue
+            answer = mapping.describe()
+            # An encrypted filter is not shown by this call.
+            # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+            if "KMSKeyArn" in answer:
+                answer["FilterCriteria"] = None
+            found.append(answer)
+        return {"EventSourceMappings": found}
+
+    def update(self, uuid: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """UpdateEventSourceMapping; what the request leaves out stays as it is."""
+        mapping = self.mapping(uuid)
+        settings = mapping.settings.update(request)
+        name = request.get("FunctionName")
+        mapping.update(settings, None if name is None else self._function(name))
+        return mapping.describe()
+
+    def delete(self, uuid: str) -> dict[str, Any]:
+        """DeleteEventSourceMapping; the mapping is listed as Deleting until it is gone."""
+        mapping = self.mapping(uuid)
+        mapping.delete()
+        return mapping.describe()
+
+    def mapping(self, uuid: str) -> EventSourceMapping:
+        """The mapping itself. Refused when there is none with that UUID."""
+        mapping = self._mappings.get(uuid)
+        if mapping is None or mapping.is_deleted:
+            # Recorded.
+            raise Refused(
+                "ResourceNotFoundException", "The resource you requested does not exist.", "UUID"
+            )
+        return mapping
+
+    def flush(self) -> None:
+        """Publish every mapping's metrics up to now, deleted mappings' included."""
+        for mapping in self._mappings.values():
+            mapping.flush()
+
+    def _all(self) -> Iterator[EventSourceMapping]:
+        return (mapping for mapping in self._mappings.values() if not mapping.is_deleted)
+
+    def _function(self, name: Any) -> Function:
+        function = self._find_function(_name(name)) if isinstance(name, str) else None
+        if function is None:
+            # Recorded.
+            raise Refused(
+                "InvalidParameterValueException", "Function does not exist", "FunctionName"
+            )
+        return function
+
+    def _cannot_read(self, function: Function, stream_arn: str) -> str | None:
+        return self._can_read(function, stream_arn) if self._can_read is not None else None
+
+    def _next_uuid(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"mapping {self._seed} {self._created}"))
+
+
+def _name(function: str) -> str:
+    """The function's name in a name, a partial ARN or an ARN.
+
+    Refused for a version or alias: this emulator runs $LATEST only.
+    """
+    parts = function.split(":")
+    if len(parts) == 1:
+        return function
+    if "function" not in parts[:-1]:
+        name, qualifier = parts[0], parts[1:]
+    else:
+        at = parts.index("function") + 1
+        name, qualifier = parts[at], parts[at + 1 :]
+    if qualifier and qualifier != ["$LATEST"]:
+        raise Refused(
+            "InvalidParameterValueException",
+            f"A mapping to a version or an alias ({function}) is not emulated; name the function.",
+            "FunctionName",
+        )
+    return name
