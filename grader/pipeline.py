@@ -450,6 +450,14 @@ def function_spec(resource: Resource, code: Path, stack: Stack) -> FunctionSpec:
 
 
 def may(stack: Stack, role: str, action: str, resource: str) -> bool:
-    """Whether the role with this logical id allows ``action`` on the ARN ``resource``."""
-    documents = permissions.documents(stack, stack.resources[role])
+    """Whether the role with this logical id allows ``action`` on the ARN ``resource``.
+
+    Refused when IAM would not take one of its policies.
+    """
+    try:
+        documents = permissions.documents(stack, stack.resources[role])
+    except permissions.PolicyRefused as refused:
+        raise Refused(
+            refused.code, refused.message, refused.parameter, refused.logical_id or role
+        ) from None
     return permissions.evaluate(documents, action, resource).allowed

@@ -520,8 +520,6 @@ def test_filter_complete(stage: Stage, expect: Expect) -> None:
 )
 def test_role_sufficient(stage: Stage, expect: Expect) -> None:
     """Nothing was denied while orders were counted, changed, failed and noted."""
-    from grader.pipeline import may
-
     role = _role_id(stage)
     new, _ = stage.play(quiet_day)
     shops = (stage.play(through_the_mapping).shop, stage.play(bad_records).shop, new.shop)
@@ -529,7 +527,7 @@ def test_role_sufficient(stage: Stage, expect: Expect) -> None:
     denied += [
         f"{action} on {resource}"
         for action, resource in _log_writes(stage)
-        if not may(stage.stack, role, action, resource)
+        if not stage.may(role, action, resource)
     ]
     expect(
         not denied,
@@ -605,13 +603,11 @@ def _forbidden(stage: Stage) -> list[tuple[str, str, str]]:
 )
 def test_role_tight(stage: Stage, expect: Expect) -> None:
     """Probes on the role itself; nothing is called."""
-    from grader.pipeline import may
-
     role = _role_id(stage)
     open_doors = [
         (action, resource, reason)
         for action, resource, reason in _forbidden(stage)
-        if may(stage.stack, role, action, resource)
+        if stage.may(role, action, resource)
     ]
     expect(
         not open_doors,

@@ -425,7 +425,7 @@ def _rang(seen: Replay, watching: Watch) -> str:
     if not watching.alarms:
         return "the template has no alarm"
     if seen.in_time or seen.first is not None:
-        return told(seen)
+        return told(seen, watching.label)
     if seen.false_alerts:
         early = watching.logical_ids[seen.false_alerts[0].alarm]
         return f"no alarm rang that had been quiet; {early} had rung before anything was wrong"

@@ -216,6 +216,10 @@ class Watch:
     deaf: list[str]
     _seen: dict[str, Replay] = field(default_factory=dict)
 
+    def label(self, name: str) -> str:
+        """An alarm's logical id; its name may be a generated one."""
+        return self.logical_ids[name]
+
     def replay(self, incident: Incident) -> Replay:
         """What the alarms make of an incident; worked out once."""
         if incident.name not in self._seen:
@@ -813,20 +817,24 @@ def _minutes(duration_ms: int) -> str:
     return f"{duration_ms // MINUTE_MS} min"
 
 
-def told(seen: Replay) -> str:
-    """In a sentence what the alarms made of an incident."""
+def told(seen: Replay, label: Callable[[str], str]) -> str:
+    """In a sentence what the alarms made of an incident; ``label`` names an alarm."""
     incident = seen.incident
     if incident.page_by_ms is None:
         if not seen.alerts:
             return "Nobody had to be paged, and nobody was."
         first = seen.alerts[0]
-        return f"Nobody had to be paged, but {first.alarm} rang ({len(seen.alerts)} in all)."
+        times = f"{len(seen.alerts)} alerts in all"
+        return f"Nobody had to be paged, but {label(first.alarm)} rang ({times})."
     if seen.first is None:
+        wolves = ", ".join(sorted({label(alert.alarm) for alert in seen.false_alerts}))
+        if wolves:
+            return f"A person had to be paged; only {wolves} rang, and had done so before."
         return "A person had to be paged, and no alarm rang."
     assert seen.delay_ms is not None
     heard = "" if seen.heard_in_time else "; it reached nobody in time"
     when = "in time" if seen.in_time else "too late"
-    return f"{seen.first.alarm} rang after {_minutes(seen.delay_ms)}, {when}{heard}."
+    return f"{label(seen.first.alarm)} rang after {_minutes(seen.delay_ms)}, {when}{heard}."
 
 
 def incidents_told(stage: Stage) -> Iterator[str]:
@@ -842,9 +850,10 @@ def incidents_told(stage: Stage) -> Iterator[str]:
         length = _minutes(incident.to_ms - incident.from_ms)
         yield f"== {incident.title} ({incident.name}, {length})"
         yield from _wrapped(incident.story)
-        for line in incidents.picture(seen, watching.alarms, plain=_plain()):
+        label = watching.label
+        for line in incidents.picture(seen, watching.alarms, label=label, plain=_plain()):
             yield f"  {line}".rstrip()
-        yield told(seen)
+        yield told(seen, label)
 
 
 def _wrapped(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from grader.emulator.ports import Refused
 from grader.function import HangBudget, Invocation, Nursery
 from grader.grade import Criterion, Finding, Unmet, Unreached
 from grader.lab import Lab
-from grader.pipeline import Pipeline
+from grader.pipeline import Pipeline, may
 from grader.template import Problem, Stack
 
 Played = TypeVar("Played")
@@ -165,6 +165,13 @@ class Stage:
             self.stop("deploy", self._undeployable(refused.message, self._line_of(refused)))
         self._open.append(pipeline)
         return pipeline
+
+    def may(self, role: str, action: str, resource: str) -> bool:
+        """Whether the role with this logical id allows ``action`` on an ARN; stops as `deploy`."""
+        try:
+            return may(self.stack, role, action, resource)
+        except Refused as refused:
+            self.stop("deploy", self._undeployable(refused.message, self._line_of(refused)))
 
     def play(self, scenario: Callable[[Stage], Played]) -> Played:
         """Play ``scenario`` once and remember what came of it, also when it was stopped."""
