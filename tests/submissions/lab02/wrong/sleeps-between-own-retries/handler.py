@@ -32,7 +32,7 @@ def handler(event, context):
     return {"batchItemFailures": failures}
 
 
-def count_patiently(record, attempts=6, pause_seconds=30):
+def count_patiently(record, attempts=6, pause_seconds=20):
     """Count the record; wait and try again when that fails."""
     for _ in range(attempts - 1):
         try:
