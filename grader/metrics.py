@@ -53,7 +53,7 @@ class Metrics:
         dims: Dimensions = (),
         count: float = 1.0,
     ) -> None:
-        """Record one data point. ``unit`` is CloudWatch's name for it, "None" when there is none."""
+        """Record one data point. ``unit`` is CloudWatch's name for it, or "None"."""
         key = SeriesKey(namespace, name, dims, unit)
         self._series.setdefault(key, []).append(Datum(time_ms, value, count))
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -301,9 +302,12 @@ class Pipeline:
         return self.deliver_together(function, [records])[0]
 
     def deliver_together(
-        self, function: str, batches: Sequence[Sequence[Record]]
+        self, function: str, batches: Sequence[Sequence[Record]], *, apart_ms: int = 0
     ) -> list[Invocation]:
-        """Hand several batches to the function in the same moment, each to its own environment."""
+        """Hand several batches to the function, each to its own environment.
+
+        Each one starts ``apart_ms`` virtual milliseconds after the one before it.
+        """
         host = self.functions[function]
         first = len(host.invocations)
         running = len(batches)
@@ -312,8 +316,9 @@ class Pipeline:
             nonlocal running
             running -= 1
 
-        for records in batches:
-            host.invoke({"Records": [record.event for record in records]}, done)
+        for number, records in enumerate(batches):
+            event = {"Records": [record.event for record in records]}
+            self.clock.after(number * apart_ms, partial(host.invoke, event, done))
         while running:
             self.clock.step()
         return host.invocations[first:]
@@ -327,10 +332,10 @@ class Pipeline:
         return self.settle_together(function, [records])
 
     def settle_together(
-        self, function: str, batches: Sequence[Sequence[Record]]
+        self, function: str, batches: Sequence[Sequence[Record]], *, apart_ms: int = 0
     ) -> list[Invocation]:
         """Like `settle`, for several batches whose first deliveries overlap."""
-        invocations = self.deliver_together(function, batches)
+        invocations = self.deliver_together(function, batches, apart_ms=apart_ms)
         left = [_unaccepted(one, list(two)) for one, two in zip(invocations, batches, strict=True)]
         for delay in SETTLE_DELAYS_MS:
             left = [records for records in left if records]

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from grader import permissions
 from grader.account.buckets import Buckets
+from grader.account.contention import Contention
 from grader.account.deploy import deploy
 from grader.account.door import (
     REFUSAL_LATENCY_MS,
@@ -113,6 +114,7 @@ class Account:
         # Requests on which moto broke down, as sentences: this package's fault, not the learner's.
         self.breakdowns: list[str] = []
         self.tables = Tables(clock, account_id, region, self.breakdowns)
+        self.contention = Contention(clock, self.tables.keys_of)
         self._streams = Streams(clock)
         self.queues = Queues(self._world)
         self.topics = Topics(clock, self._deliver, self._world.uuid)
@@ -332,8 +334,13 @@ class Account:
             if request.service == "sts":
                 result = self._identity(caller)
             else:
-                held = self.faults.hold_back(request) if caller.documents is not None else {}
+                of_function = caller.documents is not None
+                if of_function:
+                    self.contention.check(request)
+                held = self.faults.hold_back(request) if of_function else {}
                 result = {**self._carried_out(request), **held}
+                if of_function:
+                    self.contention.hold(request)
         except ServiceError as error:
             return failed(request, error, request_id)
         except Exception as error:

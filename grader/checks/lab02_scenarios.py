@@ -322,18 +322,28 @@ def killed_at_every_call(stage: Stage) -> Book:
     return book
 
 
+# How far apart two invocations start: together, and so that a read falls before, and a write
+# behind, the other one's write.
+APART_MS = (0, 4, 8, 16)
+
+
 def two_at_once(stage: Stage) -> Book:
-    """Two environments work on orders of the same merchant in the same moment."""
+    """Two environments work on orders of the same merchant at the same time, more or less."""
     shop = _shop(stage, "two at once")
     book = Book(shop)
     warm = [shop.put("warm-1", "o-1"), shop.put("warm-2", "o-1")]
     invocations = shop.pipeline.settle_together(FUNCTION, [[warm[0]], [warm[1]]])
     loaded(stage, invocations[0])
-    left = [shop.put("acme", f"o-{n}") for n in (1, 2, 3)]
-    right = [shop.put("acme", f"o-{n}") for n in (4, 5, 6)]
-    last = shop.pipeline.settle_together(FUNCTION, [left, right])[-1]
-    story = "two batches of three new orders of one merchant, in two environments at once"
-    book.truth(story, "acme", last)
+    for apart in APART_MS:
+        merchant = f"apart-{apart}"
+        left = [shop.put(merchant, f"o-{n}") for n in (1, 2)]
+        right = [shop.put(merchant, f"o-{n}") for n in (3, 4)]
+        last = shop.pipeline.settle_together(FUNCTION, [left, right], apart_ms=apart)[-1]
+        story = (
+            "two batches of two new orders of one merchant, in two environments, "
+            f"{apart} ms apart; what was not accepted comes again"
+        )
+        book.truth(story, merchant, last)
     return book
 
 

@@ -133,7 +133,10 @@ _SESSION: list[Any] = []
 
 
 def function_client(account: Any, service: str, *statements: dict[str, Any], **config: Any) -> Any:
-    """A boto3 client whose requests arrive at the account as a function's would."""
+    """A boto3 client whose requests arrive at the account as a function's would.
+
+    A call takes no virtual time, or with ``takes_time=True`` its latency.
+    """
     import boto3
     from botocore.awsrequest import AWSResponse
     from botocore.config import Config
@@ -149,6 +152,7 @@ def function_client(account: Any, service: str, *statements: dict[str, Any], **c
         )
     config.setdefault("retries", {"total_max_attempts": 1, "mode": "standard"})
     region = config.pop("region", REGION)
+    takes_time = config.pop("takes_time", False)
     client = _SESSION[0].client(service, region_name=region, config=Config(**config))
     granted = documents(*(statements or (EVERYTHING,)))
     account.replies = []
@@ -161,6 +165,8 @@ def function_client(account: Any, service: str, *statements: dict[str, Any], **c
         role_arn = f"arn:aws:iam::{ACCOUNT}:role/TotalsRole"
         reply = account.answer(call, granted, role_arn=role_arn, function="totals")
         account.replies.append(reply)
+        if takes_time:
+            account.clock.run_for(reply.latency_ms)
         return AWSResponse(request.url, reply.status, dict(reply.headers), _Raw(reply.body))
 
     client.meta.events.register("before-send", send)

@@ -54,7 +54,7 @@ def test_every_part_takes_effect_and_each_changed_item_gives_one_record(account:
 def test_a_failed_condition_undoes_every_part_and_names_its_reason(account: Any) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
     account.put("Seen", {"id": "e-1", "at": 7})
-    dynamodb = function_client(account, "dynamodb")
+    dynamodb = function_client(account, "dynamodb", takes_time=True)
     parts = [
         add(4),
         mark("e-1", ReturnValuesOnConditionCheckFailure="ALL_OLD"),
@@ -138,7 +138,7 @@ def test_a_hundred_parts_are_allowed_to_write_and_to_read(account: Any) -> None:
 
 def test_a_token_makes_a_transaction_happen_once_for_ten_minutes(account: Any) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
-    dynamodb = function_client(account, "dynamodb")
+    dynamodb = function_client(account, "dynamodb", takes_time=True)
 
     def transact(amount: int) -> None:
         dynamodb.transact_write_items(TransactItems=[add(amount)], ClientRequestToken="token-1")
@@ -159,7 +159,7 @@ def test_a_token_makes_a_transaction_happen_once_for_ten_minutes(account: Any) -
 def test_a_cancelled_transaction_does_not_use_up_its_token(account: Any) -> None:
     account.put("Seen", {"id": "e-1"})
     params = {"TransactItems": [mark("e-1"), add(4)], "ClientRequestToken": "token-1"}
-    dynamodb = function_client(account, "dynamodb")
+    dynamodb = function_client(account, "dynamodb", takes_time=True)
     with pytest.raises(ClientError):
         dynamodb.transact_write_items(**params)
     account.delete("Seen", {"id": "e-1"})
@@ -168,7 +168,7 @@ def test_a_cancelled_transaction_does_not_use_up_its_token(account: Any) -> None
 
 
 def test_boto3s_own_tokens_differ_from_call_to_call(account: Any) -> None:
-    dynamodb = function_client(account, "dynamodb")
+    dynamodb = function_client(account, "dynamodb", takes_time=True)
     dynamodb.transact_write_items(TransactItems=[add(4)])
     dynamodb.transact_write_items(TransactItems=[add(4)])
     assert account.items("Totals") == [{"id": "acme", "n": 9}]
@@ -188,3 +188,27 @@ def test_a_transaction_costs_no_more_on_a_large_table() -> None:
             account.call("dynamodb", "TransactWriteItems", TransactItems=parts)
         assert backend.tables["Totals"] is kept
         assert len(items - {id(item) for item in kept.items.values()}) <= 1
+
+
+def test_a_transaction_on_an_item_of_one_under_way_is_cancelled(account: Any) -> None:
+    """Whose reason is TransactionConflict, a plain write fails with TransactionConflictException."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+    client = function_client(account, "dynamodb")
+    key = {"id": {"S": "acme"}}
+    update = {
+        "TableName": "Totals",
+        "Key": key,
+        "UpdateExpression": "ADD orders :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    client.transact_write_items(TransactItems=[{"Update": update}])
+
+    with pytest.raises(client.exceptions.TransactionCanceledException) as cancelled:
+        client.transact_write_items(TransactItems=[{"Update": update}])
+    with pytest.raises(client.exceptions.TransactionConflictException):
+        client.update_item(**update)
+    account.clock.run_for(1_000)
+    client.update_item(**update)
+
+    assert cancelled.value.response["CancellationReasons"][0]["Code"] == "TransactionConflict"
+    assert account.item("Totals", {"id": "acme"})["orders"] == 2
