@@ -1,0 +1,117 @@
+"""Measure what the course promises about speed, as ratios within one run.
+
+    python benchmarks/run.py            every measurement
+    python benchmarks/run.py cold help  some of them
+
+A ratio is the median of pairs: the thing and its baseline are run in turn, so that a machine whose
+speed drifts drifts under both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+PYTHON = sys.executable
+PAIRS = 5
+
+
+def seconds(command: Sequence[str], expected: tuple[int, ...] = (0,)) -> float:
+    """Wall-clock seconds of one command; SystemExit when it ends in an unexpected way."""
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    took = time.perf_counter() - began
+    if done.returncode not in expected:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return took
+
+
+def pairs(
+    thing: Callable[[], float], baseline: Callable[[], float], count: int = PAIRS
+) -> tuple[float, float, float]:
+    """Medians of thing, baseline and their ratio over ``count`` pairs, after one warm-up each."""
+    thing(), baseline()
+    measured = [(thing(), baseline()) for _ in range(count)]
+    ratios = [one / other for one, other in measured]
+    return (
+        statistics.median(one for one, _ in measured),
+        statistics.median(other for _, other in measured),
+        statistics.median(ratios),
+    )
+
+
+def show(name: str, thing: float, baseline: float, ratio: float, aim: str) -> None:
+    print(f"{name:<44}{thing:>8.3f} s {baseline:>8.3f} s {ratio:>7.2f}   {aim}")
+
+
+def cold() -> None:
+    """A cold grade of every lab's solution and starter against the floor."""
+    sys.path.insert(0, str(ROOT))
+    from grader import lab
+
+    for chosen in lab.labs():
+        aim = "at most 3 F" if chosen.number <= 3 else "at most 4 F"
+        for kind, folder in (("solution", chosen.solution), ("starter", chosen.starter)):
+            grade = [PYTHON, "-m", "grader", "grade", str(chosen.number), "--path", str(folder)]
+            show(
+                f"labs grade {chosen.number} ({kind}) / floor F",
+                *pairs(
+                    lambda grade=grade: seconds([*grade, "--json"], (0, 1)),
+                    lambda: seconds([PYTHON, str(HERE / "floor.py")]),
+                ),
+                aim,
+            )
+
+
+def help() -> None:
+    """Start-up of the command against the start-up of Python."""
+    show(
+        "labs --help / python -c pass",
+        *pairs(
+            lambda: seconds([PYTHON, "-m", "grader", "--help"]),
+            lambda: seconds([PYTHON, "-c", "pass"]),
+            15,
+        ),
+        "at most 8",
+    )
+
+
+def script(name: str) -> Callable[[], None]:
+    """A measurement that prints for itself."""
+
+    def measure() -> None:
+        command = [PYTHON, str(HERE / f"{name}.py")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(done.stderr)
+        print(done.stdout, end="")
+
+    return measure
+
+
+MEASUREMENTS = {
+    "help": help,
+    "cold": cold,
+    "emulator": script("emulator"),
+    "door": script("door"),
+    "tuning": script("tuning"),
+}
+
+
+def main() -> None:
+    asked = sys.argv[1:] or list(MEASUREMENTS)
+    if unknown := [name for name in asked if name not in MEASUREMENTS]:
+        sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
+    print(f"{'what / baseline':<44}{'what':>10} {'baseline':>10} {'ratio':>7}   aim")
+    for name in asked:
+        MEASUREMENTS[name]()
+
+
+if __name__ == "__main__":
+    main()
