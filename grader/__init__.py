@@ -10,6 +10,7 @@ A map of the package, nearest the learner first. Each row imports only from rows
     course           for maintainers: prove that every lab is in order, scaffold a new one
     judge            grade one folder: always returns a Grade
     checks/          labNN_slug.py: the scenarios and criteria of each lab
+    pytest_plugin    the fixture `pipeline`, for a team's own tests
     pipeline         the learner's running system under virtual time
     account/         the resolved template's data plane, in moto
     function/        the function process: Lambda's execution environment
@@ -17,7 +18,9 @@ A map of the package, nearest the learner first. Each row imports only from rows
     emulator/        Lambda's event source mapping: stream, batches, retries, destinations
     timeline         the emulator's journal as lines to read
     alarms/          CloudWatch alarms over metric series
+    incidents        recorded and generated incidents, replayed against alarms
     emf, dashboards  custom metrics out of log lines; dashboard bodies
+    tuning/          load and settings to lag, invocations, throttles and monthly cost
     pricing          unit prices and free quotas, and what usage costs
     template/        CloudFormation in, resolved stack out
     permissions      may this role do this to that resource

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from grader import lint, template
 from grader.emulator.ports import Refused
 from grader.function import HangBudget, Invocation, Nursery
-from grader.grade import Criterion, Finding, Unmet, Unreached
+from grader.grade import Criterion, Finding, Unmet, Unreached, Verdict
 from grader.lab import Lab
 from grader.pipeline import Pipeline, may
 from grader.template import Problem, Stack
@@ -105,12 +105,34 @@ class Stage:
             self._stack = template.resolve(self._text, path=TEMPLATE)
         except template.TemplateProblems as problems:
             self._problems = list(problems.problems)
+
+    def reviewed(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The verdicts after cfn-lint's reading, which went on beside the plays.
+
+        Its warnings become advice. An error that the resolver does not know is a template that
+        AWS would refuse: then nothing that was played counts.
+        """
+        if self._problems:
+            return list(verdicts)
         report = self._lint.report(LINT_LIMIT_S)
         if report.note:
             self.notes.append(report.note)
-        told = {problem.line for problem in self._problems}
-        self._problems += [error for error in report.errors if error.line not in told]
         self.advice += [f"{TEMPLATE}:{one.line} {one.sentence}" for one in report.warnings]
+        if not report.errors:
+            return list(verdicts)
+        refused: list[Verdict] = []
+        for verdict in verdicts:
+            if verdict.outcome == "skipped":
+                refused.append(verdict)
+                continue
+            self.begin(verdict.criterion)
+            try:
+                self._refuse(list(report.errors))
+            except Unmet as unmet:
+                refused.append(Verdict(verdict.criterion, "unmet", unmet.finding, unmet.further))
+            except Unreached as unreached:
+                refused.append(Verdict(verdict.criterion, "unreached", unreached.finding))
+        return refused
 
     def _refuse(self, problems: list[Problem]) -> NoReturn:
         first, *others = [
