@@ -97,7 +97,7 @@ def grade(
             from grader.checks.stage import Stage
 
             with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
-                verdicts = _decide(lab, stage, only, progress)
+                verdicts = stage.reviewed(_decide(lab, stage, only, progress))
                 return Grade(
                     lab=lab.number,
                     slug=lab.slug,

@@ -75,6 +75,11 @@ sys.stdout.buffer.write(json.dumps(found).encode())
 """
 
 
+# What this process has read already: grading again after an edit of the handler costs no second
+# reading of the template.
+_KNOWN: dict[bytes, Report] = {}
+
+
 @dataclass(frozen=True)
 class LintProblem(Problem):
     """A finding of cfn-lint: a problem with the ``rule`` it comes from and its ``level``."""
@@ -95,15 +100,20 @@ class Report:
 class Lint:
     """A run of cfn-lint. Call ``report`` any number of times and ``close`` once."""
 
-    def __init__(self, process: subprocess.Popen[bytes] | None, name: str) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes] | None, name: str, text: bytes | None = None
+    ) -> None:
         self._process = process
         self._name = name
+        self._text = text
         self._report: Report | None = None if process else Report()
 
     def report(self, timeout_s: float) -> Report:
         """Wait at most ``timeout_s`` real seconds for the findings and return them."""
         if self._report is None:
             self._report = self._wait(timeout_s)
+            if self._report.note is None and self._text is not None:
+                _KNOWN[self._text] = self._report
         return self._report
 
     def findings(self, timeout_s: float) -> list[LintProblem]:
@@ -166,10 +176,14 @@ def start(path: Path) -> Lint:
     environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     environment |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": os.devnull}
     try:
-        template = path.open("rb")
+        text = path.read_bytes()
     except OSError:
         return Lint(None, path.name)
-    with template:
+    if text in _KNOWN:
+        lint = Lint(None, path.name)
+        lint._report = _KNOWN[text]
+        return lint
+    with path.open("rb") as template:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _CHILD, limits],
@@ -184,7 +198,7 @@ def start(path: Path) -> Lint:
             lint = Lint(None, path.name)
             lint._report = _left_out(str(error.strerror or "it could not be started"))
             return lint
-    return Lint(process, path.name)
+    return Lint(process, path.name, text)
 
 
 def _problem(one: dict[str, Any], name: str) -> LintProblem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from grader import judge, lab
 from grader.grade import Grade
 
 ATTACKS = Path(__file__).parent / "attacks"
-# What is read on the template alone.
+# What is read on the template alone and judged whatever the handler does.
 OF_THE_TEMPLATE = {"role-tight"}
 
 attacks = sorted(path.stem for path in ATTACKS.glob("*.py") if path.stem != "honest")
@@ -41,16 +42,29 @@ def _honest(tmp_path_factory: pytest.TempPathFactory, nursery: Any) -> Grade:
     return _grade(tmp_path_factory.mktemp("honest") / "lab", "honest", nursery)
 
 
-def _processes() -> set[str]:
-    """Every process of this machine, by pid and start time; empty where there is no /proc."""
-    found = set()
+def _offspring() -> set[int]:
+    """Every process that this one has started, directly or not; empty where there is no /proc."""
+    parents = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (path / "stat").read_text().rpartition(")")[2].split()
-            found.add(f"{path.name} {fields[19]} {(path / 'cmdline').read_bytes()!r}")
+            state, parent = (path / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
-    return {one for one in found if "labs" in one or "grader" in one}
+        if state != "Z":
+            parents[int(path.name)] = int(parent)
+    found = {os.getpid()}
+    while grown := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found
+
+
+def _left_over(before: set[int]) -> set[int]:
+    """What is still there after a while: a process that was told to end needs a moment."""
+    for _ in range(100):
+        if not (left := _offspring() - before):
+            break
+        time.sleep(0.05)
+    return left
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the attacks use POSIX")
@@ -58,18 +72,17 @@ def _processes() -> set[str]:
 def test_an_attack_wins_nothing_and_leaves_nothing(
     name: str, tmp_path: Path, nursery: Any, honest: Grade
 ) -> None:
-    before = _processes()
+    before = _offspring()
     home = {path.name for path in Path.home().iterdir()}
 
     grade = _grade(tmp_path / "lab", name, nursery)
 
     assert not grade.broken
-    assert _won(grade) <= _won(honest)
-    assert _won(grade) >= OF_THE_TEMPLATE & _won(honest)
+    assert grade.score <= honest.score
+    assert _won(grade) >= OF_THE_TEMPLATE
     assert home == {path.name for path in Path.home().iterdir()}
-    assert ["handler.py", "template.yaml"] == sorted(p.name for p in (tmp_path / "lab").iterdir())
-    # A later grade with the same nursery is what it was: nothing was poisoned.
-    assert before >= _processes() or not before
+    assert sorted(p.name for p in (tmp_path / "lab").iterdir()) == ["handler.py", "template.yaml"]
+    assert not _left_over(before)
 
 
 def test_grading_after_all_attacks_is_as_before(

@@ -49,8 +49,8 @@ def test_a_right_answer_of_any_design_scores_full_marks(
     grade = _grade(tmp_path / "lab", submission, nursery)
 
     lost = {v.criterion.id: v.finding for v in grade.verdicts if v.outcome != "met"}
-    assert {} == lost
-    assert 100 == grade.score
+    assert lost == {}
+    assert grade.score == 100
 
 
 @pytest.mark.parametrize("submission", wrong, ids=_name)
