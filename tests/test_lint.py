@@ -60,7 +60,7 @@ def test_errors_warnings_and_nothing_that_a_template_can_switch_off(tmp_path: Pa
 
 def test_a_run_that_takes_too_long_is_a_note(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
-    path.write_text(TEMPLATE)
+    path.write_text(TEMPLATE + "\n# Read by nobody yet.\n")
     running = lint.start(path)
     report = running.report(0)
     running.close()
@@ -115,3 +115,17 @@ def test_a_file_that_is_not_there_is_not_lints_to_tell(tmp_path: Path) -> None:
     running = lint.start(tmp_path / "template.yaml")
     assert running.report(1) == lint.Report()
     running.close()
+
+
+def test_a_template_that_was_read_before_is_not_read_again(tmp_path: Path) -> None:
+    """The handler is edited more often than the template: its reading is remembered."""
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    first = lint.start(path)
+    report = first.report(60)
+    first.close()
+
+    again = lint.start(path)
+
+    assert again._process is None
+    assert again.report(0) == report

@@ -146,7 +146,7 @@ def test_start_has_exactly_two_sh_blocks() -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", start_section(), re.M | re.S)
     assert len(blocks) == 2
     assert blocks[0].rstrip().endswith("labs grade 2")
-    assert blocks[1].rstrip().endswith("-m pytest")
+    assert blocks[1].rstrip().endswith("-m pytest -n auto")
     for block in blocks:
         # Each does all set-up of its own, and never touches the system's Python.
         assert block.startswith("python3 -m venv .venv\n")

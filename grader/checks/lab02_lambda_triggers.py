@@ -224,7 +224,8 @@ def test_once_overlap(stage: Stage, expect: Expect) -> None:
         stage.play(two_at_once),
         rule="Invocations that overlap on one merchant both count.",
         why="Order is kept per item, not per merchant: with several shards, or a "
-        "ParallelizationFactor above 1, two batches of one merchant run side by side.",
+        "ParallelizationFactor above 1, two batches of one merchant run side by side. A "
+        "transaction that meets another one is cancelled, has written nothing and must come again.",
         anchor="overlap",
     )
 
