@@ -260,6 +260,19 @@ class Pipeline:
         """Delete the items whose Time to Live has passed, as DynamoDB does sooner or later."""
         self.account.expire()
 
+    def expire_every(self, *, minutes: float) -> None:
+        """From now on let DynamoDB look for expired items so often; it never does by itself here.
+
+        AWS deletes them within a few days, at a time of its own.
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+        """
+
+        def sweep() -> None:
+            self.account.expire()
+            self.clock.after(max(1, round(minutes * 60_000)), sweep)
+
+        self.clock.after(max(1, round(minutes * 60_000)), sweep)
+
     # -- tables ------------------------------------------------------------------------------
 
     def table(self, logical_id: str) -> str:
@@ -371,6 +384,17 @@ class Pipeline:
     def mapping(self, logical_id: str) -> EventSourceMapping:
         """The mapping with this logical id. Refused when AWS would not have created it."""
         return self._service.mapping(self._uuids[logical_id])
+
+    def update_mapping(self, logical_id: str, **changes: Any) -> dict[str, Any]:
+        """UpdateEventSourceMapping, by AWS's member names: ``Enabled=False``, ``BatchSize=10``.
+
+        Returns AWS's answer. Refused as AWS refuses, also while another change is under way.
+        """
+        return self._service.update(self.mapping(logical_id).uuid, changes)
+
+    def delete_mapping(self, logical_id: str) -> dict[str, Any]:
+        """DeleteEventSourceMapping; returns AWS's answer, in which the mapping is Deleting."""
+        return self._service.delete(self.mapping(logical_id).uuid)
 
     def notes(self, mapping: str) -> list[Note]:
         """The failure notes of a mapping that somebody can read now, oldest first.

@@ -22,7 +22,7 @@ ROWS = (
     ("emulator", "alarms", "dashboards", "emf", "incidents", "pricing", "tuning", "timeline"),
     ("account", "function", "lint"),
     ("pipeline",),
-    ("checks",),
+    ("checks", "pytest_plugin"),
     ("judge",),
     ("report", "course", "doctor"),
     ("cli", "commands"),
@@ -139,7 +139,7 @@ def test_the_child_of_the_function_process_knows_nothing_of_the_judge() -> None:
 
 
 def test_only_the_account_the_checks_and_the_judge_know_moto_or_pytest() -> None:
-    allowed = {"moto": {"account"}, "pytest": {"checks", "judge"}}
+    allowed = {"moto": {"account"}, "pytest": {"checks", "judge", "pytest_plugin"}}
     for name in TREES:
         for target, _ in imports(name):
             rows = allowed.get(target.split(".")[0])

@@ -16,27 +16,31 @@ The map of this package, from the outside in:
     stream        the DynamoDB stream: shards, records, trimming
     items         DynamoDB values: sizes, keys, equality
     choices       what AWS leaves undocumented, and what is done instead
-    inprocess     a handler called in this process, for tests and trials
+    inprocess     functions called in this process: a handler, or scripted answers
+    bench         all of it wired together, for tests and trials
     ports         what is handed out and what is needed from outside
 
 Pure: no AWS library, no file, no waiting. A handler of your own can be tried in a few lines:
 
-    clock = Clock()
-    stream = Stream(table="Orders", keys=["id"], created_ms=clock.now)
-    mapping = EventSourceMapping(
-        uuid="m-1", settings=Settings(batch_size=10, report_failures=True), stream=stream,
-        function=InProcess("totals", handler), clock=clock, metrics=Metrics(),
-        destinations=NoDestinations(), journal=Journal(),
-    )
-    mapping.create()
-    stream.write(None, {"id": {"S": "o-1"}}, clock.now)
-    clock.run_for(120_000)
+    bench = Bench()
+    stream = bench.stream("Orders", keys=["id"])
+    bench.function("totals", lambda event: handler(event, None))
+    uuid = bench.create(
+        FunctionName="totals", EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON",
+    )["UUID"]
+    stream.write(None, {"id": {"S": "o-1"}}, bench.now)
+    bench.drain()
+    for line in bench.timeline(uuid):
+        print(line)
+
+More of it, run by a test: docs/reference/test-your-own-stack.md.
 """
 
+from grader.emulator.bench import Bench, Inbox, Invocation
 from grader.emulator.concurrency import Concurrency
 from grader.emulator.decide import Batch, Decision, Verdict, decide, read_response
-from grader.emulator.filters import Filter, matches_any
-from grader.emulator.inprocess import InProcess, NoDestinations
+from grader.emulator.filters import Filter, matches_any, parse_filter_criteria
+from grader.emulator.inprocess import InProcess, NoDestinations, Scripted
 from grader.emulator.journal import Journal
 from grader.emulator.mapping import EventSourceMapping
 from grader.emulator.ports import Delivery, Destinations, Function, Record, Refused, Result
@@ -46,6 +50,7 @@ from grader.emulator.stream import Shard, Stream
 
 __all__ = [
     "Batch",
+    "Bench",
     "Concurrency",
     "Decision",
     "Delivery",
@@ -55,16 +60,20 @@ __all__ = [
     "Filter",
     "Function",
     "InProcess",
+    "Inbox",
+    "Invocation",
     "Journal",
     "NoDestinations",
     "Record",
     "Refused",
     "Result",
+    "Scripted",
     "Settings",
     "Shard",
     "Stream",
     "Verdict",
     "decide",
     "matches_any",
+    "parse_filter_criteria",
     "read_response",
 ]

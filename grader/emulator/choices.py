@@ -44,6 +44,12 @@ UNREADABLE_PAUSE_MS = 60_000
 # Disabling, updating or changing the function lets running invocations finish; batches that wait
 # for a retry go back to the shard and start again with a fresh retry budget. Undocumented.
 
+# LastProcessingResult after a throttled attempt is that of a failed call; a stream that the role may
+# not read, or that is gone 24 hours after it was disabled, shows as "PROBLEM: " and the reason. The
+# mapping stays Enabled.
+
+# Any number of mappings may read a shard: AWS says that more than two "may" be throttled.
+
 # A record that leaves the stream at 24 hours while its batch is retried is lost without a note
 # and is not counted as dropped: "excludes records trimmed by the stream" is all that AWS says
 # (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html).

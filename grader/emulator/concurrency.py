@@ -62,6 +62,17 @@ class Concurrency:
         """How many invocations of the function run now."""
         return self._running.get(function_name, 0)
 
+    def unreserved(self) -> int:
+        """How many invocations run now of functions without a reservation."""
+        return sum(n for name, n in self._running.items() if name not in self._reserved)
+
+    def claimed(self) -> int:
+        """What other invocations cannot have now: all reservations, and what runs without one.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
+        """
+        return sum(self._reserved.values()) + self.unreserved()
+
     def acquire(self, function_name: str) -> bool:
         """Start an invocation. False when it is throttled; then nothing has started."""
         running = self._running.get(function_name, 0)
@@ -71,8 +82,7 @@ class Concurrency:
                 return False
         else:
             shared = self.account_limit - sum(self._reserved.values())
-            used = sum(n for name, n in self._running.items() if name not in self._reserved)
-            if used >= shared:
+            if self.unreserved() >= shared:
                 return False
         self._running[function_name] = running + 1
         return True

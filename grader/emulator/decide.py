@@ -261,7 +261,7 @@ def read_response(result: Result, batch: Batch, report_failures: bool) -> Verdic
 
     # Complete failures, documented: an empty identifier, a null one, a bad key name. Recorded: an
     # identifier that is not in the batch. One bad entry is enough, whatever else is in the list.
-    position = {str(record.sequence): at for at, record in enumerate(batch.records)}
+    position = {record.sequence_number: at for at, record in enumerate(batch.records)}
     lowest = len(batch.records)
     for failure in failures:
         if not isinstance(failure, dict) or "itemIdentifier" not in failure:

@@ -57,8 +57,8 @@ def failure_note(
         "timestamp": _iso(now_ms, "milliseconds"),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
-            "startSequenceNumber": str(first.sequence),
-            "endSequenceNumber": str(last.sequence),
+            "startSequenceNumber": first.sequence_number,
+            "endSequenceNumber": last.sequence_number,
             # DynamoDB's arrival times have whole seconds; only Kinesis has milliseconds.
             "approximateArrivalOfFirstRecord": _iso(first.time_ms, "seconds"),
             "approximateArrivalOfLastRecord": _iso(last.time_ms, "seconds"),

@@ -9,9 +9,9 @@ A mapping without a journal remembers nothing of this, so that a long simulation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from grader.emulator.decide import Batch, Decision
 from grader.emulator.ports import Delivery, Record, Result
@@ -127,12 +127,18 @@ class Formed(Entry):
 
 @dataclass(frozen=True, slots=True)
 class Invoked(Entry):
-    """The batch was handed to the function; ``attempt`` counts from 1 for these records."""
+    """The batch was handed to the function; ``attempt`` counts from 1 for these records.
+
+    ``function`` is its name and ``event`` what it was to receive. A throttled attempt is an entry
+    too.
+    """
 
     shard: int
     lane: int
     batch: Batch
     attempt: int
+    function: str
+    event: Mapping[str, Any]
 
     def __str__(self) -> str:
         return f"{self.batch.name}, attempt {self.attempt}: {_count(self.batch.records)}"

@@ -69,7 +69,7 @@ class EventSourceMapping:
         self.journal = journal
         self.state = "Creating"
         self.state_transition_reason = USER_ACTION
-        self.last_modified_ms = clock.now
+        self.last_modified_ms = self._created_ms = clock.now
         # True once the deletion is over; the mapping does nothing any more.
         self.is_deleted = False
         self._clock = clock
@@ -109,6 +109,8 @@ class EventSourceMapping:
     @property
     def last_processing_result(self) -> str:
         """How the last invocation went: "No records processed", "OK" or "PROBLEM: …"."""
+        if self.stream.is_gone(self._clock.now):
+            return f"PROBLEM: Stream not found: {self.stream.arn}"
         return self._host.last_result
 
     @property
@@ -154,9 +156,11 @@ class EventSourceMapping:
         """Enter a state that passes by itself. Refused while another one has not passed."""
         if self._change is not None or self.is_deleted:
             # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+            # The sentence is known from many error logs of real deployments.
+            verb = "delete" if state == "Deleting" else "update"
             raise Refused(
                 "ResourceInUseException",
-                f"Cannot change the event source mapping because it is in state {self.state}.",
+                f"Cannot {verb} the event source mapping because it is in use.",
             )
         self._enter(state)
         self.last_modified_ms = self._clock.now
@@ -201,7 +205,9 @@ class EventSourceMapping:
             # created is missed. https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
             latest = self.settings.starting_position == "LATEST"
             for shard in self.stream.shards:
-                self._adopt(shard, shard.latest_position() if latest else shard.starting_sequence)
+                # What was trimmed before the mapping existed is nothing that it lost.
+                horizon = shard.horizon(self._created_ms)
+                self._adopt(shard, shard.latest_position() if latest else horizon)
             self._stop_listening = [
                 self.stream.listen(self._written),
                 self.stream.listen_shards(self._shards_changed),

@@ -29,6 +29,7 @@ class Minute:
 
     __slots__ = (
         "ages",
+        "claimed",
         "delivered",
         "destination_failures",
         "dropped",
@@ -44,6 +45,7 @@ class Minute:
         "running",
         "start_ms",
         "throttles",
+        "unreserved",
     )
 
     def __init__(self, start_ms: int) -> None:
@@ -52,6 +54,9 @@ class Minute:
         # One element an invocation.
         self.ages: list[int] = []
         self.running: list[int] = []
+        # The account's figures, where it has limits.
+        self.claimed: list[int] = []
+        self.unreserved: list[int] = []
         self.durations: list[int] = []
         # One element a GetRecords call that returned records.
         self.pages: list[int] = []
@@ -165,6 +170,12 @@ class Meter:
         observe("IteratorAge", Counter(minute.ages), "Milliseconds")
         observe("ConcurrentExecutions", Counter(minute.running))
         flag("DestinationDeliveryFailures", minute.destination_failures, 0)
+        # Of the whole account, so without a dimension.
+        for name, figures in (
+            ("ClaimedAccountConcurrency", minute.claimed),
+            ("UnreservedConcurrentExecutions", minute.unreserved),
+        ):
+            self._metrics.put_all("AWS/Lambda", name, Counter(figures), start, unit="Count")
 
         polls = len(minute.pages) + minute.empty_polls
         if self.event_counts:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -554,9 +553,14 @@ class ShardPoller:
             self._await_window_end(window)
         if window.too_large:
             return 0, True
-        end = bisect_left(lane.queue, window.end_ms, lane.head, key=_time) - lane.head
-        if end < waiting:
-            return end, True
+        # A batch holds at most BatchSize records: what is behind them need not be looked at.
+        seen = min(waiting, self.settings.batch_size)
+        for at in range(seen):
+            if lane.queue[lane.head + at].time_ms >= window.end_ms:
+                return at, True
+        end = waiting
+        if seen < waiting:
+            return end, False
         everything_read = self.position >= self.shard.latest_position()
         over = self.host.clock.now >= window.end_ms or self.shard.ending_sequence is not None
         return end, everything_read and over
@@ -598,17 +602,6 @@ class ShardPoller:
         minute.handed += len(records)
         if records:
             minute.ages.append(now - records[-1].time_ms)
-        if host.journal is not None:
-            self._log(note.Invoked, lane.number, batch, batch.invocations + 1)
-        if host.concurrency is None:
-            host.in_flight = running = host.in_flight + 1
-        elif host.concurrency.acquire(host.function.name):
-            lane.function_name = host.function.name
-            running = host.concurrency.running(lane.function_name)
-        else:
-            self._settle(lane, batch, _THROTTLED, minute)
-            return
-        minute.running.append(running)
         event: dict[str, Any] = {"Records": [record.event for record in records]}
         if self._window is not None:
             event = self._window.event(
@@ -617,6 +610,20 @@ class ShardPoller:
                 shard_id=self.shard.id,
                 stream_arn=host.stream.arn,
             )
+        if host.journal is not None:
+            attempt = batch.invocations + 1
+            self._log(note.Invoked, lane.number, batch, attempt, host.function.name, event)
+        if host.concurrency is None:
+            host.in_flight = running = host.in_flight + 1
+        elif host.concurrency.acquire(host.function.name):
+            lane.function_name = host.function.name
+            running = host.concurrency.running(lane.function_name)
+            minute.unreserved.append(host.concurrency.unreserved())
+            minute.claimed.append(host.concurrency.claimed())
+        else:
+            self._settle(lane, batch, _THROTTLED, minute)
+            return
+        minute.running.append(running)
         lane.started_ms = now
         lane.busy = lane.inside = True
         host.function.invoke(event, lane.done)
@@ -715,7 +722,10 @@ class ShardPoller:
 
     def _drop_trimmed(self, lane: Lane, batch: Batch) -> Batch:
         """Records that leave the stream after 24 hours are lost without a note."""
-        count = bisect_left(batch.records, self.host.clock.now - RETENTION_MS, key=_time)
+        kept_since = self.host.clock.now - RETENTION_MS
+        count = 0
+        while count < len(batch.records) and batch.records[count].time_ms < kept_since:
+            count += 1
         gone, rest = batch.records[:count], batch.but(records=batch.records[count:])
         self._log(note.Trimmed, gone)
         lane.batch = rest if rest.records else None
@@ -839,7 +849,3 @@ def _size(records: Sequence[Record]) -> int:
 
 def _sequence(record: Record) -> int:
     return record.sequence
-
-
-def _time(record: Record) -> int:
-    return record.time_ms

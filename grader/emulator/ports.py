@@ -47,6 +47,12 @@ class Record:
     size: int
     event: dict[str, Any]
 
+    @property
+    def sequence_number(self) -> str:
+        """The sequence number as the function sees it: a text of digits."""
+        change = self.event.get("dynamodb", {})
+        return str(change.get("SequenceNumber", self.sequence))
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -21,6 +21,9 @@ from grader.emulator.settings import Settings
 from grader.emulator.stream import Stream
 from grader.metrics import Metrics
 
+# https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html
+PAGE_MAPPINGS = 100
+
 FindFunction = Callable[[str], Function | None]
 FindStream = Callable[[str], Stream | None]
 CanRead = Callable[[Function, str], str | None]
@@ -86,9 +89,17 @@ class EventSourceMappings:
                     "EventSourceArn",
                 )
         stream = self._find_stream(arn)
-        if stream is None:
+        if stream is None or stream.is_gone(self._clock.now):
             raise Refused(
                 "InvalidParameterValueException", f"Stream not found: {arn}", "EventSourceArn"
+            )
+        if stream.region != function.arn.split(":")[3]:
+            # Another account's stream is possible, another Region's is not:
+            # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+            raise Refused(
+                "InvalidParameterValueException",
+                f"The stream {arn} and the function {function.arn} are not in one Region.",
+                "EventSourceArn",
             )
         if self._cannot_read(function, arn) is not None:
             # Known from several error logs.
@@ -123,9 +134,26 @@ class EventSourceMappings:
         return self.mapping(uuid).describe()
 
     def list(
-        self, event_source_arn: str | None = None, function_name: str | None = None
+        self,
+        event_source_arn: str | None = None,
+        function_name: str | None = None,
+        *,
+        marker: str | None = None,
+        max_items: int = PAGE_MAPPINGS,
     ) -> dict[str, Any]:
-        """ListEventSourceMappings, in one page, oldest mapping first."""
+        """ListEventSourceMappings, oldest mapping first, at most 100 a page.
+
+        ``marker`` is the ``NextMarker`` of the page before.
+        https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html
+        """
+        if not 1 <= max_items <= 10_000:
+            bound = "greater than or equal to 1" if max_items < 1 else "less than or equal to 10000"
+            raise Refused(
+                "ValidationException",
+                f"1 validation error detected: Value '{max_items}' at 'maxItems' failed to satisfy "
+                f"constraint: Member must have value {bound}",
+                "MaxItems",
+            )
         found = []
         for mapping in self._all():
             if event_source_arn is not None and mapping.stream.arn != event_source_arn:
@@ -138,7 +166,14 @@ class EventSourceMappings:
             if "KMSKeyArn" in answer:
                 answer["FilterCriteria"] = None
             found.append(answer)
-        return {"EventSourceMappings": found}
+        start = 0
+        if marker is not None:
+            start = next((n for n, one in enumerate(found) if one["UUID"] == marker), len(found))
+        end = start + min(max_items, PAGE_MAPPINGS)
+        page: dict[str, Any] = {"EventSourceMappings": found[start:end]}
+        if end < len(found):
+            page["NextMarker"] = found[end]["UUID"]
+        return page
 
     def update(self, uuid: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """UpdateEventSourceMapping; what the request leaves out stays as it is."""

@@ -59,6 +59,7 @@ class Shard:
 
     __slots__ = (
         "_bytes_before",
+        "_in_time_order",
         "_latest",
         "_running_bytes",
         "_sequences",
@@ -88,6 +89,9 @@ class Shard:
         self._bytes_before = 0
         self._latest = starting_sequence
         self._trimmed_to = starting_sequence
+        # A record time that somebody chose may go back; then positions by time are looked up
+        # one by one.
+        self._in_time_order = True
 
     def __repr__(self) -> str:
         return f"Shard({self.id!r}, {len(self.records)} records)"
@@ -97,6 +101,8 @@ class Shard:
         sequence = record.sequence
         running = self._running_bytes
         before = running[-1] if running else self._bytes_before
+        if self.records and record.time_ms < self.records[-1].time_ms:
+            self._in_time_order = False
         self.records.append(record)
         self._sequences.append(sequence)
         running.append(before + record.size)
@@ -139,7 +145,7 @@ class Shard:
         kept_since = now_ms - RETENTION_MS
         if not records or records[0].time_ms >= kept_since:
             return self._trimmed_to
-        gone = bisect_left(records, kept_since, key=_time)
+        gone = self.first_since(kept_since)
         self._trimmed_to = self._sequences[gone - 1] + 1
         # Emptying a list from the left moves all the rest: do it in large steps only.
         if gone * 4 >= len(records) or gone >= 65_536:
@@ -148,6 +154,13 @@ class Shard:
             del self._sequences[:gone]
             del self._running_bytes[:gone]
         return self._trimmed_to
+
+    def first_since(self, time_ms: int) -> int:
+        """The index in ``records`` of the first one created at ``time_ms`` or later."""
+        if self._in_time_order:
+            return bisect_left(self.records, time_ms, key=_time)
+        later = (at for at, record in enumerate(self.records) if record.time_ms >= time_ms)
+        return next(later, len(self.records))
 
     def is_drained(self, position: int) -> bool:
         """Whether the shard is closed and holds nothing from ``position`` on."""
@@ -163,7 +176,9 @@ class Stream:
 
     ``keys`` are the names of the partition key and, if there is one, the sort key.
     ``first_sequence`` (at least 21 digits) is where the numbering starts. ``seed`` changes
-    sequence numbers, event ids and shard ids. ``shards`` is the number of shards at the start.
+    sequence numbers, event ids and shard ids. ``shards`` is the number of shards at the start;
+    with 0 of them, ``add_shard`` and the options of ``write`` build a stream by hand: shard ids,
+    parents, sequence numbers and record times as you choose them.
     With ``empty_every=n`` each n-th page of a run of ``get_records`` calls is empty although
     records follow, as AWS's pages may be.
     """
@@ -219,6 +234,8 @@ class Stream:
         self._made_shards = 0
         self._open: list[Shard] = []
         self._lowest_hashes: list[int] = []
+        # Whether each key belongs to just one open shard; shards added by hand may overlap.
+        self._keys_divided = True
         self._listeners: tuple[Listener, ...] = ()
         self._shard_listeners: tuple[Callable[[], None], ...] = ()
         for number in range(shards):
@@ -243,15 +260,27 @@ class Stream:
         self._next_sequence = sequence
 
     def write(
-        self, old: Item | None, new: Item | None, now_ms: int, *, ttl_delete: bool = False
+        self,
+        old: Item | None,
+        new: Item | None,
+        now_ms: int,
+        *,
+        ttl_delete: bool = False,
+        shard: str | None = None,
+        sequence: int | str | None = None,
     ) -> Record | None:
         """Record that an item changed from ``old`` to ``new``; None is "no item".
+
+        ``now_ms`` is the record's creation time. ``shard`` (an id) and ``sequence`` (digits, above
+        the shard's numbers so far; AWS's have 21 to 40 of them) override what the stream would
+        choose; a time in the past is taken as it is.
 
         Returns None, and writes nothing, when nothing changed: AWS writes no record then
         (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html). A disabled
         stream takes nothing either. ``ttl_delete`` marks a deletion by Time to Live. The stream
         keeps the two dicts: do not change them afterwards. ValueError when the key attributes are
-        missing or differ.
+        missing or differ, and when the shard is closed or the sequence number is not above the
+        shard's last; `Refused` when there is no such shard.
         """
         if self.disabled_ms is not None:
             return None
@@ -287,10 +316,22 @@ class Stream:
                 if old.get(key) != keys[key]:
                     raise ValueError("an update cannot change the primary key")
 
+        if shard is not None:
+            target = self.shard(shard)
+            if target.ending_sequence is not None:
+                raise ValueError(f"{shard} is closed")
+        else:
+            target = self._open[0] if len(self._open) == 1 else self._shard_for(keys)
         gap = self._gap = (self._gap * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        sequence = self._next_sequence
-        # Realistic gaps: AWS numbers neither consecutively nor evenly.
-        self._next_sequence = sequence + 1 + (gap >> 16) % 997
+        if sequence is None:
+            number = self._next_sequence
+            digits = str(number)
+            # Realistic gaps: AWS numbers neither consecutively nor evenly.
+            self._next_sequence = number + 1 + (gap >> 16) % 997
+        else:
+            digits = str(sequence)
+            number = _chosen_number(digits, target)
+            self._next_sequence = max(self._next_sequence, number + 1)
         size = plain_bytes(keys)
         if size < 0:
             size = item_bytes(keys)
@@ -304,11 +345,11 @@ class Stream:
         if self._with_old and old is not None:
             change["OldImage"] = old
             size += old_size
-        change["SequenceNumber"] = str(sequence)
+        change["SequenceNumber"] = digits
         change["SizeBytes"] = size
         change["StreamViewType"] = self.view
         event: dict[str, Any] = {
-            "eventID": "%032x" % ((sequence * _SCATTER + self._salt) & _ALL_BITS),
+            "eventID": "%032x" % ((number * _SCATTER + self._salt) & _ALL_BITS),
             "eventName": name,
             "eventVersion": "1.1",
             "eventSource": "aws:dynamodb",
@@ -320,11 +361,12 @@ class Stream:
             event["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
         event["eventSourceARN"] = self.arn
 
-        record = Record(sequence, now_ms, key_text(keys, self.keys), size, event)
-        shard = self._open[0] if len(self._open) == 1 else self._shard_for(keys)
-        shard.append(record)
+        record = Record(number, now_ms, key_text(keys, self.keys), size, event)
+        if target.starting_sequence == 0:
+            target.starting_sequence = number
+        target.append(record)
         for listener in self._listeners:
-            listener(record, shard)
+            listener(record, target)
         return record
 
     def listen(self, callback: Listener) -> Callable[[], None]:
@@ -397,6 +439,38 @@ class Stream:
         self._shards_changed()
         return child
 
+    def add_shard(
+        self,
+        shard_id: str | None = None,
+        *,
+        parent: str | None = None,
+        starting_sequence: int = 0,
+        now_ms: int | None = None,
+    ) -> Shard:
+        """Open a shard by hand, with an id and a parent as you like; the parent may be unknown.
+
+        AWS's ids have 28 to 65 characters. ``starting_sequence`` is the lowest number that it will
+        hold; 0 means that of its first record. With several such shards, ``write`` has to name the
+        one it means. ValueError when the id is taken or the stream is disabled.
+        """
+        if self.disabled_ms is not None or shard_id in self._by_id:
+            raise ValueError(f"{shard_id} cannot be added")
+        now = self.created_ms if now_ms is None else now_ms
+        shard = self._open_shard(None, (0, HASHES), now, shard_id, starting_sequence)
+        shard.parent_id = parent
+        self._shards_changed()
+        return shard
+
+    def end_shard(self, shard_id: str, now_ms: int) -> Shard:
+        """Close an open shard without a child. ValueError when it is closed already."""
+        shard = self._close(shard_id, now_ms)
+        self._shards_changed()
+        return shard
+
+    def is_gone(self, now_ms: int) -> bool:
+        """Whether the stream was disabled more than 24 hours ago: it cannot be read any more."""
+        return self.disabled_ms is not None and now_ms - self.disabled_ms > RETENTION_MS
+
     def disable(self, now_ms: int) -> None:
         """Turn the stream off. It takes no more records and stays readable for 24 hours.
 
@@ -410,12 +484,19 @@ class Stream:
         self.disabled_ms = now_ms
         self._shards_changed()
 
-    def _open_shard(self, parent: Shard | None, hashes: tuple[int, int], now_ms: int) -> Shard:
+    def _open_shard(
+        self,
+        parent: Shard | None,
+        hashes: tuple[int, int],
+        now_ms: int,
+        shard_id: str | None = None,
+        starting_sequence: int | None = None,
+    ) -> Shard:
         suffix = _digest(f"{self._salt} {self._made_shards}", 4).hex()
         shard = Shard(
-            f"shardId-{now_ms:020d}-{suffix}",
+            shard_id or f"shardId-{now_ms:020d}-{suffix}",
             parent.id if parent else None,
-            self._next_sequence,
+            self._next_sequence if starting_sequence is None else starting_sequence,
             hashes,
         )
         self._made_shards += 1
@@ -438,6 +519,7 @@ class Stream:
     def _sort_open(self) -> None:
         self._open.sort(key=lambda shard: shard.hashes)
         self._lowest_hashes = [shard.hashes[0] for shard in self._open]
+        self._keys_divided = len(set(self._lowest_hashes)) == len(self._open) > 0
 
     def _shards_changed(self) -> None:
         self._sort_open()
@@ -445,6 +527,8 @@ class Stream:
             listener()
 
     def _shard_for(self, keys: Item) -> Shard:
+        if not self._keys_divided:
+            raise ValueError("name the shard: the open shards do not divide the keys among them")
         hashed = zlib.crc32(key_text(keys, self._partition_key).encode("ascii"))
         return self._open[bisect_right(self._lowest_hashes, hashed) - 1]
 
@@ -453,7 +537,7 @@ class Stream:
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
         """
-        if self.disabled_ms is not None and now_ms - self.disabled_ms > RETENTION_MS:
+        if self.is_gone(now_ms):
             raise Refused(
                 "ResourceNotFoundException",
                 f"Requested resource not found: Stream: {self.arn} not found",
@@ -584,7 +668,7 @@ class Stream:
             raise _invalid("Timestamp must not be in the future", "Timestamp")
         # "At or after" is measured on ApproximateCreationDateTime, which has whole seconds.
         whole_ms = -(-time_ms // 1000) * 1000
-        first = bisect_left(shard.records, whole_ms, key=_time)
+        first = shard.first_since(whole_ms)
         if first == len(shard.records):
             return shard.latest_position()
         return max(shard.records[first].sequence, shard.horizon(now_ms))
@@ -649,6 +733,16 @@ class Stream:
 
     def _seal(self, body: bytes) -> bytes:
         return blake2b(body, digest_size=8, key=self._salt.to_bytes(16)).digest()
+
+
+def _chosen_number(digits: str, shard: Shard) -> int:
+    """The number of a record that somebody chose. ValueError when it cannot be the next one."""
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 40):
+        raise ValueError(f"a sequence number is a text of at most 40 digits, not {digits!r}")
+    number = int(digits)
+    if number < max(shard.latest_position(), 1):
+        raise ValueError(f"{digits} is not above the numbers of {shard.id} so far")
+    return number
 
 
 def _label(time_ms: int) -> str:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,9 +28,9 @@ class TumblingWindow:
     too_large: bool = False
 
     def keep(self, state: dict[str, Any]) -> None:
-        """Take over the state that a successful invocation returned."""
-        self.state = state
+        """Take over the state that a successful invocation returned: a copy of it, as JSON."""
         text = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
+        self.state = json.loads(text)
         self.too_large = len(text.encode("utf-8", "surrogatepass")) > STATE_LIMIT
 
     def event(
@@ -39,7 +40,8 @@ class TumblingWindow:
         return {
             "Records": records,
             "window": {"start": _iso(self.start_ms), "end": _iso(self.end_ms)},
-            "state": self.state,
+            # A function in this process may change what it gets; a failed call must not.
+            "state": copy.deepcopy(self.state),
             "shardId": shard_id,
             "eventSourceARN": stream_arn,
             "isFinalInvokeForWindow": final,

@@ -22,12 +22,17 @@ def why(world):
 
 
 def test_a_batch_goes_out_when_it_has_batch_size_records():
+    """A batch goes out as soon as it has BatchSize records."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     world = World(batch_size=3).write(*names(0, 7)).run(1)
     assert world.batches == [names(0, 3), names(3, 6), names(6, 7)]
     assert why(world) == ["size", "size", "available"]
 
 
 def test_without_a_window_even_a_single_record_goes_out_at_the_next_poll():
+    """Base rate: each shard is polled four times a second, and a single record goes out at the next
+    poll.
+    """
     # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html: 4 polls a second
     world = World().run(10)
     world.clock.run_for(60)
@@ -36,6 +41,8 @@ def test_without_a_window_even_a_single_record_goes_out_at_the_next_poll():
 
 
 def test_a_window_collects_until_it_elapses():
+    """With a window set, a batch that is not full waits until the window is over."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     world = World(window_ms=5_000)
     for one in names(0, 4):
         world.write(one).run(1)
@@ -47,6 +54,7 @@ def test_a_window_collects_until_it_elapses():
 
 def test_a_full_batch_does_not_wait_for_its_window():
     """BatchSize 100 with window 300 is not "one call in five minutes"."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     world = World(batch_size=100, window_ms=300_000).write(*names(0, 250)).run(1)
     assert [len(batch) for batch in world.batches] == [100, 100]
     world.run(299)
@@ -54,6 +62,8 @@ def test_a_full_batch_does_not_wait_for_its_window():
 
 
 def test_the_next_window_starts_when_the_previous_invocation_finishes():
+    """The next window: it starts when the previous invocation finishes."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     world = World(window_ms=5_000, duration_ms=3_000).write("a").run(5)
     world.write("b").run(20)
     # Invoked at 5, finished at 8: the window of "b" ends at 13, not at 10.
@@ -67,6 +77,8 @@ def test_an_empty_window_is_followed_by_the_next_one():
 
 
 def test_a_batch_stops_at_six_megabytes_of_payload():
+    """A batch goes out when it reaches 6 MB, the limit of a synchronous invocation."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     world = World(batch_size=10_000).write(*names(0, 40), size=300_000).run(2)
     sizes = [len(json.dumps(event, separators=(",", ":"))) for _, event in world.function.calls]
     assert max(sizes) <= 6 * 1024 * 1024
@@ -100,6 +112,7 @@ def test_the_payload_limit_counts_json_not_stored_bytes():
 
 
 def test_a_batch_above_1000_records_takes_more_than_one_page():
+    """Above 1,000 records: such a batch takes more than one GetRecords page."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     world = World(batch_size=2_500).write(*names(0, 2_600)).run(1)
     assert [len(batch) for batch in world.batches] == [2_500, 100]
@@ -107,6 +120,7 @@ def test_a_batch_above_1000_records_takes_more_than_one_page():
 
 
 def test_filtered_records_do_not_count_towards_the_batch_size():
+    """Filters first: filtered records do not count towards BatchSize."""
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     world = World(batch_size=3, filters=INSERTS)
     world.write("a", "a", "b", "b", "c", "d").run(1)
@@ -115,6 +129,8 @@ def test_filtered_records_do_not_count_towards_the_batch_size():
 
 
 def test_a_record_that_no_filter_lets_through_moves_the_position_without_an_invocation():
+    """A record that does not match: the position moves past it, without an invocation."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     world = World(filters=INSERTS).write("a").run(1)
     world.write("a", "a").run(1)
     assert world.batches == [["a"]]
@@ -123,6 +139,8 @@ def test_a_record_that_no_filter_lets_through_moves_the_position_without_an_invo
 
 
 def test_a_batch_never_mixes_shards():
+    """One shard: a batch never mixes shards."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     world = World(batch_size=1_000, shards=3).write(*names(0, 60)).run(1)
     owner = {
         record.event["dynamodb"]["Keys"]["id"]["S"]: shard.id
@@ -135,6 +153,7 @@ def test_a_batch_never_mixes_shards():
 
 
 def test_children_wait_until_their_parent_is_processed_to_its_end():
+    """A parent shard is processed before its children."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     attempts = []
 
@@ -169,6 +188,8 @@ def test_an_idle_day_costs_no_events():
 
 
 def test_records_that_arrive_during_an_invocation_wait_for_its_end():
+    """Synchronous: the invocation is synchronous: its shard waits for the answer."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     world = World(duration_ms=2_000).write("a").run(1)
     world.write("b", "c").run(5)
     assert world.batches == [["a"], ["b", "c"]]

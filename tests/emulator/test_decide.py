@@ -59,6 +59,8 @@ REPORT = Settings(report_failures=True)
     ],
 )
 def test_these_responses_are_complete_successes(payload):
+    """An answer that reports no failed record is a complete success, whatever its shape."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     assert read_response(returned(payload), batch(), True).kind == "success"
     assert isinstance(decide(batch(), returned(payload), REPORT), Advance)
 
@@ -78,6 +80,8 @@ def test_these_responses_are_complete_successes(payload):
     ],
 )
 def test_these_entries_fail_the_whole_batch(entry):
+    """An empty, null, misnamed or unknown itemIdentifier fails the whole batch."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     payload = {"batchItemFailures": [entry]}
     verdict = read_response(returned(payload), batch(), True)
     assert (verdict.kind, verdict.index) == ("failure", 0)
@@ -93,10 +97,13 @@ def test_one_bad_entry_fails_the_whole_batch_whatever_stands_beside_it():
 )
 def test_responses_that_cannot_be_read_fail_the_whole_batch(payload):
     """Not documented: a choice."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     assert read_response(returned(payload), batch(), True).kind == "failure"
 
 
 def test_a_function_error_fails_the_whole_batch():
+    """Exception, time-out, out of memory: a complete failure."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     for settings in (Settings(), REPORT):
         decision = decide(batch(), ERROR, settings)
         assert isinstance(decision, Retry)
@@ -104,6 +111,10 @@ def test_a_function_error_fails_the_whole_batch():
 
 
 def test_without_report_batch_item_failures_the_answer_is_irrelevant():
+    """Without ReportBatchItemFailures: returning without a function error is a success; the value
+    is irrelevant.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     for payload in ({"batchItemFailures": [{"itemIdentifier": number(1)}]}, 7, "x", None):
         assert isinstance(decide(batch(), returned(payload), Settings()), Advance)
         assert read_response(returned(payload), batch(), False).kind == "success"
@@ -117,6 +128,7 @@ def test_the_checkpoint_is_the_record_before_the_lowest_reported_one():
 
 
 def test_the_lowest_sequence_number_is_lowest_as_a_number_not_as_text():
+    """Lowest: the lowest number, compared as a number and never as text."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
     assert number(2) < number(1), "as texts the order is reversed"
     decision = decide(batch(), failures(number(2), number(1)), REPORT)
@@ -139,6 +151,7 @@ def test_after_a_partial_success_the_rest_has_a_fresh_retry_budget():
 
 def test_a_reported_first_record_uses_up_a_retry_like_an_exception():
     """Recorded: four deliveries with MaximumRetryAttempts 3."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     settings = Settings(report_failures=True, max_retries=3)
     again = batch()
     for attempt in (1, 2, 3):
@@ -193,6 +206,7 @@ def test_a_throttle_never_splits():
 
 def test_bisect_uses_no_retry_and_gives_the_halves_fresh_budgets():
     """The first is documented; fresh budgets are a choice that two other emulators share."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     decision = decide(batch(), ERROR, Settings(bisect=True, max_retries=0))
     assert isinstance(decision, Split)
     for half in (decision.first, decision.second):
@@ -220,6 +234,7 @@ def test_with_both_on_a_partial_response_cuts_at_the_returned_sequence_number():
 
 def test_with_both_on_a_reported_first_record_halves_the_batch():
     """Not documented: a choice."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     settings = Settings(bisect=True, report_failures=True)
     assert isinstance(decide(batch(), failures(number(0)), settings), Split)
 

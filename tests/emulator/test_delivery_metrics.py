@@ -45,11 +45,17 @@ def busy_world(**settings):
     ],
 )
 def test_lambda_metrics_have_the_function_as_their_dimension(name, unit):
+    """Invocations, Errors, Duration, IteratorAge, ConcurrentExecutions: names, units and the
+    dimension FunctionName.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = busy_world()
     assert keys(world, name) == {("AWS/Lambda", unit, (("FunctionName", "totals"),))}
 
 
 def test_invocations_errors_and_duration():
+    """Invocations, Errors and Duration of each invocation; a healthy one is an error count of 0."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = busy_world()
     assert world.batches == [["a", "b"], ["c", "bad"], ["c", "bad"], ["d"]]
     assert world.metric("Invocations") == 4
@@ -59,6 +65,8 @@ def test_invocations_errors_and_duration():
 
 
 def test_a_throttle_is_neither_an_invocation_nor_an_error():
+    """Throttles: neither invocation nor error."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     answers = [Result("throttled"), None]
     world = World(lambda event: answers.pop(0)).write("a").run(10)
     assert world.metric("Throttles") == 1
@@ -67,6 +75,8 @@ def test_a_throttle_is_neither_an_invocation_nor_an_error():
 
 
 def test_a_reported_failure_does_not_raise_errors():
+    """Errors: not raised by a report of failed records."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(lambda event: failed(""), report_failures=True, max_retries=0)
     world.write("a").run(10)
     assert world.metric("Errors") == 0
@@ -74,6 +84,7 @@ def test_a_reported_failure_does_not_raise_errors():
 
 def test_iterator_age_is_the_age_of_the_last_record_when_it_is_handed_over():
     """In milliseconds: a threshold of 30 seconds is 30000."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(delay_ms=100_000).write("a").run(30)
     world.write("b").run(100)
     assert values(world, "IteratorAge") == [70_000]
@@ -89,6 +100,8 @@ def test_iterator_age_grows_while_a_batch_is_retried():
 
 
 def test_concurrent_executions_counts_what_runs_at_once():
+    """ConcurrentExecutions is how many invocations run at once."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(parallelization=2, duration_ms=1_000, batch_size=1)
     world.write("a", "b", "c", "d", "e", "f").run(60)
     assert values(world, "ConcurrentExecutions")[-1] == 2
@@ -104,6 +117,8 @@ def test_a_metric_is_stamped_with_the_start_of_its_invocation():
 
 
 def test_failed_invoke_events_are_stamped_with_the_end_of_the_call():
+    """FailedInvokeEventCount: also a report of failed records; stamped with the end of the call."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(
         lambda event: Result("error", duration_ms=200_000),
         event_count_metrics=True,
@@ -130,12 +145,16 @@ EVENT_COUNTS = (
 
 
 def test_event_counts_are_opt_in():
+    """Opt-in: only with MetricsConfig, and with EventSourceMappingUUID as dimension."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = busy_world()
     for name in EVENT_COUNTS:
         assert keys(world, name) == set()
 
 
 def test_event_counts_have_the_mapping_as_their_dimension():
+    """Opt-in: only with MetricsConfig, and with EventSourceMappingUUID as dimension."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = busy_world(event_count_metrics=True, filters=INSERTS).write("a").run(60)
     for name in EVENT_COUNTS:
         assert keys(world, name) == {
@@ -144,6 +163,8 @@ def test_event_counts_have_the_mapping_as_their_dimension():
 
 
 def test_event_counts_count_records():
+    """Counted: filtered records count in FilteredOutEventCount and not in InvokedEventCount."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = busy_world(event_count_metrics=True, filters=INSERTS).write("a").run(60)
     assert {name: world.metric(name) for name in EVENT_COUNTS} == {
         "PolledEventCount": 6,
@@ -156,6 +177,7 @@ def test_event_counts_count_records():
 
 def test_polled_event_count_is_zero_in_a_silent_minute():
     """The proof that the mapping is alive."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(event_count_metrics=True).run(600)
     world.mapping.flush()
     data = world.metrics.find("AWS/Lambda", "PolledEventCount")
@@ -165,6 +187,8 @@ def test_polled_event_count_is_zero_in_a_silent_minute():
 
 
 def test_a_disabled_mapping_emits_nothing():
+    """A disabled mapping: it emits nothing."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(event_count_metrics=True).run(59)
     world.mapping.disable()
     world.run(1)
@@ -186,6 +210,8 @@ def test_flushing_twice_counts_nothing_twice():
 
 
 def test_stream_metrics_have_awss_names_units_and_dimensions():
+    """ReturnedRecordsCount, ReturnedBytes: of each page, with Operation, StreamLabel and TableName."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
     world = busy_world()
     label = world.stream.arn.rsplit("/", 1)[1]
     shards = (("Operation", "GetRecords"), ("StreamLabel", label), ("TableName", "Orders"))
@@ -197,6 +223,8 @@ def test_stream_metrics_have_awss_names_units_and_dimensions():
 
 
 def test_returned_records_and_bytes_are_those_of_the_pages():
+    """ReturnedRecordsCount, ReturnedBytes: of each page, with Operation, StreamLabel and TableName."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
     world = busy_world()
     assert world.metric("ReturnedRecordsCount", "AWS/DynamoDB") == 5
     assert world.metric("ReturnedBytes", "AWS/DynamoDB") == sum(
@@ -206,6 +234,7 @@ def test_returned_records_and_bytes_are_those_of_the_pages():
 
 def test_the_sample_count_of_the_latency_is_the_number_of_polls():
     """Lambda's free GetRecords calls are counted: four a second and shard."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
     world = World(shards=2).run(60)
     world.mapping.flush()
     data = world.metrics.find("AWS/DynamoDB", "SuccessfulRequestLatency")

@@ -32,6 +32,7 @@ def discarded(destination=QUEUE, respond=fail, **settings):
 @pytest.mark.parametrize("destination", [QUEUE, TOPIC])
 def test_queues_and_topics_get_this_document_key_for_key(destination):
     """Recorded, in this order of keys."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     world = discarded(destination)
     (note,) = world.queue.notes
     first, last = world.shard.records
@@ -57,6 +58,8 @@ def test_queues_and_topics_get_this_document_key_for_key(destination):
 
 
 def test_the_keys_stand_in_the_recorded_order():
+    """The document: queues and topics get it key for key."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     (delivery,) = discarded().queue.deliveries
     note = json.loads(delivery.body)
     assert list(note) == [
@@ -75,6 +78,8 @@ def test_the_keys_stand_in_the_recorded_order():
 
 
 def test_the_request_names_function_and_condition():
+    """Conditions: RetryAttemptsExhausted and RecordAgeExceeded."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     (note,) = discarded().queue.notes
     request = note["requestContext"]
     assert request["functionArn"] == "arn:aws:lambda:us-east-1:123456789012:function:totals"
@@ -84,6 +89,7 @@ def test_the_request_names_function_and_condition():
 
 def test_the_timestamp_has_milliseconds_and_the_arrival_times_whole_seconds():
     """Recorded; Kinesis has milliseconds in both."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     (note,) = discarded().queue.notes
     assert note["timestamp"] == "2026-11-02T09:00:00.250Z"
     assert note["DDBStreamBatchInfo"]["approximateArrivalOfFirstRecord"].endswith(":00Z")
@@ -91,6 +97,7 @@ def test_the_timestamp_has_milliseconds_and_the_arrival_times_whole_seconds():
 
 def test_a_reported_failure_has_a_function_error_of_null():
     """Recorded: the key is present."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
 
     def report(event):
         return failed(next(iter(sequences_of(event).values())))
@@ -104,6 +111,8 @@ def test_a_reported_failure_has_a_function_error_of_null():
 
 
 def test_queues_get_metadata_only_never_the_records():
+    """Metadata only: queues and topics never get the records."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     (delivery,) = discarded().queue.deliveries
     assert delivery.key is None
     assert "payload" not in json.loads(delivery.body)
@@ -111,6 +120,8 @@ def test_queues_get_metadata_only_never_the_records():
 
 
 def test_buckets_get_the_same_fields_and_the_whole_event_as_text():
+    """Objects: the same fields, and payload with the whole event as a text."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     world = discarded(BUCKET)
     (note,) = world.queue.notes
     assert list(note)[-2:] == ["DDBStreamBatchInfo", "payload"]
@@ -121,6 +132,8 @@ def test_buckets_get_the_same_fields_and_the_whole_event_as_text():
 
 
 def test_the_object_key_holds_mapping_shard_and_time():
+    """The object's key: aws/lambda/<mapping>/<shard>/YYYY/MM/DD/<time>-<UUID>."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     # aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>
     world = discarded(BUCKET)
     (delivery,) = world.queue.deliveries
@@ -132,6 +145,7 @@ def test_the_object_key_holds_mapping_shard_and_time():
 
 @pytest.mark.parametrize("destination", [QUEUE + ".fifo", TOPIC + ".fifo"])
 def test_fifo_queues_and_topics_never_get_a_note(destination):
+    """FIFO: delivery to a FIFO queue or topic fails and counts in DestinationDeliveryFailures."""
     # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
     world = discarded(destination)
     assert world.queue.deliveries == []
@@ -139,6 +153,7 @@ def test_fifo_queues_and_topics_never_get_a_note(destination):
 
 
 def test_a_delivered_note_counts_as_delivered_and_not_as_dropped():
+    """OnFailureDestinationDeliveredEventCount: records whose note arrived."""
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = discarded()
     assert world.metric("OnFailureDestinationDeliveredEventCount") == 2
@@ -147,6 +162,9 @@ def test_a_delivered_note_counts_as_delivered_and_not_as_dropped():
 
 
 def test_a_note_that_cannot_be_written_makes_its_records_dropped():
+    """A note that cannot be written: DestinationDeliveryFailures is 1, its records count as
+    dropped.
+    """
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(fail, max_retries=0, destination=QUEUE, event_count_metrics=True)
     world.queue.reason = "AccessDenied"
@@ -158,6 +176,8 @@ def test_a_note_that_cannot_be_written_makes_its_records_dropped():
 
 
 def test_without_a_destination_discarded_records_are_dropped():
+    """DroppedEventCount counts what is given up without a delivered note."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = discarded(destination=None)
     assert world.metric("DroppedEventCount") == 2
     assert world.metric("DestinationDeliveryFailures") is None

@@ -51,23 +51,31 @@ def new(name, kind, *values):
 
 
 def test_equals_matches_character_by_character():
+    """A text matches character by character."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches({"eventName": ["MODIFY"]})
     assert not matches({"eventName": ["modify"]})
     assert not matches({"eventName": ["MODIFY "]})
 
 
 def test_the_type_letter_is_required():
+    """Type letter: it is required."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     # Recorded: leaving out the "S" does not match.
     assert matches(new("status", "S", "Paid"))
     assert not matches({"dynamodb": {"NewImage": {"status": ["Paid"]}}})
 
 
 def test_values_of_one_array_are_or_ed():
+    """One of the values of an array has to match."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches(new("status", "S", "sent", "Paid"))
     assert not matches(new("status", "S", "sent", "lost"))
 
 
 def test_keys_of_one_pattern_are_and_ed():
+    """All keys of one pattern have to match."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches({"eventName": ["MODIFY"], **new("status", "S", "Paid")})
     assert not matches({"eventName": ["INSERT"], **new("status", "S", "Paid")})
     both = {"NewImage": {"status": {"S": ["Paid"]}}, "OldImage": {"status": {"S": ["new"]}}}
@@ -77,6 +85,9 @@ def test_keys_of_one_pattern_are_and_ed():
 
 
 def test_filters_are_or_ed_and_no_filters_let_everything_through():
+    """One filter of several has to match; without filters everything passes."""
+
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     def filters(*patterns):
         return parse_filter_criteria({"Filters": [{"Pattern": json.dumps(p)} for p in patterns]})
 
@@ -87,6 +98,8 @@ def test_filters_are_or_ed_and_no_filters_let_everything_through():
 
 
 def test_null_matches_null_and_a_dynamodb_null_is_a_boolean_leaf():
+    """null matches JSON's null; DynamoDB's NULL is the boolean true under a type letter."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches({"a": [None]}, {"a": None})
     assert not matches({"a": [None]}, {"a": "null"})
     assert not matches({"a": [None]}, {})
@@ -94,6 +107,8 @@ def test_null_matches_null_and_a_dynamodb_null_is_a_boolean_leaf():
 
 
 def test_empty_matches_the_empty_text():
+    """The empty text matches the empty text only."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches(new("empty", "S", ""))
     assert not matches(new("status", "S", ""))
     assert not matches(new("missing", "S", ""))
@@ -106,12 +121,16 @@ def test_booleans_match_booleans_and_nothing_else():
 
 
 def test_equals_ignore_case():
+    """equals-ignore-case matches without regard to case."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches(new("status", "S", {"equals-ignore-case": "pAID"}))
     assert not matches(new("status", "S", {"equals-ignore-case": "pai"}))
     assert not matches(new("gone", "NULL", {"equals-ignore-case": "true"}))
 
 
 def test_prefix_and_suffix():
+    """prefix and suffix look at the two ends of a text."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches(new("status", "S", {"prefix": "Pa"}))
     assert not matches(new("status", "S", {"prefix": "pa"}))
     assert matches(new("status", "S", {"suffix": "id"}))
@@ -120,6 +139,8 @@ def test_prefix_and_suffix():
 
 
 def test_anything_but_matches_each_other_value_and_needs_one():
+    """anything-but matches each value that is not listed, and no absent one."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches(new("status", "S", {"anything-but": "sent"}))
     assert not matches(new("status", "S", {"anything-but": "Paid"}))
     assert not matches(new("status", "S", {"anything-but": ["Paid", "sent"]}))
@@ -152,10 +173,14 @@ def test_anything_but_numbers_compares_json_numbers():
     ],
 )
 def test_numeric_compares_json_numbers_by_value(rule, matched):
+    """numeric compares JSON numbers by value, with = or a range."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches({"dynamodb": {"SizeBytes": [{"numeric": rule}]}}) is matched
 
 
 def test_numeric_never_matches_a_dynamodb_number_which_arrives_as_text():
+    """numeric on attributes: it never matches a DynamoDB number, which arrives as text."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     # Recorded: N "101" did not match numeric > 100, a number such as the creation time does.
     assert not matches(new("total", "N", {"numeric": [">", 100]}))
     assert not matches(new("total", "N", 101))
@@ -166,6 +191,7 @@ def test_numeric_never_matches_a_dynamodb_number_which_arrives_as_text():
 
 def test_numbers_are_equal_by_their_text():
     """300, 300.0 and 3.0e2 are three different numbers to a filter."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     assert matches('{"dynamodb": {"SizeBytes": [300]}}')
     assert not matches('{"dynamodb": {"SizeBytes": [300.0]}}')
     assert not matches('{"dynamodb": {"SizeBytes": [3.0e2]}}')
@@ -173,6 +199,9 @@ def test_numbers_are_equal_by_their_text():
 
 
 def test_exists_looks_at_leaves():
+    """exists says whether a leaf is there."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     assert matches(new("status", "S", {"exists": True}))
     assert not matches(new("missing", "S", {"exists": True}))
     assert matches(new("missing", "S", {"exists": False}))
@@ -181,6 +210,8 @@ def test_exists_looks_at_leaves():
 
 
 def test_exists_on_an_attribute_that_is_no_leaf_takes_it_for_absent():
+    """exists: it sees leaves only; an attribute that is no leaf counts as absent."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     # Recorded: exists false on an attribute matches with and without the attribute.
     assert matches({"dynamodb": {"NewImage": {"status": [{"exists": False}]}}})
     assert matches({"dynamodb": {"NewImage": {"missing": [{"exists": False}]}}})
@@ -188,6 +219,8 @@ def test_exists_on_an_attribute_that_is_no_leaf_takes_it_for_absent():
 
 
 def test_or_matches_when_one_of_its_objects_does():
+    """$or matches when one of its objects does, across fields."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     pattern = {
         "eventName": ["MODIFY"],
         "$or": [{"dynamodb": {"SizeBytes": [1]}}, new("status", "S", "Paid")],
@@ -206,6 +239,8 @@ def test_or_stands_at_any_depth_and_may_be_nested():
 
 
 def test_of_a_key_given_twice_the_last_one_wins():
+    """A key given twice: the last one wins."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     # AWS's printed "Boolean AND" example repeats the dynamodb key, and so tests OldImage only.
     text = (
         '{"dynamodb": {"NewImage": {"status": {"S": ["never"]}}},'
@@ -220,6 +255,8 @@ def test_a_key_that_exists_nowhere_never_matches():
 
 
 def test_a_ttl_delete_is_told_by_its_user_identity():
+    """A pattern on userIdentity lets TTL deletes through and nothing else."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
     pattern = {"userIdentity": {"type": ["Service"], "principalId": ["dynamodb.amazonaws.com"]}}
     expired = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
@@ -246,6 +283,8 @@ def test_fields_below_an_array_have_to_match_in_one_element():
 
 
 def test_the_top_level_keys_of_a_filter_are_known():
+    """dynamodb, eventName and userIdentity can be filtered on."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     (one,) = parse_filter_criteria(
         {"Filters": [{"Pattern": '{"a": [1], "$or": [{"b": [1]}, {"a": [2]}]}'}]}
     )

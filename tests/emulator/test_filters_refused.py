@@ -30,6 +30,8 @@ def test_empty_criteria_are_no_filters(criteria):
     "text", ["single-string", '[{"eventName": ["INSERT"=123}]', "", "{", "NaN"]
 )
 def test_a_pattern_that_is_not_json_is_refused_in_awss_words(text):
+    """Filter is not JSON: refused: Invalid filter pattern definition."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     # Recorded on AWS (localstack's snapshots).
     with pytest.raises(Refused) as refused:
         parse(text)
@@ -91,6 +93,8 @@ def test_a_bad_pattern_is_refused_with_awss_message_and_a_reason(pattern, reason
 
 
 def test_five_filters_are_accepted_and_six_refused():
+    """A mapping has at most five filters."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_Filter.html
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     pattern = {"eventName": ["INSERT"]}
     assert len(parse(*[pattern] * 5)) == 5
@@ -101,6 +105,8 @@ def test_five_filters_are_accepted_and_six_refused():
 
 
 def test_a_pattern_has_at_most_4096_characters():
+    """A pattern has at most 4,096 characters."""
+
     # https://docs.aws.amazon.com/lambda/latest/api/API_Filter.html
     def padded(length):
         text = json.dumps({"eventName": ["INSERT"]})

@@ -20,6 +20,8 @@ def lane(one, lanes):
 
 
 def test_up_to_the_factor_invocations_run_at_once_in_each_shard():
+    """Ceiling: shards times ParallelizationFactor invocations at once."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     world = World(parallelization=4, duration_ms=1_000, batch_size=5, shards=2)
     world.write(*NAMES).run(0.5)
     assert len(world.batches) == 8
@@ -27,6 +29,8 @@ def test_up_to_the_factor_invocations_run_at_once_in_each_shard():
 
 
 def test_an_item_stays_in_its_lane_and_in_order():
+    """Order per item: with several lanes the order holds per item, that is, per full primary key."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     world = World(parallelization=3, batch_size=2, duration_ms=300)
     for _ in range(5):
         world.write(*NAMES)
@@ -41,6 +45,8 @@ def test_an_item_stays_in_its_lane_and_in_order():
 
 
 def test_a_lane_hands_over_one_batch_at_a_time():
+    """One lane: with a factor of 1 one batch at a time, in the shard's order."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     world = World(parallelization=3, batch_size=2, duration_ms=1_000)
     world.write(*NAMES).run(600)
     running = {}
@@ -51,6 +57,8 @@ def test_a_lane_hands_over_one_batch_at_a_time():
 
 
 def test_a_stuck_lane_blocks_only_itself():
+    """A stuck lane: it blocks only itself: a choice."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     stuck = lane("o-0", 4)
 
     def poison(event):

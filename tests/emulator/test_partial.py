@@ -22,6 +22,10 @@ def reporting(*bad, until=10**9):
 
 
 def test_the_lowest_reported_record_and_everything_after_it_come_again():
+    """A sequence number of the batch: partial: the checkpoint is before the lowest one, and it and
+    everything after it come again.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     world = World(reporting("c", until=1), report_failures=True).write(*"abcde").run(10)
     assert world.batches == [list("abcde"), list("cde")]
     assert world.mapping.pending() == []
@@ -33,6 +37,10 @@ def test_of_several_reported_records_the_lowest_counts():
 
 
 def test_the_checkpoint_moves_to_the_record_before_the_lowest_reported_one():
+    """A sequence number of the batch: partial: the checkpoint is before the lowest one, and it and
+    everything after it come again.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     world = World(reporting("c"), report_failures=True).write(*"abc").run(10)
     assert world.checkpoint == world.sequence(1)
     assert [record.key for record in world.mapping.pending()] == ['{"id":{"S":"c"}}']
@@ -53,12 +61,15 @@ def test_progress_in_steps_keeps_the_budget_fresh():
 
 
 def test_the_report_is_ignored_when_it_is_not_asked_for():
+    """Without ReportBatchItemFailures a batchItemFailures answer is ignored."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     world = World(reporting("b")).write(*"abc").run(10)
     assert world.batches == [list("abc")]
     assert world.checkpoint == world.sequence(-1)
 
 
 def test_a_partial_success_is_not_a_function_error_but_a_failed_invoke_event():
+    """FailedInvokeEventCount: also a report of failed records; stamped with the end of the call."""
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(reporting("c", until=1), report_failures=True, event_count_metrics=True)
     world.write(*"abcd").run(10)

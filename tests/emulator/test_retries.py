@@ -20,6 +20,7 @@ def always(error):
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_n_retries_deliver_n_plus_one_times_and_the_note_counts_them(retries):
     """Recorded: 1 gives approximateInvokeCount 2; 3 gives 4 deliveries and count 4."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     world = World(always(ValueError("x")), max_retries=retries, destination=QUEUE)
     world.write("a").run(600)
     assert world.batches == [["a"]] * (retries + 1)
@@ -33,6 +34,7 @@ def test_the_recording_of_a_poison_record_behind_two_good_ones():
 
     It was delivered 5 times and every other record once; the note says count 4, batchSize 1.
     """
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
 
     def last_fails(event):
         return failed(*[seq for one, seq in sequences_of(event).items() if one == "o-5"])
@@ -51,6 +53,11 @@ def test_the_recording_of_a_poison_record_behind_two_good_ones():
 
 
 def test_while_a_batch_is_retried_nothing_behind_it_is_delivered():
+    """Nothing behind it: while a batch is retried nothing behind it in the shard is delivered, by
+    default for up to a day.
+    """
+
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     def poison(event):
         if "bad" in ids_of(event):
             raise ValueError
@@ -60,6 +67,11 @@ def test_while_a_batch_is_retried_nothing_behind_it_is_delivered():
 
 
 def test_with_default_settings_one_bad_record_blocks_its_shard_for_a_day():
+    """Nothing behind it: while a batch is retried nothing behind it in the shard is delivered, by
+    default for up to a day.
+    """
+
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     def poison(event):
         if "bad" in ids_of(event):
             raise ValueError
@@ -85,6 +97,11 @@ def test_records_behind_a_discarded_batch_are_delivered():
 
 
 def test_a_retried_batch_is_the_same_batch_even_when_more_records_have_come():
+    """At least once: every record may be delivered more than once; here, as often as failures make
+    it.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     calls = []
 
     def fail_once(event):
@@ -99,6 +116,8 @@ def test_a_retried_batch_is_the_same_batch_even_when_more_records_have_come():
 
 
 def test_throttles_use_no_retry_attempt():
+    """Throttles: a throttle, or an error before the function runs, uses no retry."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     answers = [Result("throttled")] * 20 + [Result("error")] * 2
     world = World(lambda event: answers.pop(0), max_retries=1, destination=QUEUE)
     world.write("a").run(7_200)
@@ -109,6 +128,8 @@ def test_throttles_use_no_retry_attempt():
 
 
 def test_throttles_end_only_when_the_record_is_too_old():
+    """Throttles: a throttle, or an error before the function runs, uses no retry."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     world = World(
         lambda event: Result("throttled"), max_retries=0, max_age_ms=3_600_000, destination=QUEUE
     )

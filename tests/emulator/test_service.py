@@ -56,6 +56,7 @@ def account():
 
 def test_create_answers_with_the_recorded_members(account):
     """Recorded."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     answer = account.create()
     assert {name: answer[name] for name in ("State", "StateTransitionReason", "BatchSize")} == {
         "State": "Creating",
@@ -100,6 +101,7 @@ def test_a_version_or_alias_is_refused_by_name(account):
 
 def test_an_unknown_function_is_refused(account):
     """Recorded."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     refused = account.refusal(FunctionName="nobody")
     assert (refused.code, refused.message) == (
         "InvalidParameterValueException",
@@ -109,6 +111,7 @@ def test_an_unknown_function_is_refused(account):
 
 def test_an_unknown_stream_is_refused(account):
     """Recorded."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     arn = "arn:aws:dynamodb:us-east-1:123456789012:table/T/stream/2026-01-01T00:00:00.000"
     refused = account.refusal(EventSourceArn=arn)
     assert (refused.code, refused.message) == (
@@ -119,6 +122,7 @@ def test_an_unknown_stream_is_refused(account):
 
 def test_a_second_mapping_of_the_same_pair_is_refused_and_names_the_first(account):
     """Recorded."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     uuid = account.create()["UUID"]
     refused = account.refusal(StartingPosition="LATEST")
     assert refused.code == "ResourceConflictException"
@@ -133,6 +137,10 @@ def test_another_function_may_read_the_same_stream(account):
 
 
 def test_a_role_that_cannot_read_the_stream_is_refused(account):
+    """Role cannot read the stream: refused: Cannot access stream, with the four actions that are
+    needed.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     account.forbidden = "no dynamodb:GetRecords"
     assert account.refusal().message == (
         f"Cannot access stream {account.stream.arn}. Please ensure the role can perform the "
@@ -160,6 +168,7 @@ def test_bad_parameters_are_refused_and_leave_nothing_behind(account):
 @pytest.mark.parametrize("operation", ["get", "delete", "mapping"])
 def test_an_unknown_uuid_is_refused(account, operation):
     """Recorded."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     with pytest.raises(Refused) as refused:
         getattr(account.service, operation)("nothing")
     assert (refused.value.code, refused.value.message) == (
@@ -182,6 +191,8 @@ def test_list_filters_by_stream_and_function(account):
 
 
 def test_list_hides_encrypted_filters(account):
+    """KMSKeyArn: a key for the filter criteria; then a list shows them as null."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     criteria = {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}
     key = "arn:aws:kms:us-east-1:123456789012:key/1"
@@ -222,6 +233,7 @@ def test_update_moves_the_mapping_to_another_function(account):
 
 
 def test_starting_position_and_stream_cannot_be_changed(account):
+    """No change of position or stream: an update has neither StartingPosition nor EventSourceArn."""
     # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
     uuid = account.create()["UUID"]
     account.clock.run_for(120_000)

@@ -28,6 +28,9 @@ def refusal(**given):
 
 
 def test_the_defaults_are_awss():
+    """What a request leaves out has AWS's default."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
     assert parse(StartingPosition="TRIM_HORIZON") == Settings()
     assert Settings().describe() == {
@@ -82,6 +85,8 @@ def test_every_parameter_is_read_and_shown_again():
 )
 def test_numbers_have_awss_ranges(name, lowest, highest):
     """The sentence for a number out of range is AWS's usual one, not recorded for these."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     for value in (lowest, highest):
         assert parse(**{name: value}).describe()[name] == value
     member = name[0].lower() + name[1:]
@@ -99,6 +104,9 @@ def test_numbers_have_awss_ranges(name, lowest, highest):
 
 @pytest.mark.parametrize("age", [0, 1, 59])
 def test_a_record_age_below_60_seconds_is_refused(age):
+    """MaximumRecordAgeInSeconds: -1, or 60 to 604,800; 0 to 59 lie inside the numeric range and are
+    refused all the same.
+    """
     # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     refused = refusal(MaximumRecordAgeInSeconds=age)
     assert refused.code == "InvalidParameterValueException"
@@ -113,6 +121,8 @@ def test_a_batch_above_ten_needs_no_window():
 
 
 def test_a_missing_starting_position_is_refused():
+    """No StartingPosition: refused, with the recorded sentence."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     # Recorded on AWS (localstack's snapshots), as the next four.
     for given in ({"StartingPosition": None}, {}):
         with pytest.raises(Refused) as refused:
@@ -125,6 +135,8 @@ def test_a_missing_starting_position_is_refused():
 
 
 def test_an_unknown_starting_position_is_refused():
+    """Unknown StartingPosition: refused as a ValidationException that lists the three positions."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     refused = refusal(StartingPosition="invalid")
     assert refused.code == "ValidationException"
     assert refused.message == (
@@ -134,6 +146,9 @@ def test_an_unknown_starting_position_is_refused():
 
 
 def test_at_timestamp_is_for_other_sources():
+    """Starting positions: only TRIM_HORIZON and LATEST work for DynamoDB."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     refused = refusal(StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=1.0)
     assert refused.code == "InvalidParameterValueException"
     assert refused.message == f"Unsupported starting position for arn type: {STREAM}"
@@ -143,6 +158,8 @@ def test_at_timestamp_is_for_other_sources():
     "arn", [None, "", "orders", "arn:aws:dynamodb:us-east-1:123456789012:table/Orders"]
 )
 def test_without_the_arn_of_a_stream_the_source_is_not_recognised(arn):
+    """No EventSourceArn: refused: Unrecognized event source."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     refused = refusal(EventSourceArn=arn)
     assert refused.code == "InvalidParameterValueException"
     assert refused.message == "Unrecognized event source."
@@ -150,6 +167,8 @@ def test_without_the_arn_of_a_stream_the_source_is_not_recognised(arn):
 
 
 def test_on_success_is_refused():
+    """OnSuccess: refused: unsupported DestinationConfig parameter for this type of source."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     refused = refusal(DestinationConfig={"OnSuccess": {"Destination": QUEUE}})
     assert refused.code == "InvalidParameterValueException"
     assert refused.message == (
@@ -172,6 +191,7 @@ def test_queues_topics_and_buckets_are_destinations(arn):
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
+    # https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     assert parse(DestinationConfig={"OnFailure": {"Destination": arn}}).destination == arn
 
 
@@ -188,6 +208,7 @@ def test_queues_topics_and_buckets_are_destinations(arn):
     ],
 )
 def test_other_destinations_are_refused(arn):
+    """A destination is a queue, a topic or a bucket; Kafka topics are refused by name."""
     # https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     assert refusal(DestinationConfig={"OnFailure": {"Destination": arn}}).parameter == (
         "DestinationConfig"
@@ -223,6 +244,10 @@ def test_a_destination_config_of_another_shape_is_refused(config):
     ],
 )
 def test_members_of_other_event_sources_are_refused_by_name(name):
+    """ProvisionedPollerConfig, ScalingConfig, LoggingConfig: parameters of other event sources are
+    refused by name.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     refused = refusal(**{name: {}})
     assert refused.parameter == name
     assert name in refused.message and "DynamoDB stream mapping" in refused.message
@@ -238,6 +263,8 @@ def test_an_unknown_member_is_refused_by_name():
     "given", ["ReportBatchItemFailures", ["Report"], ["ReportBatchItemFailures"] * 2, {}]
 )
 def test_the_only_response_type_is_report_batch_item_failures(given):
+    """FunctionResponseTypes holds at most one item: ReportBatchItemFailures."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     assert refusal(FunctionResponseTypes=given).parameter == "FunctionResponseTypes"
 
 
@@ -256,17 +283,22 @@ def test_no_response_types_is_the_default():
     ],
 )
 def test_a_dynamodb_mapping_has_event_count_metrics_only(given):
+    """MetricsConfig: EventCount only; ErrorCount and KafkaMetrics are Kafka's."""
     # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingMetricsConfig.html
     assert refusal(MetricsConfig=given).parameter == "MetricsConfig"
 
 
 def test_bad_filters_are_refused_with_awss_message():
+    """A bad filter pattern fails when the mapping is created."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
     refused = refusal(FilterCriteria={"Filters": [{"Pattern": "single-string"}]})
     assert refused.message == "Invalid filter pattern definition."
     assert refused.parameter == "FilterCriteria"
 
 
 def test_an_empty_filter_list_shows_no_filter_criteria():
+    """A mapping created with an empty filter list shows no FilterCriteria."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     # Recorded on AWS (localstack's snapshots).
     assert "FilterCriteria" not in parse(FilterCriteria={"Filters": []}).describe()
 
@@ -291,10 +323,14 @@ def test_a_number_of_another_type_is_refused(value):
 
 @pytest.mark.parametrize("value", ["yes", 1, "", []])
 def test_a_boolean_of_another_type_is_refused(value):
+    """BisectBatchOnFunctionError and Enabled are booleans."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     assert refusal(Enabled=value).parameter == "Enabled"
 
 
 def test_the_key_has_one_name_in_the_api_and_another_in_cloudformation():
+    """The key of the filter criteria: KMSKeyArn in the API, KmsKeyArn in CloudFormation."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     key = "arn:aws:kms:us-east-1:123456789012:key/k"
     assert parse(KMSKeyArn=key) == parse(KmsKeyArn=key)
     assert parse(KMSKeyArn="").kms_key_arn is None
@@ -324,6 +360,7 @@ def test_an_update_has_no_starting_position_stream_or_tags(name):
 
 
 def test_an_update_removes_the_destination_by_an_empty_text():
+    """An update with an empty destination removes it."""
     # https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     before = parse(DestinationConfig={"OnFailure": {"Destination": QUEUE}})
     assert before.update({"DestinationConfig": {"OnFailure": {}}}).destination == QUEUE
@@ -332,6 +369,7 @@ def test_an_update_removes_the_destination_by_an_empty_text():
 
 
 def test_an_update_removes_the_filters_by_an_empty_object():
+    """An update with empty FilterCriteria removes the filters."""
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     before = parse(FilterCriteria={"Filters": [{"Pattern": PATTERN}]})
     assert before.update({"FilterCriteria": {}}).filters == ()

@@ -33,6 +33,8 @@ def test_a_new_mapping_is_creating_and_then_enabled():
 
 
 def test_a_mapping_created_disabled_never_polls():
+    """Enabled: a boolean, true unless given; created with false, a mapping never polls."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     world = World(enabled=False).write("a").run(600)
     assert world.mapping.state == "Disabled"
     assert world.batches == []
@@ -48,6 +50,7 @@ def test_trim_horizon_reads_what_was_written_before_and_during_creation():
 
 def test_latest_misses_what_is_written_before_polling_really_starts():
     """AWS advises TRIM_HORIZON when nothing may be lost."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     world = World(create=False, delay_ms=MINUTE, starting_position="LATEST").write("before")
     world.mapping.create()
     world.run(30)
@@ -74,6 +77,9 @@ def test_latest_skips_shards_that_were_closed_before():
 
 
 def test_disabling_pauses_and_enabling_resumes_after_the_last_processed_record():
+    """Pause and resume: disabling pauses; enabling resumes after the last processed record."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     world = World(delay_ms=MINUTE).run(61)
     world.write("a").run(1)
     world.mapping.disable()
@@ -154,6 +160,8 @@ def test_a_failing_batch_survives_a_pause_with_a_fresh_budget():
 
 
 def test_an_update_takes_effect_after_updating_and_keeps_the_position():
+    """A mapping is Updating until its change takes effect; the position is kept."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     world = World(delay_ms=MINUTE, batch_size=1).run(61)
     world.write("a").run(1)
     world.mapping.update(replace(world.mapping.settings, batch_size=10))
@@ -211,6 +219,8 @@ def test_a_change_is_refused_while_another_one_is_under_way(change):
 
 
 def test_a_deleted_mapping_delivers_nothing_more():
+    """A mapping is Deleting until it is gone; then it delivers nothing."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     world = World().run(1)
     world.mapping.delete()
     assert world.mapping.state == "Deleting"
@@ -252,6 +262,7 @@ def test_a_stream_that_cannot_be_read_is_a_problem_and_nothing_is_invoked_or_los
 
 def test_the_mapping_describes_itself_as_recorded():
     """Recorded: these keys; after the creation the state is Enabled."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     world = World(delay_ms=MINUTE)
     described = world.mapping.describe()
     assert list(described) == sorted(described)

@@ -62,6 +62,8 @@ def test_describe_tells_the_stream_its_keys_and_its_shards():
 
 
 def test_only_a_closed_shard_has_an_ending_sequence_number():
+    """An open shard: its range has no EndingSequenceNumber."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
     stream = a_stream()
     child = stream.close(stream.shards[0].id, NOW)
     first, second = stream.describe(now_ms=NOW)["Shards"]
@@ -73,6 +75,8 @@ def test_only_a_closed_shard_has_an_ending_sequence_number():
 
 
 def test_describe_pages_by_limit_and_last_evaluated_shard_id():
+    """DescribeStream goes on after LastEvaluatedShardId."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
     stream = a_stream(shards=5)
     found, start = [], None
     for _ in range(3):
@@ -86,6 +90,8 @@ def test_describe_pages_by_limit_and_last_evaluated_shard_id():
 
 
 def test_describe_returns_at_most_100_shards():
+    """DescribeStream returns at most 100 shards."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
     stream = a_stream(shards=101)
     page = stream.describe(now_ms=NOW)
     assert len(page["Shards"]) == 100
@@ -96,6 +102,8 @@ def test_describe_returns_at_most_100_shards():
 
 
 def test_a_shard_filter_returns_the_children_of_one_shard():
+    """The filter CHILD_SHARDS returns the children of one shard."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
     stream = a_stream(shards=2)
     parent = stream.shards[0]
     children = stream.split(parent.id, NOW)
@@ -112,6 +120,8 @@ def test_a_shard_filter_returns_the_children_of_one_shard():
 
 
 def test_trim_horizon_starts_at_the_oldest_record_and_latest_after_the_newest():
+    """TRIM_HORIZON is the oldest record, LATEST is after the newest one."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html
     stream = a_stream()
     shard = stream.shards[0].id
     written = [put(stream, f"{n}").sequence for n in range(3)]
@@ -124,6 +134,8 @@ def test_trim_horizon_starts_at_the_oldest_record_and_latest_after_the_newest():
 
 
 def test_at_and_after_sequence_number_include_and_exclude_that_record():
+    """AT_SEQUENCE_NUMBER includes that record, AFTER_SEQUENCE_NUMBER does not."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html
     stream = a_stream(first_sequence=10**22 - 700)
     shard = stream.shards[0].id
     written = [put(stream, f"{n}").sequence for n in range(5)]
@@ -157,6 +169,7 @@ def test_a_sequence_number_of_another_shard_is_refused():
 
 def test_at_timestamp_starts_at_the_first_record_created_at_or_after_it():
     """Measured on ApproximateCreationDateTime, which has whole seconds; new in the 2026 model."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html
     stream = a_stream()
     shard = stream.shards[0].id
     a, b, c = (put(stream, f"{n}", NOW + n * SECOND + 300).sequence for n in range(3))
@@ -202,6 +215,8 @@ def test_an_unknown_shard_is_not_found():
 
 
 def test_a_number_that_was_trimmed_cannot_be_asked_for():
+    """A trimmed sequence number: TrimmedDataAccessException."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     stream = a_stream()
     old = put(stream, "a").sequence
     put(stream, "b", NOW + SECOND)
@@ -233,6 +248,8 @@ def test_records_come_in_the_apis_form_which_is_not_quite_lambdas():
 
 
 def test_a_page_holds_at_most_1000_records():
+    """GetRecords returns at most 1,000 records."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     stream = a_stream(view="KEYS_ONLY")
     for n in range(1001):
         put(stream, f"{n}")
@@ -243,6 +260,8 @@ def test_a_page_holds_at_most_1000_records():
 
 
 def test_a_page_holds_at_most_one_megabyte():
+    """GetRecords returns at most 1 MB."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     stream = a_stream(view="NEW_IMAGE")
     for n in range(4):
         stream.write(None, {"id": {"S": f"{n}"}, "text": {"S": "x" * 390_000}}, NOW)
@@ -270,6 +289,8 @@ def test_an_open_shard_always_has_a_next_iterator_even_after_an_empty_page():
 
 
 def test_a_closed_shard_ends_without_a_next_iterator():
+    """Without NextShardIterator the shard is closed and read to its end."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     stream = a_stream()
     shard = stream.shards[0].id
     written = [put(stream, f"{n}").sequence for n in range(3)]
@@ -284,6 +305,8 @@ def test_a_closed_shard_ends_without_a_next_iterator():
 
 
 def test_pages_may_be_empty_although_records_follow():
+    """An empty page is normal, also before more records."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     stream = a_stream(empty_every=3)
     written = [put(stream, f"{n}").sequence for n in range(6)]
     iterator = stream.shard_iterator(stream.shards[0].id, "TRIM_HORIZON", now_ms=NOW)
@@ -297,6 +320,8 @@ def test_pages_may_be_empty_although_records_follow():
 
 
 def test_an_iterator_lives_15_minutes():
+    """Iterator life: 15 minutes, then ExpiredIteratorException."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html
     stream = a_stream()
     iterator = stream.shard_iterator(stream.shards[0].id, "LATEST", now_ms=NOW)
     read(stream, iterator, NOW + ITERATOR_LIFE_MS)
@@ -306,6 +331,8 @@ def test_an_iterator_lives_15_minutes():
 
 
 def test_an_iterator_whose_record_was_trimmed_meanwhile_is_refused():
+    """An iterator whose record was trimmed: TrimmedDataAccessException."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
     stream = a_stream()
     put(stream, "a")
     put(stream, "b", NOW + SECOND)

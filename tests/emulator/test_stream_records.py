@@ -47,6 +47,7 @@ def test_the_event_has_the_shape_that_lambda_delivers():
 
 
 def test_creation_time_is_rounded_down_to_the_second_and_the_record_keeps_the_rest():
+    """ApproximateCreationDateTime: a JSON number in epoch seconds."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
     record = a_stream().write(None, item(), 1_793_610_000_999)
     assert record.event["dynamodb"]["ApproximateCreationDateTime"] == 1_793_610_000.0
@@ -54,6 +55,8 @@ def test_creation_time_is_rounded_down_to_the_second_and_the_record_keeps_the_re
 
 
 def test_insert_modify_and_remove_are_told_apart():
+    """INSERT has no OldImage, REMOVE has no NewImage."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
     stream = a_stream()
     first, second = item(n={"N": "1"}), item(n={"N": "2"})
     names = [
@@ -73,6 +76,8 @@ def test_insert_modify_and_remove_are_told_apart():
     ],
 )
 def test_the_view_type_decides_which_images_a_record_holds(view, inserted, modified, removed):
+    """The view type decides which images a record holds; KEYS_ONLY has neither."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream(view=view)
     first, second = item(n={"N": "1"}), item(n={"N": "2"})
@@ -107,6 +112,7 @@ def test_an_unknown_view_type_is_refused():
     ],
 )
 def test_a_write_that_changes_nothing_writes_no_record(old, new):
+    """Nothing changed: a write that changes nothing writes no record."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream()
     assert stream.write(old, new, NOW) is None
@@ -130,6 +136,7 @@ def test_a_write_that_changes_something_writes_a_modify(old, new):
 
 
 def test_a_ttl_delete_carries_the_service_as_user_identity_and_a_users_delete_does_not():
+    """userIdentity: it appears for TTL deletes."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
     stream = a_stream()
     expired = stream.write(item(), None, NOW, ttl_delete=True).event
@@ -145,6 +152,8 @@ def test_a_ttl_delete_carries_the_service_as_user_identity_and_a_users_delete_do
 
 
 def test_binary_values_are_base64_text_in_the_event():
+    """Binary values: base64 texts."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     # Recorded: localstack's snapshot of real AWS, "B": "Zm9vYmFy" for b"foobar"
     image = (
         a_stream().write(None, item(b={"B": b"foobar"}, s={"BS": [b"a"]}), NOW).event["dynamodb"]
@@ -185,6 +194,8 @@ def test_numbers_appear_as_dynamodb_returns_them_zeros_trimmed():
 def test_size_counts_the_bytes_of_names_and_values_over_keys_and_images(
     key, item_written, view, size
 ):
+    """SizeBytes: UTF-8 bytes of names and values over keys and images."""
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     record = a_stream(keys=[key], view=view).write(None, item_written, NOW)
     assert record.size == size
@@ -225,6 +236,8 @@ def test_an_item_without_its_key_or_with_another_key_is_the_callers_mistake():
 
 
 def test_the_arn_ends_in_the_label_and_the_label_is_the_creation_time():
+    """Stream ARN: it ends in the stream's label, an ISO time."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Stream.html
     stream = a_stream(region="eu-west-1", account_id="111111111111")
     assert stream.label == "2026-11-02T09:00:00.789"
@@ -235,6 +248,9 @@ def test_the_arn_ends_in_the_label_and_the_label_is_the_creation_time():
 
 
 def test_the_same_seed_gives_the_same_records_and_another_seed_other_ids():
+    """eventID: 32 hexadecimal digits, the same at each delivery."""
+
+    # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     def ids(seed):
         stream = a_stream(seed=seed)
         return [stream.write(None, item(f"o-{n}"), NOW).event["eventID"] for n in range(50)]

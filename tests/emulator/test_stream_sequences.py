@@ -16,6 +16,7 @@ def item(key):
 
 
 def test_numbers_have_21_to_38_digits_and_uneven_gaps():
+    """Lengths: sequence numbers have 21 to 40 digits, shard ids 28 to 65 characters."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
     for first in (None, 10**20, 10**37):
         stream = Stream(table="T", keys=["id"], created_ms=NOW, first_sequence=first)

@@ -26,6 +26,7 @@ def put(stream, key, now=NOW):
 
 
 def test_all_changes_of_one_item_go_to_one_line_of_shards_in_order():
+    """Exactly once in the stream: each change is in the stream once, and per item in order."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream(shards=2)
     for n in range(60):
@@ -63,6 +64,8 @@ def test_keys_spread_over_the_open_shards_by_partition_key_alone():
 
 
 def test_a_split_closes_the_parent_and_opens_two_children():
+    """Shards can split: the parent is closed and two children open."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream()
     parent = stream.shards[0]
     put(stream, "a")
@@ -76,6 +79,8 @@ def test_a_split_closes_the_parent_and_opens_two_children():
 
 
 def test_a_roll_over_opens_just_one_child():
+    """A parent may have just one child."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream()
     parent = stream.shards[0]
     child = stream.close(parent.id, NOW)
@@ -140,6 +145,7 @@ def test_any_page_sizes_visit_each_record_once_in_order(count, limits, max_bytes
 
 
 def test_records_are_trimmed_after_24_hours_and_not_before():
+    """24 hours: records live 24 hours; a disabled stream stays readable as long."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream()
     shard = stream.shards[0]
@@ -173,6 +179,10 @@ def test_trimming_little_by_little_leaves_exactly_the_young_records(gaps, step):
 
 
 def test_a_closed_shard_stays_listed_for_24_hours():
+    """Shards and partitions: a fair picture, never a documented equality; closed parents stay
+    listed for a day.
+    """
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream()
     parent = stream.shards[0]
     child = stream.close(parent.id, NOW + HOUR)
@@ -187,6 +197,8 @@ def test_a_closed_shard_stays_listed_for_24_hours():
 
 
 def test_a_disabled_stream_takes_nothing_stays_readable_for_24_hours_and_is_then_gone():
+    """24 hours: records live 24 hours; a disabled stream stays readable as long."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     stream = a_stream()
     record = put(stream, "a", NOW)
@@ -211,6 +223,8 @@ def test_a_disabled_stream_takes_nothing_stays_readable_for_24_hours_and_is_then
 
 
 def test_a_stream_enabled_again_is_another_stream_with_another_arn():
+    """Enabling a stream again gives another stream with another ARN."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
     first = a_stream()
     first.disable(NOW + 1)
     again = a_stream(created_ms=NOW + 2)

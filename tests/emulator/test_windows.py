@@ -29,6 +29,8 @@ def calls(world):
 
 
 def test_the_state_goes_from_call_to_call_and_ends_with_a_final_call():
+    """State: it goes from call to call within a shard's window."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of().write("a", "b").run(10)
     world.write("c").run(60)
     assert calls(world) == [
@@ -39,6 +41,10 @@ def test_the_state_goes_from_call_to_call_and_ends_with_a_final_call():
 
 
 def test_the_event_has_the_documented_extra_keys():
+    """Extra keys: window, state, shardId, eventSourceARN, isFinalInvokeForWindow,
+    isWindowTerminatedEarly.
+    """
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of().write("a").run(1)
     _, event = world.function.calls[0]
     assert {**event, "Records": 1} == {
@@ -53,6 +59,8 @@ def test_the_event_has_the_documented_extra_keys():
 
 
 def test_borders_come_from_the_insertion_time_not_from_the_time_of_delivery():
+    """Borders: they come from the insertion time."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of(delay_ms=200_000).run(50)
     world.write("a").run(20)
     world.write("b").run(300)
@@ -62,6 +70,8 @@ def test_borders_come_from_the_insertion_time_not_from_the_time_of_delivery():
 
 
 def test_a_batch_stays_inside_one_window():
+    """Order: the first delivery is in order; redeliveries need not be."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of(delay_ms=130_000)
     for _ in range(4):
         world.write("a").run(30)
@@ -70,6 +80,8 @@ def test_a_batch_stays_inside_one_window():
 
 
 def test_after_the_final_call_the_state_is_dropped():
+    """After the final call: the state is dropped."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of().write("a").run(61)
     world.write("b").run(61)
     assert calls(world)[2] == (["b"], {}, False)
@@ -82,6 +94,8 @@ def test_the_final_call_comes_when_the_window_is_over_even_if_nothing_follows():
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}])
 def test_a_response_without_state_is_a_failed_invocation(answer):
+    """The response: without state the invocation has failed; batchItemFailures may stand beside it."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     answers = [answer]
     world = world_of(lambda event: answers.pop() if answers else counting(event))
     world.write("a").run(10)
@@ -103,6 +117,8 @@ def test_a_failed_call_does_not_change_the_state():
 
 
 def test_a_partial_response_may_stand_beside_the_state():
+    """The response: without state the invocation has failed; batchItemFailures may stand beside it."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     reported = []
 
     def report_once(event):
@@ -118,6 +134,8 @@ def test_a_partial_response_may_stand_beside_the_state():
 
 
 def test_if_the_final_call_fails_the_shard_waits():
+    """A final call that fails: the shard waits."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     failing = True
 
     def fail_final(event):
@@ -152,6 +170,9 @@ def test_a_final_call_that_has_used_up_its_retries_gives_the_state_up():
 
 
 def test_a_state_above_one_megabyte_ends_the_window_early():
+    """1 MB: a larger state ends the window early."""
+
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     def grow(event):
         if event["isFinalInvokeForWindow"]:
             return {"state": {}}
@@ -170,6 +191,8 @@ def test_a_state_above_one_megabyte_ends_the_window_early():
 
 
 def test_the_end_of_a_shard_closes_its_window_and_its_child_starts_empty():
+    """A shard's end: it closes the window; children start empty."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of().write("a").run(1)
     world.stream.close(world.shard.id, world.clock.now)
     world.write("b").run(1)
@@ -179,6 +202,9 @@ def test_the_end_of_a_shard_closes_its_window_and_its_child_starts_empty():
 
 
 def test_retries_and_record_age_apply_inside_a_window():
+    """Retries and record age: they apply inside a window."""
+
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     def poison(event):
         if "bad" in ids_of(event):
             raise ValueError
