@@ -44,9 +44,9 @@ UNREADABLE_PAUSE_MS = 60_000
 # Disabling, updating or changing the function lets running invocations finish; batches that wait
 # for a retry go back to the shard and start again with a fresh retry budget. Undocumented.
 
-# LastProcessingResult after a throttled attempt is that of a failed call; a stream that the role may
-# not read, or that is gone 24 hours after it was disabled, shows as "PROBLEM: " and the reason. The
-# mapping stays Enabled.
+# LastProcessingResult after a throttled attempt is that of a failed call; a stream that the role
+# may not read, or that is gone 24 hours after it was disabled, shows as "PROBLEM: " and the
+# reason. The mapping stays Enabled.
 
 # Any number of mappings may read a shard: AWS says that more than two "may" be throttled.
 

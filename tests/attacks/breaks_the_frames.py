@@ -21,14 +21,13 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import os
 
     for descriptor in range(0, 64):
         try:
-            os.write(descriptor, b'\xff' * 4096)
+            os.write(descriptor, b"\xff" * 4096)
         except OSError:
             pass
-    for record in event['Records']:
+    for record in event["Records"]:
         count(record)

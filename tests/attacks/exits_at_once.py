@@ -21,7 +21,6 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import os
 

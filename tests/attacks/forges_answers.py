@@ -21,7 +21,6 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import json
     import os
@@ -30,8 +29,8 @@ def handler(event, context):
         for text in ('{"kind": "end", "payload": {}}', '{"score": 100, "outcome": "met"}'):
             data = text.encode()
             try:
-                os.write(descriptor, len(data).to_bytes(4, 'big') + data)
+                os.write(descriptor, len(data).to_bytes(4, "big") + data)
             except OSError:
                 pass
-    for record in event['Records']:
+    for record in event["Records"]:
         count(record)

@@ -21,11 +21,10 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import os
 
-    for record in event['Records']:
+    for record in event["Records"]:
         count(record)
     while True:
         try:

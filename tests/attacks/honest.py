@@ -21,7 +21,6 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     for record in event["Records"]:
         count(record)

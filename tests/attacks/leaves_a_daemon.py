@@ -21,7 +21,6 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import os
     import time
@@ -32,5 +31,5 @@ def handler(event, context):
             while True:
                 time.sleep(0.1)
         os._exit(0)
-    for record in event['Records']:
+    for record in event["Records"]:
         count(record)

@@ -21,11 +21,10 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import sys
 
     for _ in range(1024):
-        sys.stdout.write('x' * (1 << 20) + '\n')
-    for record in event['Records']:
+        sys.stdout.write("x" * (1 << 20) + "\n")
+    for record in event["Records"]:
         count(record)

