@@ -27,8 +27,10 @@ def of_the_page(title: str) -> str:
 
 
 @pytest.fixture(name="project")
-def _project(pytester: pytest.Pytester) -> pytest.Pytester:
+def _project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with the page's template and handler, and no settings."""
+    # The plugin is named at each run, whether or not this environment has it as an entry point.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for title in ("template.yaml", "handler.py"):
         (pytester.path / title).write_text(of_the_page(title), encoding="utf-8")
     return pytester
