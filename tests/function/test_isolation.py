@@ -162,7 +162,18 @@ def test_files_outside_are_neither_written_nor_secrets_read(
     ]
     tries += [["read", f"/proc/{os.getpid()}/environ"], ["read", f"/proc/{os.getpid()}/maps"]]
     tries += [["write", "/var/task/handler.py"], ["write", "/var/task/new.py"]]
-    assert bench.invoke(bench.deploy(code), {"tries": tries}).payload == []
+    before = (project / "pyproject.toml").read_bytes()
+
+    done = bench.invoke(bench.deploy(code), {"tries": tries}).payload
+
+    # A project below /tmp has its libraries mounted into the function's private /tmp: what is made
+    # beside them there is made nowhere else.
+    private = [one for one in done if name == "namespaces" and one.split()[1].startswith("/tmp/")]
+    assert not any(one.startswith(("read", "list")) for one in private)
+    assert [one for one in done if one not in private] == []
+    assert (project / "pyproject.toml").read_bytes() == before
+    assert not (project / "pyproject.toml.d").exists()
+    assert not (project / "pyproject.toml.l").is_symlink()
     assert secret.read_text().startswith("[default]")
 
 
