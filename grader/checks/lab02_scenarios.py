@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from grader import timeline
-from grader.checks.traffic import ORDERS, TOTALS, Shop, Stored
+from grader.checks.traffic import ORDERS, SYSTEM, Shop, Stored
 
 if TYPE_CHECKING:
     from grader.account import Denied
@@ -26,61 +26,17 @@ WHEN: tuple[Literal["before", "after"], ...] = ("before", "after")
 
 def _shop(stage: Stage, play: str, **options: Any) -> Shop:
     """A shop on a freshly deployed stack."""
-    _interface(stage)
+    stage.require_interface(SYSTEM)
     options.setdefault("mappings", False)
     pipeline = stage.deploy(**options)
+    stage.require_mapping(pipeline, MAPPING)
     return Shop.open(pipeline, play)
-
-
-def _interface(stage: Stage) -> None:
-    """Stop when a logical id of the README's interface is missing from the template."""
-    expected = {
-        ORDERS: "AWS::DynamoDB::Table",
-        TOTALS: "AWS::DynamoDB::Table",
-        FUNCTION: "AWS::Lambda::Function",
-        MAPPING: "AWS::Lambda::EventSourceMapping",
-    }
-    for logical_id, kind in expected.items():
-        resource = stage.stack.resources.get(logical_id)
-        if resource is None or resource.type != kind:
-            stage.stop(
-                "interface",
-                stage.finding(
-                    rule="The template has the resources that the README's interface names.",
-                    input="template.yaml as it stands",
-                    expected=f"{logical_id} of type {kind}",
-                    observed=f"{logical_id} of type {resource.type}"
-                    if resource
-                    else f"no {logical_id}; there are {', '.join(stage.stack.resources)}",
-                    why="The scenarios write to these tables and look at this mapping by name.",
-                    where=stage.line("template.yaml", resource.line if resource else None),
-                    page="modules/02-lambda-triggers#system",
-                ),
-            )
-
-
-def loaded(stage: Stage, invocation: Invocation) -> None:
-    """Stop when the function could not even be started."""
-    result = invocation.result
-    if result is not None and result.kind == "error" and invocation.init_failed:
-        stage.stop(
-            "start",
-            stage.finding(
-                rule="The function starts: its module imports and its handler is found.",
-                input="the first invocation of a new environment",
-                expected="handler.py loads and has the function that Handler names",
-                observed=f"{result.error_type}: {result.error_message}",
-                why="Lambda reports this for every batch, so that nothing is ever processed.",
-                where=stage.handler_line(invocation=invocation),
-                page="modules/02-lambda-triggers#troubleshooting",
-            ),
-        )
 
 
 def settle(stage: Stage, shop: Shop, records: list[Record]) -> list[Invocation]:
     """Deliver a batch as often as a mapping would until the function has accepted all of it."""
     invocations = shop.pipeline.settle(FUNCTION, records)
-    loaded(stage, invocations[0])
+    stage.require_start(invocations)
     return invocations
 
 
@@ -98,7 +54,6 @@ class Arrivals:
 def through_the_mapping(stage: Stage) -> Arrivals:
     """Orders and carts before and after the mapping has started; nothing is wrong with any."""
     shop = _shop(stage, "through the mapping", mappings=True)
-    mapping_exists(stage, shop)
     early = [shop.put(f"early-{n}", f"o-{n}") for n in range(1, 5)]
     shop.pipeline.run_for(minutes=10)
     orders, carts = [], []
@@ -113,28 +68,9 @@ def through_the_mapping(stage: Stage) -> Arrivals:
     orders.append(shop.put("globex", "o-9"))
     shop.pipeline.run_for(minutes=10)
     invocations = shop.pipeline.invocations(FUNCTION)
-    if invocations:
-        loaded(stage, invocations[0])
+    stage.require_start(invocations)
     arrived = {sequence for one in invocations for sequence in one.sequences}
     return Arrivals(shop, early, orders, carts, arrived)
-
-
-def mapping_exists(stage: Stage, shop: Shop) -> None:
-    """Stop when AWS would have refused to create the learner's mapping."""
-    refusal = shop.pipeline.refusals.get(MAPPING)
-    if refusal is not None:
-        stage.stop(
-            "mapping",
-            stage.finding(
-                rule="AWS accepts the event source mapping when the stack is created.",
-                input=f"{MAPPING} in template.yaml",
-                expected="the mapping is created and starts to poll",
-                observed=refusal.message,
-                why="CloudFormation rolls the whole stack back when the mapping is refused.",
-                where=stage.property_line(MAPPING, refusal.parameter or "EventSourceArn"),
-                page="modules/02-lambda-triggers#troubleshooting",
-            ),
-        )
 
 
 @dataclass(frozen=True)
@@ -333,7 +269,7 @@ def two_at_once(stage: Stage) -> Book:
     book = Book(shop)
     warm = [shop.put("warm-1", "o-1"), shop.put("warm-2", "o-1")]
     invocations = shop.pipeline.settle_together(FUNCTION, [[warm[0]], [warm[1]]])
-    loaded(stage, invocations[0])
+    stage.require_start(invocations)
     for apart in APART_MS:
         merchant = f"apart-{apart}"
         left = [shop.put(merchant, f"o-{n}") for n in (1, 2)]
@@ -412,7 +348,6 @@ class BadDay:
 def bad_records(stage: Stage) -> BadDay:
     """Good orders, three bad ones among them, and more good ones a minute later."""
     shop = _shop(stage, "bad records", mappings=True)
-    mapping_exists(stage, shop)
     shop.pipeline.run_for(minutes=10)
     bad: list[Record] = []
     good: list[Record] = []
@@ -437,8 +372,7 @@ def bad_records(stage: Stage) -> BadDay:
     late = [place(f"late-{n}") for n in range(1, 4)]
     shop.pipeline.run_for(hours=1)
     invocations = shop.pipeline.invocations(FUNCTION)
-    if invocations:
-        loaded(stage, invocations[0])
+    stage.require_start(invocations)
     arrived = {sequence for one in invocations for sequence in one.sequences}
     return BadDay(shop, bad, good, late, late_written, merchant_of, arrived)
 

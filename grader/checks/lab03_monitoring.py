@@ -66,7 +66,8 @@ PUBLISHES = r"_aws|put_metric_data|add_metric|print\("
 
 def _named(key: SeriesKey) -> str:
     dims = ", ".join(f"{name}={value}" for name, value in key.dimensions) or "no dimensions"
-    return f"{key.name} in {key.unit} with {dims}"
+    unit = "without a unit" if key.unit == "None" else f"in {key.unit}"
+    return f"{key.name} {unit} with {dims}"
 
 
 def _nothing_published(stage: Stage, seen: Measured) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from grader import dashboards, incidents
 from grader.alarms import Alarm, CompositeAlarm, MetricAlarm, Subscription, evaluate
-from grader.checks.traffic import ORDERS, TOTALS, Shop
+from grader.checks.traffic import ORDERS, SYSTEM, TOTALS, Shop
 from grader.clock import START_MS, Clock
 from grader.emulator.ports import Refused
 from grader.incidents import MINUTE_MS, Incident, Replay
@@ -44,71 +44,12 @@ PROMISED_MS = 5 * MINUTE_MS
 # -- the stack ------------------------------------------------------------------------------------
 
 
-def _interface(stage: Stage) -> None:
-    """Stop when a logical id of the README's interface is missing from the template."""
-    expected = {
-        ORDERS: "AWS::DynamoDB::Table",
-        TOTALS: "AWS::DynamoDB::Table",
-        FUNCTION: "AWS::Lambda::Function",
-        MAPPING: "AWS::Lambda::EventSourceMapping",
-    }
-    for logical_id, kind in expected.items():
-        resource = stage.stack.resources.get(logical_id)
-        if resource is None or resource.type != kind:
-            stage.stop(
-                "interface",
-                stage.finding(
-                    rule="The template has the resources that the README's interface names.",
-                    input="template.yaml as it stands",
-                    expected=f"{logical_id} of type {kind}",
-                    observed=f"{logical_id} of type {resource.type}"
-                    if resource
-                    else f"no {logical_id}; there are {', '.join(stage.stack.resources)}",
-                    why="The incidents are told by the metrics of these resources.",
-                    where=stage.line("template.yaml", resource.line if resource else None),
-                    page=f"{PAGE}#system",
-                ),
-            )
-
-
 def _shop(stage: Stage, play: str, **options: Any) -> Shop:
     """A shop on a freshly deployed stack whose mapping exists."""
-    _interface(stage)
+    stage.require_interface(SYSTEM)
     pipeline = stage.deploy(**options)
-    refusal = pipeline.refusals.get(MAPPING)
-    if refusal is not None:
-        stage.stop(
-            "mapping",
-            stage.finding(
-                rule="AWS accepts the event source mapping when the stack is created.",
-                input=f"{MAPPING} in template.yaml",
-                expected="the mapping is created and starts to poll",
-                observed=refusal.message,
-                why="CloudFormation rolls the whole stack back when the mapping is refused.",
-                where=stage.property_line(MAPPING, refusal.parameter or "EventSourceArn"),
-                page=f"{PAGE}#troubleshooting",
-            ),
-        )
+    stage.require_mapping(pipeline, MAPPING)
     return Shop.open(pipeline, play)
-
-
-def _loaded(stage: Stage, invocations: Sequence[Invocation]) -> None:
-    """Stop when the function could not even be started."""
-    for invocation in invocations[:1]:
-        result = invocation.result
-        if result is not None and result.kind == "error" and invocation.init_failed:
-            stage.stop(
-                "start",
-                stage.finding(
-                    rule="The function starts: its module imports and its handler is found.",
-                    input="the first invocation of a new environment",
-                    expected="handler.py loads and has the function that Handler names",
-                    observed=f"{result.error_type}: {result.error_message}",
-                    why="Lambda reports this for every batch, so that nothing is ever processed.",
-                    where=stage.handler_line(invocation=invocation),
-                    page=f"{PAGE}#troubleshooting",
-                ),
-            )
 
 
 def event_counts(stage: Stage) -> bool:
@@ -188,7 +129,7 @@ def measured_batches(stage: Stage) -> Measured:
     def deliver(story: str, records: Sequence[Any]) -> Batch:
         before = _custom(shop.pipeline.metrics)
         invocation = shop.pipeline.deliver(FUNCTION, records)
-        _loaded(stage, [invocation])
+        stage.require_start([invocation])
         after = _custom(shop.pipeline.metrics)
         published = {key: data[len(before.get(key, ())) :] for key, data in after.items()}
         return Batch(story, len(records), invocation, {k: d for k, d in published.items() if d})
@@ -232,7 +173,7 @@ class Watch:
 
 def watch(stage: Stage) -> Watch:
     """The alarms as CloudWatch would take them; stops when it would refuse one."""
-    _interface(stage)
+    stage.require_interface(SYSTEM)
     alarms: list[Alarm] = []
     names: dict[str, str] = {}
     for resource in stage.stack.resources.values():
@@ -416,7 +357,7 @@ def _own_metrics(stage: Stage) -> set[tuple[str, str]]:
 
 
 def _recorded(stage: Stage, name: str) -> Incident:
-    _interface(stage)
+    stage.require_interface(SYSTEM)
     document = json.loads((FILES / f"{name}.json").read_text(encoding="utf-8"))
     return incidents.read(document, _bind(stage))
 
@@ -491,7 +432,7 @@ def _open(stage: Stage, play: str) -> Shop:
     shop = _shop(stage, play)
     shop.pipeline.run_for(minutes=5)
     _ordinary(shop, PLAYED_LEAD_IN_MIN)
-    _loaded(stage, shop.pipeline.invocations(FUNCTION))
+    stage.require_start(shop.pipeline.invocations(FUNCTION))
     return shop
 
 
@@ -631,7 +572,7 @@ def _rehearsed(
     """
     from grader.emulator import Settings, Stream
 
-    _interface(stage)
+    stage.require_interface(SYSTEM)
     stack = stage.stack
     properties = stack.resources[MAPPING].properties
     given = stack.resources[FUNCTION].properties

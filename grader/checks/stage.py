@@ -8,7 +8,7 @@ where in the learner's files to look.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -235,6 +235,68 @@ class Stage:
             where=self.handler_line(r"def handler|def lambda_handler"),
             page="reference/limits",
         )
+
+    # -- what every scenario needs ---------------------------------------------------------------
+
+    def require_interface(self, expected: Mapping[str, str]) -> None:
+        """Stop when a logical id of the README's interface is missing or of another type.
+
+        ``expected`` maps logical ids to resource types.
+        """
+        for logical_id, kind in expected.items():
+            resource = self.stack.resources.get(logical_id)
+            if resource is not None and resource.type == kind:
+                continue
+            self.stop(
+                "interface",
+                self.finding(
+                    rule="The template has the resources that the README's interface names.",
+                    input=f"{TEMPLATE} as it stands",
+                    expected=f"{logical_id} of type {kind}",
+                    observed=f"{logical_id} of type {resource.type}"
+                    if resource
+                    else f"no {logical_id}; there are {', '.join(self.stack.resources)}",
+                    why="The scenarios write to these tables and look at this mapping by name.",
+                    where=self.line(TEMPLATE, resource.line if resource else None),
+                    page=f"{self.lab.page}#system",
+                ),
+            )
+
+    def require_mapping(self, pipeline: Pipeline, mapping: str) -> None:
+        """Stop when AWS would have refused to create the learner's mapping."""
+        refusal = pipeline.refusals.get(mapping)
+        if refusal is not None:
+            self.stop(
+                "mapping",
+                self.finding(
+                    rule="AWS accepts the event source mapping when the stack is created.",
+                    input=f"{mapping} in {TEMPLATE}",
+                    expected="the mapping is created and starts to poll",
+                    observed=refusal.message,
+                    why="CloudFormation rolls the whole stack back when the mapping is refused.",
+                    where=self.property_line(mapping, refusal.parameter or "EventSourceArn"),
+                    page=f"{self.lab.page}#troubleshooting",
+                ),
+            )
+
+    def require_start(self, invocations: Sequence[Invocation]) -> None:
+        """Stop when the function could not even be started for its first invocation."""
+        for invocation in invocations[:1]:
+            result = invocation.result
+            if result is not None and result.kind == "error" and invocation.init_failed:
+                self.stop(
+                    "start",
+                    self.finding(
+                        rule="The function starts: its module imports and its handler is found.",
+                        input="the first invocation of a new environment",
+                        expected=f"{HANDLER} loads and has the function that Handler names",
+                        observed=f"{result.error_type}: {result.error_message}",
+                        why="Lambda reports this for every batch, so that nothing is ever "
+                        "processed.",
+                        where=self.handler_line(invocation=invocation),
+                        page=f"{self.lab.page}#troubleshooting",
+                    ),
+                )
 
     # -- findings ----------------------------------------------------------------------------
 

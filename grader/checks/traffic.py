@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 ORDERS, TOTALS = "Orders", "MerchantTotals"
 
+# The logical ids that every lab's README names, and their types: the system that grows through the
+# course.
+SYSTEM = {
+    ORDERS: "AWS::DynamoDB::Table",
+    TOTALS: "AWS::DynamoDB::Table",
+    "TotalsFunction": "AWS::Lambda::Function",
+    "OrdersToTotals": "AWS::Lambda::EventSourceMapping",
+}
+
 Key = tuple[str, str]
 # A merchant's total in cents and number of orders; what is stored may be anything.
 Stored = tuple[Any, Any]
