@@ -22,7 +22,7 @@ from grader.grade import Grade
 SUBMISSIONS = Path(__file__).parent / "submissions"
 GOLDEN = Path(__file__).parent / "golden" / "submissions"
 # Set to any value to write the golden files anew; read the difference before committing it.
-RENEW = "RENEW_GOLDEN" in os.environ
+RENEW = "UPDATE_GOLDEN" in os.environ
 NOT_FILES = {"expect.toml", "NOTE.md"}
 
 right = sorted(SUBMISSIONS.glob("lab*/right/*"))
