@@ -342,7 +342,7 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
             if scenario is None or not str(error.args[0]).startswith(f"{scenario}: "):
                 raise
             known = str(error.args[0]).partition(": ")[2]
-            raise UsageError(f"There is no scenario {scenario!r}: {known}.") from None
+            raise UsageError(f"There is no scenario {scenario!r}: {known.rstrip('.')}.") from None
 
 
 @click.command()
