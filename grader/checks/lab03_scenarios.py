@@ -134,9 +134,12 @@ def measured_batches(stage: Stage) -> Measured:
         published = {key: data[len(before.get(key, ())) :] for key, data in after.items()}
         return Batch(story, len(records), invocation, {k: d for k, d in published.items() if d})
 
-    waiting = [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(1, 21)]
-    shop.pipeline.run_for(seconds=waited_ms / 1000)
-    late = deliver("20 new orders of 12 merchants that waited in the stream for 90 s", waiting)
+    # The last ones came a minute later: the lag is that of the oldest record, not of the newest.
+    waiting = [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(1, 16)]
+    shop.pipeline.run_for(seconds=60)
+    waiting += [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(16, 21)]
+    shop.pipeline.run_for(seconds=waited_ms / 1000 - 60)
+    late = deliver("20 new orders of 12 merchants, the oldest of which waited 90 s", waiting)
     prompt = deliver("3 new orders", [shop.put("acme", f"o-{n}") for n in range(1, 4)])
     mixed = [shop.put("globex", "o-1"), shop.put_bad("globex", "bad-1", "12,50")]
     bad = deliver("a good order, then a bad one", mixed)
