@@ -403,11 +403,15 @@ def test_the_nursery_knows_no_expected_values(nursery: Nursery, bench: Bench) ->
     code = """
         import sys
         def handler(event, context):
-            try:
-                import grader
-                return "imported"
-            except ImportError:
-                pass
-            return [n for n in sys.modules if n.split(".")[0] in ("grader", "moto", "pytest", "_environment")]
+            known = ("grader", "moto", "pytest", "_environment")
+            loaded = [name for name in sys.modules if name.split(".")[0] in known]
+            # A grader that is installed beside boto3 is an empty folder here.
+            for name in ("grader.checks", "grader.judge", "grader.grade"):
+                try:
+                    __import__(name)
+                    loaded.append(name)
+                except ImportError:
+                    pass
+            return loaded
     """
     assert json.dumps(bench.run(code).payload) == "[]"
