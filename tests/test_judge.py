@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from grader import judge, lab
-from grader.function import Nursery
+from grader.checks.stage import LIMITS
+from grader.function import Limits, Nursery
+from grader.function.environment import RealLimit
 from grader.grade import Grade
 from grader.pipeline import Pipeline
 
@@ -278,3 +280,22 @@ def test_every_reference_page_that_a_finding_names_exists() -> None:
 
     assert named
     assert {name for name in named if not (ROOT / "docs" / f"{name}.md").is_file()} == set()
+
+
+def test_the_page_of_limits_and_the_words_of_findings_know_every_limit() -> None:
+    """The figures on the page are the judge's, and each limit that can be met has its words."""
+    page = (ROOT / "docs" / "reference" / "limits.md").read_text(encoding="utf-8")
+    limits = Limits()
+
+    for figure in (
+        f"{limits.cpu_seconds:g} s of CPU time",
+        f"{limits.blocked_seconds:g} s |",
+        f"{limits.memory_bytes >> 20} MB resident",
+        f"{limits.log_bytes >> 20} MB and {limits.log_lines:,} lines",
+        f"| {limits.output_bytes >> 20} MB |",
+        f"| {limits.calls:,} |",
+        f"| {limits.processes} at once |",
+        f"| {limits.file_bytes >> 20} MB each, {limits.tmp_bytes >> 20} MB in `/tmp` |",
+    ):
+        assert figure in page, figure
+    assert set(get_args(RealLimit)) == set(LIMITS)

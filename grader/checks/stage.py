@@ -30,7 +30,7 @@ LIMITS = {
     "blocked": "every thread waited for something that never came",
     "memory": "it took more and more memory",
     "output": "it printed without end",
-    "calls": "it called AWS without end",
+    "processes": "it started processes without end",
     "wall clock": "it did not come to an end",
 }
 
