@@ -69,46 +69,79 @@ def test_a_run_that_takes_too_long_is_a_note(tmp_path: Path) -> None:
     assert "had not answered after 0 seconds" in report.note
 
 
-class _Ended:
-    """A process that ended; ``communicate`` as subprocess.Popen has it."""
+class _Answered:
+    """A reading that has come to its end."""
 
-    pid = 0
+    def __init__(self, out: bytes) -> None:
+        self._out = out
 
-    def __init__(self, returncode: int, out: bytes, error: bytes) -> None:
-        self.returncode = returncode
-        self.output = (out, error)
-
-    def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
-        return self.output
-
-    def poll(self) -> int:
-        return self.returncode
+    def answer(self, timeout_s: float) -> bytes:
+        return self._out
 
 
 @pytest.mark.parametrize(
-    ("returncode", "out", "error", "words"),
+    ("out", "words"),
     [
-        (1, b"", b"Traceback\nMemoryError\n", "it ended with MemoryError"),
-        (-9, b"", b"", "it ended with -9"),
-        (0, b"no JSON", b"", "could not be read"),
-        (0, b'[{"rule": 1}]', b"", "could not be read"),
+        (b"no JSON", "could not be read"),
+        (b'[{"rule": 1}]', "could not be read"),
         (
-            0,
             b'[{"rule": "E0002", "level": "error", "line": 1, "column": 1, "path": [],'
             b' "message": "Unknown exception while processing rule E1"}]',
-            b"",
             "Unknown exception",
         ),
     ],
 )
-def test_cfn_lints_own_failure_is_a_note_and_no_error(
-    returncode: int, out: bytes, error: bytes, words: str
-) -> None:
-    running = lint.Lint(_Ended(returncode, out, error), "template.yaml")  # type: ignore[arg-type]
+def test_cfn_lints_own_failure_is_a_note_and_no_error(out: bytes, words: str) -> None:
+    running = lint.Lint(_Answered(out), "template.yaml")  # type: ignore[arg-type]
     report = running.report(1)
     assert report.errors == ()
     assert report.note is not None and words in report.note
     assert report.note.startswith("cfn-lint")
+
+
+@pytest.mark.parametrize("serve", [True, False], ids=["served", "alone"])
+def test_a_reading_that_breaks_off_is_a_note(
+    serve: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both by a server's fork and in a process of its own: here there is no memory at all."""
+    monkeypatch.setattr(lint, "MAX_MEMORY_BYTES", 1)
+    monkeypatch.setattr(lint, "_can_serve", lambda: serve)
+    monkeypatch.setattr(lint, "_serving", None)
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE + f"# Read {serve}.\n")
+
+    running = lint.start(path)
+    report = running.report(60)
+    running.close()
+    lint._stop_serving()
+
+    assert report.errors == ()
+    assert report.note is not None and "it ended with" in report.note
+
+
+def test_a_server_and_a_process_of_its_own_read_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "template.yaml"
+    reports = []
+    for serve in (True, False):
+        monkeypatch.setattr(lint, "_can_serve", lambda serve=serve: serve)
+        path.write_text(TEMPLATE + f"# Again, {serve}.\n")
+        running = lint.start(path)
+        reports.append(running.report(60))
+        running.close()
+
+    assert reports[0] == reports[1]
+    assert reports[0].note is None
+
+
+def test_a_process_forked_from_this_one_does_not_use_its_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lint._server()
+    assert lint._can_serve()
+    monkeypatch.setattr(lint, "_serving", lint._serving._replace(owner=-1))  # type: ignore[union-attr]
+    assert not lint._can_serve()
 
 
 def test_a_file_that_is_not_there_is_not_lints_to_tell(tmp_path: Path) -> None:
@@ -127,5 +160,5 @@ def test_a_template_that_was_read_before_is_not_read_again(tmp_path: Path) -> No
 
     again = lint.start(path)
 
-    assert again._process is None
+    assert again._reading is None
     assert again.report(0) == report
