@@ -12,21 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from grader import dashboards
-from grader.alarms import MetricAlarm, silence
+from grader.alarms import MetricAlarm
 from grader.checks import Expect, criterion
 from grader.checks.lab03_scenarios import (
-    FUNCTION,
-    MAPPING,
     NAMESPACE,
     OF_MAPPINGS,
     PAGE,
-    PAGED_WITHIN_MIN,
     PAGING,
     SERVICE,
     UNITS,
     Batch,
     Measured,
-    Watch,
     bad_order,
     burst,
     deploy_blip,
@@ -41,8 +37,17 @@ from grader.checks.lab03_scenarios import (
     slow_downstream,
     throttled_function,
     throttled_table,
-    told,
+)
+from grader.checks.paging import (
+    FUNCTION,
+    MAPPING,
+    PAGED_WITHIN_MIN,
+    Watch,
+    alarm_line,
+    allowed_min,
+    rang,
     watch,
+    why_unheard,
 )
 from grader.checks.traffic import listed
 from grader.grade import Finding, Unreached
@@ -430,41 +435,13 @@ def _expect_page(
                 stage.finding,
                 rule=rule,
                 input=f"{seen.incident.title}: {seen.incident.story}",
-                expected=f"an alarm rings within {_allowed(seen.incident)} minutes",
-                observed=_rang(seen, watching),
+                expected=f"an alarm rings within {allowed_min(seen.incident)} minutes",
+                observed=rang(seen, watching),
                 why=why,
-                where=_alarm_line(stage, watching, metrics),
+                where=alarm_line(stage, watching, metrics),
                 page=f"{PAGE}#{anchor}",
             ),
         )
-
-
-def _allowed(incident: Incident) -> int:
-    assert incident.began_ms is not None and incident.page_by_ms is not None
-    return (incident.page_by_ms - incident.began_ms) // MINUTE_MS
-
-
-def _rang(seen: Replay, watching: Watch) -> str:
-    if not watching.alarms:
-        return "the template has no alarm"
-    if seen.in_time or seen.first is not None:
-        return told(seen, watching.label)
-    if seen.false_alerts:
-        early = watching.logical_ids[seen.false_alerts[0].alarm]
-        return f"no alarm rang that had been quiet; {early} had rung before anything was wrong"
-    return "no alarm rang"
-
-
-def _alarm_line(stage: Stage, watching: Watch, metrics: Sequence[str]) -> str:
-    """The alarm that was meant for this, by the metric that it watches; or where alarms stand."""
-    for wanted in metrics:
-        for alarm in watching.alarms:
-            if isinstance(alarm, MetricAlarm) and any(m.name == wanted for m in alarm.metrics):
-                logical_id = watching.logical_ids[alarm.name]
-                return stage.line(
-                    "template.yaml", stage.stack.resources[logical_id].line_of("Threshold")
-                )
-    return f"template.yaml (no alarm watches {' or '.join(metrics)})"
 
 
 @criterion(
@@ -720,15 +697,7 @@ def test_somebody_hears(stage: Stage, expect: Expect) -> None:
 
 
 def _unheard(stage: Stage, watching: Watch, seen: Replay, unheard: int, rung: int) -> Finding:
-    assert seen.first is not None
-    alarm = next(one for one in watching.alarms if one.name == seen.first.alarm)
-    logical_id = watching.logical_ids[alarm.name]
-    people = [one for one in watching.subscriptions if one.protocol not in ("sqs",)]
-    reason = silence(alarm, people, seen.first.state) or f"{logical_id} reaches nobody in time."
-    reason = reason.replace(alarm.name, logical_id)
-    if watching.deaf and reason.startswith("No subscription"):
-        reason = f"{watching.deaf[0]}."
-    member = "ActionsEnabled" if not alarm.actions_enabled else "AlarmActions"
+    logical_id, reason, member = why_unheard(watching, seen)
     return stage.finding(
         rule="An alarm that rings in an incident reaches a person.",
         input=f"{seen.incident.title}: {logical_id} rings in time",

@@ -9,25 +9,38 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from grader import dashboards, incidents
-from grader.alarms import Alarm, CompositeAlarm, MetricAlarm, Subscription, evaluate
+from grader.checks.paging import (
+    FUNCTION,
+    MAPPING,
+    PAGED_WITHIN_MIN,
+    event_counts,
+    in_minutes,
+    incident,
+    of_function,
+    of_mapping,
+    open_shop,
+    ordinary,
+    queues,
+    refuse,
+    told,
+    watch,
+)
 from grader.checks.traffic import ORDERS, SYSTEM, TOTALS, Shop
 from grader.clock import START_MS, Clock
 from grader.emulator.ports import Refused
-from grader.incidents import MINUTE_MS, Incident, Replay
+from grader.incidents import MINUTE_MS, Incident
 from grader.metrics import Datum, Dimensions, Metrics, SeriesKey, dimensions
 
 if TYPE_CHECKING:
     from grader.checks.stage import Stage
     from grader.function import Call, Invocation, Kill
-    from grader.template import Resource
 
-FUNCTION, MAPPING = "TotalsFunction", "OrdersToTotals"
 PAGE = "modules/03-monitoring"
 
 # The README's metrics: one dimension, and a unit for each name.
@@ -35,27 +48,8 @@ NAMESPACE = "Shop/Totals"
 SERVICE: Dimensions = dimensions(Service="totals")
 UNITS = {"RecordsProcessed": "Count", "RecordsFailed": "Count", "Lag": "Milliseconds"}
 
-# The README's promise to the people on call: paged within this time, or not at all.
-PAGED_WITHIN_MIN = 15
 # The README's promise to the merchants.
 PROMISED_MS = 5 * MINUTE_MS
-
-
-# -- the stack ------------------------------------------------------------------------------------
-
-
-def _shop(stage: Stage, play: str, **options: Any) -> Shop:
-    """A shop on a freshly deployed stack whose mapping exists."""
-    stage.require_interface(SYSTEM)
-    pipeline = stage.deploy(**options)
-    stage.require_mapping(pipeline, MAPPING)
-    return Shop.open(pipeline, play)
-
-
-def event_counts(stage: Stage) -> bool:
-    """Whether the mapping has opted in to the EventCount metrics."""
-    config = stage.stack.resources[MAPPING].properties.get("MetricsConfig", {})
-    return "EventCount" in config.get("Metrics", [])
 
 
 # -- task 1: metrics of batches -------------------------------------------------------------------
@@ -123,7 +117,7 @@ class Measured:
 
 def measured_batches(stage: Stage) -> Measured:
     """A batch that waited for a minute and a half, a prompt one, and one with a bad order."""
-    shop = _shop(stage, "measured batches", mappings=False)
+    shop = open_shop(stage, "measured batches", mappings=False)
     waited_ms = 90_000
 
     def deliver(story: str, records: Sequence[Any]) -> Batch:
@@ -153,160 +147,6 @@ def _custom(metrics: Metrics) -> Series:
 # -- tasks 3 and 4: what the alarms watch ---------------------------------------------------------
 
 
-@dataclass
-class Watch:
-    """The stack's alarms and whom they reach, with every replay kept."""
-
-    alarms: list[Alarm]
-    logical_ids: dict[str, str]
-    subscriptions: list[Subscription]
-    deaf: list[str]
-    _seen: dict[str, Replay] = field(default_factory=dict)
-
-    def label(self, name: str) -> str:
-        """An alarm's logical id; its name may be a generated one."""
-        return self.logical_ids[name]
-
-    def replay(self, incident: Incident) -> Replay:
-        """What the alarms make of an incident; worked out once."""
-        if incident.name not in self._seen:
-            self._seen[incident.name] = incidents.replay(incident, self.alarms, self.subscriptions)
-        return self._seen[incident.name]
-
-
-def watch(stage: Stage) -> Watch:
-    """The alarms as CloudWatch would take them; stops when it would refuse one."""
-    stage.require_interface(SYSTEM)
-    alarms: list[Alarm] = []
-    names: dict[str, str] = {}
-    for resource in stage.stack.resources.values():
-        parse: Callable[..., Alarm]
-        if resource.type == "AWS::CloudWatch::Alarm":
-            parse = MetricAlarm.parse
-        elif resource.type == "AWS::CloudWatch::CompositeAlarm":
-            parse = CompositeAlarm.parse
-        else:
-            continue
-        try:
-            alarm = parse(resource.properties, name=resource.physical_id, region=stage.stack.region)
-        except Refused as refusal:
-            _refused(stage, resource.logical_id, refusal)
-        alarms.append(alarm)
-        names[alarm.name] = resource.logical_id
-    try:
-        evaluate(alarms, Metrics(), START_MS, START_MS)
-    except Refused as refusal:
-        _refused(stage, next(reversed(names.values())), refusal)
-    subscriptions, deaf = _subscriptions(stage, names)
-    if any(one.protocol.startswith("email") for one in subscriptions):
-        advice = (
-            "An e-mail subscription waits until somebody clicks the link in its first message. "
-            "In the lab it counts as confirmed; in a real account it is silent until then."
-        )
-        if advice not in stage.advice:
-            stage.advice.append(advice)
-    return Watch(alarms, names, subscriptions, deaf)
-
-
-def _refused(stage: Stage, logical_id: str, refusal: Refused) -> NoReturn:
-    member = [refusal.parameter] if refusal.parameter else []
-    stage.stop(
-        "alarm",
-        stage.finding(
-            rule="AWS accepts the alarms of the template and what they stand on.",
-            input=f"{logical_id} in template.yaml",
-            expected="it is created",
-            observed=refusal.message,
-            why="CloudFormation rolls the whole stack back when one resource is refused.",
-            where=stage.property_line(logical_id, *member),
-            page=f"{PAGE}#troubleshooting",
-        ),
-    )
-
-
-# The key that AWS manages for SNS has a policy that nobody can change, and it lets no alarm in.
-# https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
-SNS_OWN_KEY = "alias/aws/sns"
-
-
-def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscription], list[str]]:
-    """Who is subscribed to the stack's topics, and why some of them hear nothing of alarms."""
-    found: list[Subscription] = []
-    deaf: list[str] = []
-    topics = stage.stack.of_type("AWS::SNS::Topic")
-    locked = set()
-    for topic in topics:
-        if str(topic.properties.get("KmsMasterKeyId", "")).endswith(SNS_OWN_KEY):
-            locked.add(topic.physical_id)
-            deaf.append(
-                f"{topic.logical_id} is encrypted with {SNS_OWN_KEY}, whose policy lets no alarm "
-                "publish"
-            )
-    for policy in stage.stack.of_type("AWS::SNS::TopicPolicy"):
-        for arn in policy.properties["Topics"]:
-            if not _lets_alarms_in(stage, policy, arn, alarms):
-                locked.add(arn)
-                deaf.append(f"{policy.logical_id} does not let cloudwatch.amazonaws.com publish")
-    every: list[tuple[str, str, dict[str, Any]]] = [
-        (topic.logical_id, topic.physical_id, given)
-        for topic in topics
-        for given in topic.properties.get("Subscription", [])
-    ]
-    every += [
-        (one.logical_id, str(one.properties["TopicArn"]), one.properties)
-        for one in stage.stack.of_type("AWS::SNS::Subscription")
-    ]
-    for owner, topic_arn, given in every:
-        protocol, endpoint = str(given["Protocol"]), str(given.get("Endpoint", ""))
-        if given.get("FilterPolicy"):
-            # A notification of CloudWatch has no message attributes, and of its body nothing is
-            # promised that a filter could build on.
-            deaf.append(f"{owner} has a FilterPolicy, which lets no alarm through")
-            continue
-        if topic_arn in locked:
-            continue
-        if protocol not in incidents.PEOPLE:
-            deaf.append(f"{owner} is a subscription by {protocol}, which wakes nobody")
-        found.append(Subscription(topic_arn, protocol, endpoint))
-    return found, deaf
-
-
-def _lets_alarms_in(
-    stage: Stage, policy: Resource, topic_arn: str, alarms: Mapping[str, str]
-) -> bool:
-    """Whether a topic's own policy lets the stack's alarms publish; it replaces the default one.
-
-    https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
-    """
-    from grader import permissions
-
-    resources = stage.stack.resources
-    try:
-        document = permissions.policy(
-            policy.logical_id, policy.properties["PolicyDocument"], resource_policy=True
-        )
-        return any(
-            permissions.evaluate_request(
-                [],
-                [document],
-                "cloudwatch.amazonaws.com",
-                "sns:Publish",
-                topic_arn,
-                {
-                    "aws:SourceAccount": stage.stack.account_id,
-                    "aws:SourceArn": resources[logical_id].attributes["Arn"],
-                },
-            ).allowed
-            for logical_id in alarms.values()
-        )
-    except permissions.PolicyRefused as refusal:
-        _refused(
-            stage,
-            policy.logical_id,
-            Refused(refusal.code, refusal.message, "PolicyDocument"),
-        )
-
-
 # -- recorded incidents ---------------------------------------------------------------------------
 
 FILES = Path(__file__).parent / "incidents"
@@ -320,32 +160,19 @@ def _bind(stage: Stage) -> incidents.Bind:
     def bind(of: str, name: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
         match of:
             case "function":
-                return [("AWS/Lambda", _of_function(stage))]
+                return [("AWS/Lambda", of_function(stage))]
             case "mapping":
-                return [("AWS/Lambda", _of_mapping(stage))] if event_counts(stage) else []
+                return [("AWS/Lambda", of_mapping(stage))] if event_counts(stage) else []
             case "reader":
                 table = stack.resources[ORDERS].physical_id
                 return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
             case "queue":
-                return [("AWS/SQS", dims) for dims in _queues(stage)]
+                return [("AWS/SQS", dims) for dims in queues(stage)]
             case "custom":
                 return [(NAMESPACE, SERVICE)] if (name, unit) in own else []
         raise KeyError(of)
 
     return bind
-
-
-def _of_function(stage: Stage) -> Dimensions:
-    return dimensions(FunctionName=stage.stack.resources[FUNCTION].physical_id)
-
-
-def _of_mapping(stage: Stage) -> Dimensions:
-    return dimensions(EventSourceMappingUUID=stage.stack.resources[MAPPING].physical_id)
-
-
-def _queues(stage: Stage) -> list[Dimensions]:
-    queues = stage.stack.of_type("AWS::SQS::Queue")
-    return [dimensions(QueueName=queue.attributes["QueueName"]) for queue in queues]
 
 
 def _own_metrics(stage: Stage) -> set[tuple[str, str]]:
@@ -414,54 +241,17 @@ def healthy_day(stage: Stage) -> Incident:
 # -- generated incidents --------------------------------------------------------------------------
 
 
-def _ordinary(shop: Shop, minutes: int, *, every: int = 4) -> None:
-    """Minutes of ordinary business: an order every few minutes; queues are measured each minute."""
-    pipeline = shop.pipeline
-    for minute in range(minutes):
-        # Not at the moment of a poll: a record waits for the next one.
-        pipeline.run_for(seconds=7.13)
-        if minute % every == 0:
-            shop.put("acme", f"o-{pipeline.clock.now}")
-        pipeline.run_for(seconds=60 - 7.13)
-        pipeline.account.observe()
-
-
 # Healthy minutes before an incident: played with the handler, and with a scripted function.
 PLAYED_LEAD_IN_MIN, LEAD_IN_MIN = 24, 40
 
 
 def _open(stage: Stage, play: str) -> Shop:
     """A system that has been running for a while."""
-    shop = _shop(stage, play)
+    shop = open_shop(stage, play)
     shop.pipeline.run_for(minutes=5)
-    _ordinary(shop, PLAYED_LEAD_IN_MIN)
+    ordinary(shop, PLAYED_LEAD_IN_MIN)
     stage.require_start(shop.pipeline.invocations(FUNCTION))
     return shop
-
-
-def _incident(
-    shop: Shop,
-    name: str,
-    title: str,
-    story: str,
-    *,
-    changed_ms: int,
-    wrong: bool = True,
-    began_ms: int | None = None,
-) -> Incident:
-    """What happened in a play around ``changed_ms``, up to now."""
-    began = (changed_ms if began_ms is None else began_ms) if wrong else None
-    return Incident(
-        name=name,
-        title=title,
-        story=story,
-        metrics=shop.pipeline.metrics,
-        start_ms=changed_ms - 20 * MINUTE_MS,
-        from_ms=changed_ms - 10 * MINUTE_MS,
-        to_ms=shop.pipeline.clock.now,
-        began_ms=began,
-        page_by_ms=None if began is None else began + PAGED_WITHIN_MIN * MINUTE_MS,
-    )
 
 
 class _Blip:
@@ -491,9 +281,9 @@ def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
         pipeline.run_for(seconds=25)
     pipeline.run_for(seconds=10)
     pipeline.functions[FUNCTION].faults = None
-    _ordinary(shop, 40)
+    ordinary(shop, 40)
     pipeline.flush()
-    blip = _incident(
+    blip = incident(
         shop,
         "deploy-blip",
         "A deployment",
@@ -503,9 +293,9 @@ def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
     )
     changed = pipeline.clock.now
     pipeline.mapping(MAPPING).disable()
-    _ordinary(shop, 35)
+    ordinary(shop, 35)
     pipeline.flush()
-    silence = _incident(
+    silence = incident(
         shop,
         "silent-mapping",
         "The mapping goes silent",
@@ -533,9 +323,9 @@ def bad_order(stage: Stage) -> Incident:
     shop = _open(stage, "bad order")
     changed = shop.pipeline.clock.now
     shop.put_bad("globex", "bad-1", "12,50")
-    _ordinary(shop, 17)
+    ordinary(shop, 17)
     shop.pipeline.flush()
-    return _incident(
+    return incident(
         shop,
         "bad-order",
         "One bad order",
@@ -549,9 +339,9 @@ def throttled_table(stage: Stage) -> Incident:
     shop = _open(stage, "throttled table")
     changed = shop.pipeline.clock.now
     shop.pipeline.throttle(TOTALS, minutes=30)
-    _ordinary(shop, 17, every=2)
+    ordinary(shop, 17, every=2)
     shop.pipeline.flush()
-    return _incident(
+    return incident(
         shop,
         "throttled-table",
         "The totals table is throttled",
@@ -616,7 +406,7 @@ def _rehearsed(
             properties, function, stream, metrics, writes, uuid=uuid, until_ms=until_ms
         )
     except Refused as refusal:
-        _refused(stage, MAPPING, refusal)
+        refuse(stage, MAPPING, refusal)
     if ("Lag", UNITS["Lag"]) in own:
         # A record is as old when its batch is done as it was when the batch was handed over, and
         # as long as the batch takes.
@@ -624,7 +414,7 @@ def _rehearsed(
             lag = datum.value + takes(datum.time_ms, 1)
             metrics.put(NAMESPACE, "Lag", lag, datum.time_ms, unit=UNITS["Lag"], dims=SERVICE)
     for minute_ms in range(START_MS, until_ms, MINUTE_MS):
-        for dims in _queues(stage):
+        for dims in queues(stage):
             name = "ApproximateNumberOfMessagesVisible"
             metrics.put("AWS/SQS", name, 0, minute_ms, unit="Count", dims=dims)
     return metrics
@@ -814,7 +604,7 @@ def needed_signals(stage: Stage) -> dict[str, list[tuple[str, str, Dimensions, t
 
     The last member is the statistics that do; none means any.
     """
-    function, mapping = _of_function(stage), _of_mapping(stage)
+    function, mapping = of_function(stage), of_mapping(stage)
     orders = stage.stack.resources[ORDERS].physical_id
     reads = dimensions(TableName=orders, Operation="GetRecords")
     high = ("Maximum", "p90", "p95", "p99", "p99.9", "p100")
@@ -837,7 +627,7 @@ def needed_signals(stage: Stage) -> dict[str, list[tuple[str, str, Dimensions, t
             ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", mapping, ()),
             *(
                 ("AWS/SQS", name, dims, ())
-                for dims in _queues(stage)
+                for dims in queues(stage)
                 for name in (visible, "NumberOfMessagesSent")
             ),
         ],
@@ -856,30 +646,6 @@ def _plain() -> bool:
     return False
 
 
-def _minutes(duration_ms: int) -> str:
-    return f"{duration_ms // MINUTE_MS} min"
-
-
-def told(seen: Replay, label: Callable[[str], str]) -> str:
-    """In a sentence what the alarms made of an incident; ``label`` names an alarm."""
-    incident = seen.incident
-    if incident.page_by_ms is None:
-        if not seen.alerts:
-            return "Nobody had to be paged, and nobody was."
-        first = seen.alerts[0]
-        times = f"{len(seen.alerts)} alerts in all"
-        return f"Nobody had to be paged, but {label(first.alarm)} rang ({times})."
-    if seen.first is None:
-        wolves = ", ".join(sorted({label(alert.alarm) for alert in seen.false_alerts}))
-        if wolves:
-            return f"A person had to be paged; only {wolves} rang, and had done so before."
-        return "A person had to be paged, and no alarm rang."
-    assert seen.delay_ms is not None
-    heard = "; it reached nobody in time" if seen.in_time and not seen.heard_in_time else ""
-    when = "in time" if seen.in_time else "too late"
-    return f"{label(seen.first.alarm)} rang after {_minutes(seen.delay_ms)}, {when}{heard}."
-
-
 def incidents_told(stage: Stage) -> Iterator[str]:
     """Every incident with the alarms' data and states."""
     watching = stage.play(watch)
@@ -890,7 +656,7 @@ def incidents_told(stage: Stage) -> Iterator[str]:
         incident = stage.play(scenario)
         seen = watching.replay(incident)
         yield ""
-        length = _minutes(incident.to_ms - incident.from_ms)
+        length = in_minutes(incident.to_ms - incident.from_ms)
         yield f"== {incident.title} ({incident.name}, {length})"
         yield from _wrapped(incident.story)
         label = watching.label
