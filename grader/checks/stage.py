@@ -12,17 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from grader import lint, template
 from grader.emulator.ports import Refused
-from grader.function import HangBudget, Invocation, Nursery
+from grader.function import FunctionHost, HangBudget, Invocation, Nursery
 from grader.grade import Criterion, Finding, Unmet, Unreached, Verdict
 from grader.lab import Lab
 from grader.pipeline import Pipeline, may
 from grader.template import Problem, Stack
 
 Played = TypeVar("Played")
+
+
+class Closable(Protocol):
+    """What has to be closed in the end."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+Held = TypeVar("Held", bound=Closable)
 
 # What the judge's real-time limits saw, in words.
 LIMITS = {
@@ -46,10 +56,13 @@ class Stage:
     """What a check works with; see the module's docstring.
 
     ``notes`` are sentences about this run (a real-time limit that was met, a lint that did not
-    run); ``advice`` are sentences that cost no points.
+    run); ``advice`` are sentences that cost no points. ``linted`` is whether cfn-lint reads the
+    template beside the plays.
     """
 
-    def __init__(self, folder: Path, *, lab: Lab, seed: int, nursery: Nursery) -> None:
+    def __init__(
+        self, folder: Path, *, lab: Lab, seed: int, nursery: Nursery, linted: bool = True
+    ) -> None:
         self.folder = folder
         self.lab = lab
         self.seed = seed
@@ -58,12 +71,14 @@ class Stage:
         self.advice: list[str] = []
         self.criterion: Criterion | None = None
         self._text = _read(folder / TEMPLATE)
-        self._lint = lint.start(folder / TEMPLATE)
+        # A pristine stack that is only played needs no reading by cfn-lint.
+        self._lint = lint.start(folder / TEMPLATE) if linted else lint.Lint(None, TEMPLATE)
         self._stack: Stack | None = None
         self._problems: list[Problem] | None = None
         self._told: dict[str, Criterion | None] = {}
         self._played: dict[str, Any] = {}
         self._open: list[Pipeline] = []
+        self._closing: list[Closable] = []
         self.hangs = HangBudget()
 
     def __enter__(self) -> Stage:
@@ -77,7 +92,14 @@ class Stage:
     ) -> None:
         for pipeline in self._open:
             pipeline.close()
+        for thing in reversed(self._closing):
+            thing.close()
         self._lint.close()
+
+    def closing(self, thing: Held) -> Held:
+        """Close ``thing`` when the grading ends, the newest first; returns it."""
+        self._closing.append(thing)
+        return thing
 
     def begin(self, criterion: Criterion) -> None:
         """The next findings are about ``criterion``."""
@@ -214,10 +236,11 @@ class Stage:
 
     def _hung(self, story: str | None) -> Finding:
         """The finding on a function that met the judge's limits so often that plays were cut."""
+        hosts = [host for pipeline in self._open for host in pipeline.functions.values()]
+        hosts += [thing for thing in self._closing if isinstance(thing, FunctionHost)]
         limits = [
             invocation.real_limit
-            for pipeline in self._open
-            for host in pipeline.functions.values()
+            for host in hosts
             for invocation in host.invocations
             if invocation.real_limit in LIMITS
         ]
@@ -348,11 +371,21 @@ class Stage:
                 found = re.search(r'([\w.-]+\.py)", line (\d+)', str(frame))
                 if found and (self.folder / found[1]).exists():
                     return self.line(found[1], int(found[2]))
-        if pattern is not None:
-            for number, text in enumerate(_read(self.folder / HANDLER).splitlines(), start=1):
+        return self.line_like(self._code, pattern)
+
+    @property
+    def _code(self) -> str:
+        """The file with the learner's code: the handler, or the first file of Python."""
+        python = [name for name in self.lab.editable if name.endswith(".py")]
+        return python[0] if python and HANDLER not in python else HANDLER
+
+    def line_like(self, name: str, pattern: str | None) -> str:
+        """The first line of a file that matches ``pattern``, or that no line can be named."""
+        if pattern is not None and name in self.lab.editable:
+            for number, text in enumerate(_read(self.folder / name).splitlines(), start=1):
                 if re.search(pattern, text):
-                    return self.line(HANDLER, number)
-        return f"{HANDLER} (no single line can be named)"
+                    return self.line(name, number)
+        return f"{name} (no single line can be named)"
 
 
 def _read(path: Path) -> str:

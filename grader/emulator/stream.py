@@ -180,7 +180,9 @@ class Stream:
     with 0 of them, ``add_shard`` and the options of ``write`` build a stream by hand: shard ids,
     parents, sequence numbers and record times as you choose them.
     With ``empty_every=n`` each n-th page of a run of ``get_records`` calls is empty although
-    records follow, as AWS's pages may be.
+    records follow, as AWS's pages may be. More of what AWS's pages may be can be set later:
+    ``empty_before`` so many empty pages come before each page with records, ``most_records`` and
+    ``most_shards`` are the most that a page holds, whatever was asked for.
     """
 
     def __init__(
@@ -220,7 +222,10 @@ class Stream:
         self._partition_key = self.keys[:1]
         self._with_new = view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
         self._with_old = view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
-        self._empty_every = empty_every
+        self.empty_every = empty_every
+        self.empty_before = 0
+        self.most_records = PAGE_RECORDS
+        self.most_shards = PAGE_SHARDS
         self._salt = int.from_bytes(_digest(f"{self.arn} {seed}", 16))
         if first_sequence is None:
             # 21 digits, as on young AWS tables, with room below the next power of ten.
@@ -393,7 +398,7 @@ class Stream:
 
     @property
     def shards(self) -> tuple[Shard, ...]:
-        """Every listed shard, parents before children."""
+        """Every listed shard, parents before children unless `relist` says otherwise."""
         return tuple(self._shards)
 
     @property
@@ -460,6 +465,14 @@ class Stream:
         shard.parent_id = parent
         self._shards_changed()
         return shard
+
+    def relist(self, shard_ids: Sequence[str]) -> None:
+        """List these shards first and in this order from now on: AWS promises no order.
+
+        `Refused` for an id that is not listed.
+        """
+        first = [self.shard(shard_id) for shard_id in shard_ids]
+        self._shards = first + [shard for shard in self._shards if shard not in first]
 
     def end_shard(self, shard_id: str, now_ms: int) -> Shard:
         """Close an open shard without a child. ValueError when it is closed already."""
@@ -565,6 +578,7 @@ class Stream:
         """
         self._tidy(now_ms)
         _check_range("limit", limit, 1, PAGE_SHARDS, "Limit")
+        limit = min(limit, self.most_shards)
         shards = self._shards
         if shard_filter is not None:
             kind, parent = shard_filter.get("Type"), shard_filter.get("ShardId")
@@ -703,16 +717,20 @@ class Stream:
         shard = self._by_id.get(shard_id)
         if shard is None or position < shard.horizon(now_ms):
             raise _trimmed("ShardIterator")
-        if self._empty_every and page % self._empty_every == self._empty_every - 1:
-            found = []
-        else:
-            found = shard.read(position, limit)
+        most = min(limit, self.most_records)
+        found = [] if self._is_empty(page) else shard.read(position, most)
         if found:
             position = found[-1].sequence + 1
         answer: dict[str, Any] = {"Records": [_wire_record(record) for record in found]}
         if not shard.is_drained(position):
             answer["NextShardIterator"] = self._iterator(shard, position, now_ms, page + 1)
         return answer
+
+    def _is_empty(self, page: int) -> bool:
+        """Whether the page with this number of a run is empty although records may follow."""
+        if page % (self.empty_before + 1) != self.empty_before:
+            return True
+        return bool(self.empty_every) and page % self.empty_every == self.empty_every - 1
 
     def _iterator(self, shard: Shard, position: int, now_ms: int, page: int) -> str:
         body = json.dumps([shard.id, position, now_ms, page], separators=(",", ":")).encode()

@@ -392,3 +392,27 @@ def test_reading_parents_before_children_visits_each_record_once(steps, limit, e
             iterator = page.get("NextShardIterator")
     assert sorted(read_ids) == sorted(written)
     assert len(set(read_ids)) == len(written)
+
+
+def test_a_page_may_hold_less_than_it_could_and_come_after_empty_ones():
+    """Limit is the most that is returned, of records and of shards; empty pages may come first."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
+    stream = a_stream(shards=3)
+    stream.most_shards, stream.most_records, stream.empty_before = 2, 2, 2
+    first = stream.describe(now_ms=NOW)
+    assert len(first["Shards"]) == 2
+    rest = stream.describe(exclusive_start_shard_id=first["LastEvaluatedShardId"], now_ms=NOW)
+    assert len(rest["Shards"]) == 1
+    assert "LastEvaluatedShardId" not in rest
+
+    shard = stream.shards[0].id
+    for n in range(3):
+        item = {"id": {"S": f"{n}"}}
+        assert stream.write(None, item, NOW, shard=shard) is not None
+    iterator = stream.shard_iterator(shard, "TRIM_HORIZON", now_ms=NOW)
+    pages = []
+    for _ in range(6):
+        page = read(stream, iterator)
+        pages.append(len(page["Records"]))
+        iterator = page["NextShardIterator"]
+    assert pages == [0, 0, 2, 0, 0, 1]

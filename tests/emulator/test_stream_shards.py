@@ -230,3 +230,16 @@ def test_a_stream_enabled_again_is_another_stream_with_another_arn():
     again = a_stream(created_ms=NOW + 2)
     assert again.arn != first.arn
     assert put(again, "a").event["eventID"] != put(a_stream(), "a").event["eventID"]
+
+
+def test_the_list_of_shards_may_come_in_any_order():
+    """DescribeStream promises no order; a list in another order leaves out nothing."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
+    stream = a_stream()
+    parent = stream.shards[0].id
+    children = [shard.id for shard in stream.split(parent, NOW)]
+    stream.relist(children[:1])
+    listed = [shard["ShardId"] for shard in stream.describe(now_ms=NOW)["Shards"]]
+    assert listed == [children[0], parent, children[1]]
+    with pytest.raises(Refused, match="not found"):
+        stream.relist(["shardId-unknown"])
