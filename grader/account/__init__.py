@@ -8,6 +8,7 @@ nowhere else, each at the head of the module that deals with it.
     door             HTTP requests read as API calls, answers in each service's protocol
     tables           DynamoDB's data plane
     values           attribute values on their way in and out
+    consumption      write units of every write
     streams          the DynamoDB Streams API
     queues, topics   SQS and SNS
     buckets          S3
@@ -19,6 +20,7 @@ nowhere else, each at the head of the module that deals with it.
 """
 
 from grader.account.account import Account, Denied
+from grader.account.consumption import ItemWrite
 from grader.account.door import LATENCY_MS, ServiceError
 from grader.account.faults import Fault
 from grader.account.queues import Message
@@ -30,6 +32,7 @@ __all__ = [
     "Account",
     "Denied",
     "Fault",
+    "ItemWrite",
     "Message",
     "Published",
     "ServiceError",

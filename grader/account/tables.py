@@ -43,6 +43,7 @@ from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
 from grader.account import moto_speed
+from grader.account.consumption import ItemWrite
 from grader.account.door import ServiceError
 from grader.account.moto_world import moto_method
 from grader.account.values import Attributes, image, invalid, settled, values_in
@@ -68,6 +69,9 @@ responses.TRANSACTION_MAX_ITEMS = MOST_TRANSACTION_PARTS
 
 # moto adds numbers in the context of the moment, which rounds to 28 digits.
 _EXACT = decimal.Context(prec=400)
+
+# A write that fails in one of these ways has been looked at, and is billed.
+_CONSUMES = ("ConditionalCheckFailedException", "TransactionCanceledException")
 
 _LEGACY = (
     "Expected",
@@ -211,6 +215,10 @@ class _Touched:
             return partition
         return partition.get(self.range_key)
 
+    def key(self) -> list[Attributes]:
+        values = [self.hash_key] if self.range_key is None else [self.hash_key, self.range_key]
+        return [{value.type: value.value} for value in values]
+
     def restore(self) -> None:
         items = self.table.items
         if self.range_key is None:
@@ -234,6 +242,8 @@ class Tables:
         self._backend = _Backend(region, account_id)
         # By table name.
         self.streams: dict[str, Stream] = {}
+        # Every item that a call wrote or tried to write, oldest first.
+        self.writes: list[ItemWrite] = []
         self._breakdowns = breakdowns if breakdowns is not None else []
         self._tokens: dict[str, tuple[bytes, int]] = {}
 
@@ -417,7 +427,9 @@ class Tables:
         touched = self._touched(places)
         if _repeats(touched):
             raise invalid("Transaction request cannot include multiple operations on one item")
-        answer = self._write(touched, lambda: self._ask("TransactWriteItems", params))
+        answer = self._write(
+            touched, lambda: self._ask("TransactWriteItems", params), transactional=True
+        )
         if token is not None:
             self._tokens[token] = (digest, self._clock.now)
         return answer
@@ -446,21 +458,42 @@ class Tables:
         return True
 
     def _write(
-        self, touched: Sequence[_Touched], act: Callable[[], dict[str, Any]]
+        self,
+        touched: Sequence[_Touched],
+        act: Callable[[], dict[str, Any]],
+        *,
+        transactional: bool = False,
     ) -> dict[str, Any]:
         """Let ``act`` change the touched items; then all of it counts, or nothing of it."""
         try:
             answer = act()
             after = [settled(one.item()) for one in touched]
-        except BaseException:
+        except BaseException as error:
             for one in touched:
                 one.restore()
+            if isinstance(error, ServiceError) and error.code in _CONSUMES:
+                self._consumed(touched, [one.image for one in touched], transactional, stored=False)
             raise
+        self._consumed(touched, after, transactional, stored=True)
         for one, new in zip(touched, after, strict=True):
             stream = self.streams.get(one.table.name)
             if stream is not None:
                 stream.write(one.image, new, self._clock.now)
         return answer
+
+    def _consumed(
+        self,
+        touched: Sequence[_Touched],
+        after: Sequence[Attributes | None],
+        transactional: bool,
+        stored: bool,
+    ) -> None:
+        for one, new in zip(touched, after, strict=True):
+            table, image = one.table, one.image
+            key = dict(zip(table.table_key_attrs, one.key(), strict=True))
+            self.writes.append(
+                ItemWrite(self._clock.now, table.name, key, image, new, transactional, stored)
+            )
 
     def _touched(self, places: Sequence[tuple[_Table, Attributes]]) -> list[_Touched]:
         found = []
