@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from grader.emulator import (
     Stream,
     read_response,
 )
+from grader.emulator.concurrency import DEFAULT_ACCOUNT_LIMIT
 from grader.emulator.ports import Delivery, Function, Record, Refused
 from grader.function import (
     Call,
@@ -109,7 +110,10 @@ class Pipeline:
         self.unextracted: list[str] = []
         self._roles: dict[str, tuple[str, list[PolicyDocument]]] = {}
         self._uuids: dict[str, str] = {}
-        concurrency = Concurrency()
+        self._stalled_until_ms = start_ms
+        self._stall_ms = 0
+        self._crowded_until_ms = start_ms
+        self.concurrency = concurrency = Concurrency()
         for resource in stack.of_type("AWS::Lambda::Function"):
             self._add_function(resource, code, nursery, concurrency)
         self._service = EventSourceMappings(
@@ -176,7 +180,10 @@ class Pipeline:
             concurrency.reserve(spec.name, int(reserved))
 
         def answer(call: Call) -> Reply:
-            return self.account.answer(call, documents, role_arn=spec.role, function=spec.name)
+            reply = self.account.answer(call, documents, role_arn=spec.role, function=spec.name)
+            if self.clock.now >= self._stalled_until_ms:
+                return reply
+            return replace(reply, latency_ms=reply.latency_ms + self._stall_ms)
 
         def log(line: LogLine) -> None:
             extraction = emf.extract(line.text, log_format=spec.log_format, time_ms=line.time_ms)
@@ -255,6 +262,25 @@ class Pipeline:
         """Let the function's calls on this table be throttled from now on for a while."""
         now = self.clock.now
         self.account.throttle(self.table(table), now, now + round(minutes * 60_000))
+
+    def stall(self, *, minutes: float, seconds: float = 300) -> None:
+        """For a while every AWS call of function code takes effect, but is answered late."""
+        self._stalled_until_ms = self.clock.now + round(minutes * 60_000)
+        self._stall_ms = round(seconds * 1000)
+
+    def crowd(self, *, minutes: float) -> None:
+        """For a while other functions use up the account's concurrency.
+
+        A function that has reserved some of it still runs.
+        """
+        self._crowded_until_ms = self.clock.now + round(minutes * 60_000)
+        self.concurrency.account_limit = 0
+
+        def leave() -> None:
+            if self.clock.now >= self._crowded_until_ms:
+                self.concurrency.account_limit = DEFAULT_ACCOUNT_LIMIT
+
+        self.clock.after(round(minutes * 60_000), leave)
 
     def expire(self) -> None:
         """Delete the items whose Time to Live has passed, as DynamoDB does sooner or later."""
