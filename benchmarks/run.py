@@ -69,6 +69,69 @@ def cold() -> None:
             )
 
 
+def watch() -> None:
+    """A save under `labs watch`, from the save to the report, against a cold grade less 0.6 F."""
+    sys.path.insert(0, str(ROOT))
+    from grader import lab
+
+    for chosen in lab.labs():
+        files = chosen.read(chosen.solution)
+        with lab.written(files) as folder:
+            grade = [PYTHON, "-m", "grader", "grade", str(chosen.number), "--path", str(folder)]
+
+            def cold_less_floor(grade: list[str] = grade) -> float:
+                whole = seconds([*grade, "--json"], (0, 1))
+                return whole - 0.6 * seconds([PYTHON, str(HERE / "floor.py")])
+
+            for name in files:
+                if name not in ("handler.py", "template.yaml"):
+                    continue
+                with Watched(chosen.number, folder) as watched:
+                    path = folder / name
+                    show(
+                        f"labs watch {chosen.number}, {name} saved / cold - 0.6 F",
+                        *pairs(lambda one=watched, path=path: one.save(path), cold_less_floor),
+                        "at most 1",
+                    )
+
+
+class Watched:
+    """A running `labs watch` over a folder."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [PYTHON, "-u", "-m", "grader", "watch", str(number), "--path", str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Watched:
+        self._report()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.process.communicate()
+
+    def save(self, path: Path) -> float:
+        """Seconds from a save that adds a comment to the end of the report."""
+        with path.open("a", encoding="utf-8") as file:
+            began = time.perf_counter()
+            file.write("# saved\n")
+        self._report()
+        return time.perf_counter() - began
+
+    def _report(self) -> None:
+        """Read on until a report has ended: full marks, since the files are the solution."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("Every criterion is met."):
+                return
+        sys.exit("labs watch ended before its report, or the solution lost points")
+
+
 def help() -> None:
     """Start-up of the command against the start-up of Python."""
     show(
@@ -98,6 +161,7 @@ def script(name: str) -> Callable[[], None]:
 MEASUREMENTS = {
     "help": help,
     "cold": cold,
+    "watch": watch,
     "emulator": script("emulator"),
     "door": script("door"),
     "tuning": script("tuning"),

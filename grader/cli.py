@@ -29,10 +29,13 @@ SUMMARIES = {
     "init": "Copy the labs into DIR (the current folder unless given).",
     "list": "Show the labs, your best scores and how far you are.",
     "grade": "Judge lab N by what it does.",
+    "watch": "Judge lab N again on every save.",
     "hint": "Show the next hint for a task of lab N.",
     "reset": "Put lab N back to its starter and keep a backup.",
     "solution": "Show the solution of lab N. It opens with full marks.",
     "run": "Play a scenario of lab N and show its timeline.",
+    "cost": "Estimate a month's bill of lab N's stack, line by line.",
+    "check": "Check any template with a stream consumer for production.",
     "doctor": "Check this machine: Python, packages, isolation.",
     "docs": "Open PAGE of the course, or its start page.",
     "dev": "For maintainers: check the labs, scaffold one.",
@@ -91,6 +94,7 @@ def cli(ctx: click.Context) -> None:
     \b
     labs init my-course     copy the labs into a folder
     labs grade 2            judge lab 2 by what it does
+    labs watch 2            the same again on every save
     labs hint 2 3           the next hint for task 3 of lab 2
     labs docs               where to read
 

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.cli import FAULT, MET, UNMET, Commands, apology, emit, nearest, say, warn
+from grader.cli import FAULT, MET, MISUSED, UNMET, Commands, apology, emit, nearest, say, warn
 
 if TYPE_CHECKING:
-    from grader.grade import Grade
-    from grader.lab import Lab, Workspace
-    from grader.progress import Store
-    from grader.report import Change, Paint
+    from grader.lab import Lab
+    from grader.report import Paint
 
 
 # --- commands for learners --------------------------------------------------------------------
@@ -63,30 +61,27 @@ def init(folder: str) -> None:
 
 
 @click.command("list")
-def list_() -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+def list_(as_json: bool) -> None:
     """Show the labs, your best scores and how far you are.
+
+    It ends with the next step, and after the last lab with what you have proved.
 
     \b
     labs list
+    labs list --json
     """
+    from grader import standing
     from grader.lab import labs, workspace
-    from grader.progress import Entry, Store
+    from grader.progress import Progress, Store
 
     space = workspace()
-    progress = Store(space.state).load() if space else None
-    rows = [("lab", "folder", "best", "hints", "state")]
-    for lab in labs():
-        entry = progress.labs.get(lab.slug, Entry()) if progress else Entry()
-        state = "passed" if entry.passed else "begun" if entry.runs else "not begun"
-        if entry.solution:
-            state += f", solution {entry.solution}"
-        best = "-" if entry.best is None else str(entry.best)
-        hints = str(sum(entry.hints.values()))
-        rows.append((str(lab.number), f"labs/{lab.name}", f"{best} of 100", hints, state))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
+    progress = Store(space.state).load() if space else Progress()
+    if as_json:
+        emit(standing.document(labs(), progress))
+        return
+    for line in standing.lines(labs(), progress, _paint(sys.stdout)):
+        say(line)
     if space is None:
         say("There is no workspace here: labs init makes one.")
 
@@ -126,21 +121,20 @@ def grade(
     labs grade all --json
     """
     from grader.lab import UsageError, find, labs
+    from grader.submission import Submission, next_lab
 
     if junit:
         _check_target(Path(junit))
     if which == "all":
         if only:
             raise UsageError("--only goes with one lab: criteria belong to a lab.")
-        wanted = [
-            _Submission.find(lab, path and str(Path(path) / lab.name), fill) for lab in labs()
-        ]
+        wanted = [Submission.find(lab, path and str(Path(path) / lab.name), fill) for lab in labs()]
     else:
-        next_lab = find(which) if which is not None else _next_lab(path)
-        if next_lab is None:
+        chosen = find(which) if which is not None else next_lab(path)
+        if chosen is None:
             say("Every lab is passed. labs grade all grades them again.")
             return MET
-        wanted = [_Submission.find(next_lab, path, fill)]
+        wanted = [Submission.find(chosen, path, fill)]
     single = which != "all"
 
     outcomes = []
@@ -181,10 +175,37 @@ def grade(
 
 
 @click.command()
+@click.argument("which", metavar="[N]", required=False)
+@click.option("--path", metavar="DIR", help="Watch the files in DIR instead of your workspace.")
+@click.option("--seed", type=int, default=0, metavar="S", help="Other ids and amounts. Default: 0.")
+def watch(which: str | None, path: str | None, seed: int) -> int:
+    """Judge lab N again on every save.
+
+    Without N, the next lab that is not passed. Each complete run counts as one of labs grade, and
+    says what it changed. In a terminal: h shows the next hint for the first task that is not met,
+    a everything that was found, r grades again, q quits. Ctrl-C quits too. The exit code is 0.
+
+    \b
+    labs watch 2
+    labs watch 2 --path handed-in/mia
+    """
+    from grader import watch as watching
+    from grader.lab import find
+    from grader.submission import next_lab
+
+    chosen = find(which) if which is not None else next_lab(path, "watch")
+    if chosen is None:
+        say("Every lab is passed. Name one to watch it again, such as: labs watch 2")
+        return MET
+    return watching.watch(chosen, path, seed, _paint(sys.stdout))
+
+
+@click.command()
 @click.argument("which", metavar="N")
 @click.argument("task")
 @click.option("--step", type=int, metavar="K", help="Show hint K again instead of the next one.")
-def hint(which: str, task: str, step: int | None) -> None:
+@click.option("--path", metavar="DIR", help="For the files in DIR: your own hints stay uncounted.")
+def hint(which: str, task: str, step: int | None, path: str | None) -> None:
     """Show the next hint for a task of lab N.
 
     Each task has three: a question, where to read, the shape of the answer.
@@ -197,6 +218,7 @@ def hint(which: str, task: str, step: int | None) -> None:
     """
     from grader.lab import UsageError, find, workspace
     from grader.progress import Store
+    from grader.submission import Ladder, say_hint
 
     lab = find(which)
     number = _task_number(lab, task)
@@ -205,27 +227,15 @@ def hint(which: str, task: str, step: int | None) -> None:
         raise UsageError(f"Lab {lab.number} has no hints for task {number}.")
     if step is not None and not 1 <= step <= len(hints):
         raise UsageError(f"Task {number} has {len(hints)} hints; --step goes from 1 to that.")
-    space = workspace()
-    if space is None:
-        show = step or 1
-    else:
-        store = Store(space.state)
-        with _writing(space.state), store.edit() as progress:
-            shown = progress.of(lab).hints
-            show = step or min(shown.get(str(number), 0) + 1, len(hints))
-            shown[str(number)] = max(show, shown.get(str(number), 0))
-        warn(*store.warnings)
-    title = next((t.title for t in lab.tasks if t.number == number), "")
-    say(f"Lab {lab.number}, task {number}: {title}".rstrip(": "))
-    say(f"Hint {show} of {len(hints)}")
-    say("")
-    say(hints[show - 1])
-    say("")
+    # How far the hints were climbed is the learner's; a folder that is not theirs counts nothing.
+    space = workspace() if path is None else None
+    ladder = Ladder(lab, Store(space.state) if space else None)
+    with _writing(space.state if space else Path()):
+        show = ladder.climb(number, step)
     again = f"labs hint {lab.number} {number}"
-    if show < len(hints):
-        say(f"Next hint: {again}{f' --step {show + 1}' if step or space is None else ''}")
-    else:
-        say(f"That was the last hint. Go back: {again} --step 1")
+    if path is not None:
+        again += f' --path "{path}"' if " " in path else f" --path {path}"
+    say_hint(lab, number, show, f"{again} --step {show + 1}" if step or space is None else again)
 
 
 @click.command()
@@ -242,8 +252,9 @@ def reset(which: str, best: bool) -> None:
     """
     from grader.lab import UsageError, find, pristine, restore, shown
     from grader.progress import Store
+    from grader.submission import own_workspace
 
-    lab, space = find(which), _workspace()
+    lab, space = find(which), own_workspace()
     content, what = pristine(lab), "the starter"
     if best:
         store = Store(space.state)
@@ -325,13 +336,14 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
 
     \b
     labs run 2
-    labs run 2 poison
+    labs run 2 bad-records
     """
     from grader.lab import UsageError, find, written
+    from grader.submission import Submission, interruptible
 
-    submission = _Submission.find(find(which), path, fill)
+    submission = Submission.find(find(which), path, fill)
     warn(*submission.notes)
-    with written(submission.files) as folder, _interruptible():
+    with written(submission.files) as folder, interruptible():
         from grader import judge
 
         try:
@@ -346,17 +358,236 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
 
 
 @click.command()
-def doctor() -> int:
+@click.argument("path")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--sarif", metavar="FILE", help="Write SARIF 2.1.0 into FILE (- for stdout).")
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A value for a parameter of the template. May be repeated.",
+)
+@click.option("--skip", metavar="ITEM", multiple=True, help="Leave an item out. May be repeated.")
+@click.option("--allow-unknown", is_flag=True, help="Let what cannot be told pass.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the evidence for what is met too.")
+def check(
+    path: str,
+    as_json: bool,
+    sarif: str | None,
+    parameters: tuple[str, ...],
+    skip: tuple[str, ...],
+    allow_unknown: bool,
+    verbose: bool,
+) -> int:
+    """Check any template with a stream consumer for production.
+
+    PATH is a CloudFormation or SAM template, or a folder that holds one. Every consumer of a
+    DynamoDB stream in it is asked every item of the production checklist. What stands outside the
+    template is "cannot tell", which counts as not met unless --allow-unknown is given; advice
+    never counts. Exit codes: 0 everything that counts is met, 1 not everything is, 2 there is
+    nothing to check.
+
+    \b
+    labs check template.yaml
+    labs check cdk.out --json
+    labs check template.yaml --sarif checklist.sarif --allow-unknown
+    """
+    from grader import check as checking
+    from grader.checklist import ITEMS, output
+    from grader.lab import UsageError
+
+    if as_json and sarif == "-":
+        raise UsageError("Two documents do not fit on stdout: give --sarif a file.")
+    values = {}
+    for one in parameters:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise UsageError(f"--parameter takes NAME=VALUE, not {one!r}.")
+        values[name] = value
+    checked = checking.check(checking.find(Path(path)), parameters=values, skip=skip)
+    report = checked.report
+    if sarif is not None:
+        text = output.sarif(report, items=ITEMS, uri=report.path)
+        if sarif == "-":
+            emit(text)
+        else:
+            with _writing(Path(sarif)):
+                Path(sarif).write_text(text, encoding="utf-8")
+    if as_json:
+        emit(output.json_text(report, unknown_is_fine=allow_unknown, remarks=checked.remarks))
+    elif sarif != "-":
+        paint = _paint(sys.stdout)
+        emit(checking.text(checked, verbose=verbose, paint=paint, unknown_is_fine=allow_unknown))
+    if not report.consumers:
+        return MISUSED
+    return MET if report.decides(unknown_is_fine=allow_unknown) else UNMET
+
+
+@click.command()
+@click.argument("which", metavar="N")
+@click.option("--path", metavar="DIR", help="Take the template in DIR instead of your workspace's.")
+@click.option("--fill", type=click.Choice(["starter", "solution"]), help="See labs grade.")
+@click.option(
+    "--writes-per-second",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="W",
+    help="Writes to each table with a stream.",
+)
+@click.option(
+    "--item-bytes", type=int, default=300, show_default=True, metavar="B", help="Size of an item."
+)
+@click.option(
+    "--passing",
+    type=float,
+    default=100.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Share of the records that the filter lets through.",
+)
+@click.option(
+    "--call-ms",
+    type=float,
+    default=20.0,
+    show_default=True,
+    metavar="MS",
+    help="Time of an invocation without its records.",
+)
+@click.option(
+    "--record-ms",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="MS",
+    help="Time of an invocation for each record.",
+)
+@click.option(
+    "--units-per-record",
+    type=float,
+    default=4.0,
+    show_default=True,
+    metavar="U",
+    help="Write units that the function consumes for a record.",
+)
+@click.option(
+    "--log-bytes",
+    type=int,
+    default=600,
+    show_default=True,
+    metavar="B",
+    help="Log of an invocation, Lambda's own lines included.",
+)
+@click.option(
+    "--custom-metrics",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="K",
+    help="Metrics of the function's own.",
+)
+@click.option(
+    "--messages",
+    type=int,
+    default=100,
+    show_default=True,
+    metavar="K",
+    help="Messages a month to each queue and topic.",
+)
+@click.option(
+    "--reads-per-second",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="R",
+    help="GetRecords calls of readers other than Lambda.",
+)
+@click.option("--no-free", is_flag=True, help="Other stacks have used up the free quotas.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+def cost(
+    which: str,
+    path: str | None,
+    fill: str | None,
+    no_free: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Estimate a month's bill of lab N's stack, line by line.
+
+    The stack is your template.yaml; the traffic is steady. It says what the always-free quotas
+    cover and what would be charged. Prices are those of us-east-1, each with its source and date
+    in the JSON. A new account's credits are not taken off.
+
+    \b
+    labs cost 5
+    labs cost 5 --writes-per-second 20
+    labs cost 5 --writes-per-second 20 --no-free --json
+    """
+    import json
+
+    from grader import estimate, pricing, template
+    from grader.lab import UsageError, find
+    from grader.submission import Submission
+
+    lab = find(which)
+    submission = Submission.find(lab, path, fill)
+    if "template.yaml" not in submission.files:
+        raise UsageError(f"Lab {lab.number} has no template.yaml to estimate.")
+    if not as_json:
+        warn(*submission.notes)
+    share = given.pop("passing") / 100
+    try:
+        traffic = estimate.Traffic(passing=share, **given)
+    except ValueError as error:
+        raise UsageError(f"This traffic cannot be: {error}.") from None
+    try:
+        stack = template.resolve(submission.files["template.yaml"].decode("utf-8"))
+    except template.TemplateProblems as problems:
+        first = problems.problems[0]
+        line = f":{first.line}" if first.line else ""
+        raise UsageError(
+            f"template.yaml{line} cannot be deployed, so nothing is estimated: {first.sentence}"
+        ) from None
+    try:
+        found = estimate.estimate(stack, traffic, pricing.load(), free=not no_free)
+    except ValueError as error:
+        raise UsageError(f"A setting of the template is none that AWS takes: {error}.") from None
+    if as_json:
+        document = {
+            "schema": "labs/cost/v1",
+            "lab": lab.number,
+            "slug": lab.slug,
+            "traffic": traffic.document(),
+            "free_quotas": not no_free,
+            **found.document(),
+        }
+        emit(json.dumps(document, indent=2) + "\n")
+        return
+    say(f"Lab {lab.number} {lab.slug}: a month at {traffic.writes_per_second:g} writes a second")
+    say("")
+    for text in found.text():
+        say(text)
+
+
+@click.command()
+@click.option("--repair", "mend", is_flag=True, help="First mend your progress; keeps a backup.")
+def doctor(mend: bool) -> int:
     """Check this machine: Python, packages, isolation.
 
     Each line is "ok", "note" (a limit to know about) or "attention" (and what to do).
 
     \b
     labs doctor
+    labs doctor --repair
     """
-    from grader.doctor import examine
+    from grader.doctor import examine, repair
     from grader.lab import workspace
 
+    if mend:
+        for sentence in repair(workspace()) or ["Nothing had to be mended."]:
+            say(sentence)
+        say("")
     attention = 0
     for line in examine(workspace()):
         attention += line.state == "attention"
@@ -366,19 +597,25 @@ def doctor() -> int:
 
 @click.command()
 @click.argument("page", required=False)
-@click.option("--print", "only_print", is_flag=True, help="Print the place instead of opening it.")
-def docs(page: str | None, only_print: bool) -> None:
+@click.option("--print", "as_text", is_flag=True, help="Print the page as text.")
+@click.option("--serve", is_flag=True, help="Serve the site to this machine until Ctrl-C.")
+@click.option("--port", type=int, default=0, metavar="PORT", help="For --serve. Default: any.")
+def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
     """Open PAGE of the course, or its start page.
 
-    Without a built site the place of the page's Markdown text is printed.
+    It works without a network. A clone builds the site first if MkDocs is installed; without a
+    built site the place of the page's Markdown text is printed.
 
     \b
     labs docs
     labs docs modules/02-lambda-triggers
-    labs docs reference/cli#exit-codes
+    labs docs reference/cli#exit-codes --print
+    labs docs --serve
     """
+    from grader import site
     from grader.lab import UsageError, pages
 
+    _build_site()
     name, _, anchor = (page or "index").partition("#")
     name = name.removesuffix(".md").removesuffix(".html").strip("/")
     known = pages()
@@ -387,13 +624,38 @@ def docs(page: str | None, only_print: bool) -> None:
         near = nearest(name, known)
         hint = f" Did you mean {near!r}?" if near else " labs docs shows the start page."
         raise UsageError(f"There is no page {page!r}.{hint}")
+    if as_text:
+        emit(site.as_text(place, anchor))
+        return
     if place.suffix != ".html":
+        if serve:
+            raise UsageError("There is no built site to serve: install the extra docs.")
         say(str(place))
         return
-    address = place.as_uri() + (f"#{anchor}" if anchor else "")
-    say(address)
-    if not only_print and sys.stdout.isatty():
-        click.launch(address)
+    fragment = f"#{anchor}" if anchor else ""
+    if not serve:
+        address = place.as_uri() + fragment
+        say(address)
+        if sys.stdout.isatty():
+            click.launch(address)
+        return
+    root = known["index"].parent
+    with site.server(root, port) as server:
+        path = place.relative_to(root).as_posix()
+        say(f"http://127.0.0.1:{server.server_address[1]}/{path}{fragment}")
+        say("Ctrl-C ends it.")
+        server.serve_forever()
+
+
+def _build_site() -> None:
+    """Build the clone's site anew if something in it has changed and MkDocs is installed."""
+    from grader import site
+    from grader.lab import PACKAGE, is_clone
+
+    root = PACKAGE.parent
+    if is_clone(root) and site.can_build() and site.is_stale(root, root / "site"):
+        warn("Building the site. It takes a few seconds.")
+        site.build(root, root / "site")
 
 
 # --- commands for maintainers -----------------------------------------------------------------
@@ -422,8 +684,9 @@ def dev_check(which: tuple[str, ...], seeds: int) -> int:
     """
     from grader import course
     from grader.lab import find
+    from grader.submission import Status, interruptible
 
-    with _Status() as status, _interruptible():
+    with Status(lines=True) as status, interruptible():
         found = course.check(_clone(), [find(name) for name in which], seeds, status)
     for problem in found:
         say(str(problem))
@@ -461,212 +724,12 @@ def dev_sync() -> None:
 # --- what the commands share ------------------------------------------------------------------
 
 
-class _Submission:
-    """Files to be graded: read once, so that what is graded is what is kept."""
-
-    def __init__(
-        self, lab: Lab, files: Mapping[str, bytes], notes: Sequence[str], store: Store | None
-    ) -> None:
-        self.lab = lab
-        self.files = files
-        self.notes = notes
-        self.store = store
-        self.options = ""
-
-    @classmethod
-    def find(cls, lab: Lab, path: str | None, fill: str | None) -> _Submission:
-        """Read the files in ``path``, or the learner's own. UsageError when they are not there."""
-        from grader.lab import UsageError, shown
-
-        # A grade of other people's files, or of stand-ins, is no progress of the learner's.
-        space = None if path is not None else _workspace()
-        folder = space.folder(lab) if space else Path(path or ".")
-        if space and not folder.is_dir():
-            raise UsageError(f"There is no {shown(folder)}: labs init brings it back.")
-        stand_in = {"starter": lab.starter, "solution": lab.solution}.get(fill or "")
-        files = lab.read(folder, stand_in)
-        notes = [
-            f"{name} is absent; the {fill}'s stood in for it (--fill {fill})."
-            for name in lab.absent(folder)
-        ]
-        notes += [
-            f"{name} lies in the folder but is no part of the lab: it was neither run nor graded."
-            for name in lab.ungraded_code(folder)
-        ]
-        store = None
-        if space and not fill:
-            from grader.progress import Store
-
-            store = Store(space.state)
-        submission = cls(lab, files, notes, store)
-        quoted = f'"{path}"' if path and " " in path else path
-        submission.options = (f" --path {quoted}" if path else "") + (
-            f" --fill {fill}" if fill else ""
-        )
-        return submission
-
-    def grade(self, *, seed: int, only: Sequence[str]) -> tuple[Grade, Change | None]:
-        """Grade the files and record the run, unless it was partial or not the learner's own."""
-        from dataclasses import replace
-
-        from grader import judge
-        from grader.lab import UsageError, written
-        from grader.report import compare
-
-        _check_only(only, self.lab)
-        with written(self.files) as folder, _Status() as status, _interruptible():
-            status(f"Grading lab {self.lab.number} ({self.lab.slug})")
-            grade = judge.grade(self.lab, folder, seed=seed, only=only, progress=status)
-        grade = replace(grade, notes=[*grade.notes, *self.notes])
-        if self.store is None or only:
-            return grade, None
-        try:
-            before, _ = self.store.record(self.lab, grade, self.files)
-        except (OSError, UsageError) as error:
-            warn(f"Your progress could not be saved: {str(error).rstrip('.')}.")
-            return grade, None
-        warn(*self.store.warnings)
-        return grade, compare(grade, before.outcomes, before.last)
-
-    def text(
-        self,
-        grade: Grade,
-        change: Change | None,
-        seed: int,
-        only: Sequence[str],
-        verbose: bool,
-        paint: Paint,
-    ) -> str:
-        """The report for the terminal."""
-        from grader import report
-        from grader.lab import labs
-
-        again = f"labs grade {self.lab.number}{self.options}"
-        again += "".join(f" --only {name}" for name in only) + (f" --seed {seed}" if seed else "")
-        after = f"Compare with the solution: labs solution {self.lab.number}."
-        later = [lab.number for lab in labs() if lab.number > self.lab.number]
-        after += f" Next: labs grade {later[0]}." if later else ""
-        if only:
-            after = f"The whole lab: labs grade {self.lab.number}{self.options}."
-        return report.terminal(
-            grade,
-            tasks={task.number: task.title for task in self.lab.tasks},
-            change=change,
-            verbose=verbose,
-            paint=paint,
-            again=again,
-            after=after,
-        )
-
-
-class _Status:
-    """Progress on stderr: one line that is rewritten on a terminal, a plain line elsewhere."""
-
-    def __init__(self, seconds_between: float = 5.0) -> None:
-        self.stream = sys.stderr
-        self.live = self.stream.isatty()
-        self.seconds_between = seconds_between
-        self.last: float | None = None
-        self.width = 0
-
-    def __enter__(self) -> _Status:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._rewrite("")
-
-    def __call__(self, text: str) -> None:
-        """Say what is being done now."""
-        from time import monotonic
-
-        from grader.report import clean, encodable
-
-        text = encodable(clean(text).replace("\n", " "), self.stream.encoding)
-        if self.live:
-            self._rewrite(text if len(text) < 79 else text[:75] + "...")
-        elif self.last is None or monotonic() - self.last >= self.seconds_between:
-            self.last = monotonic()
-            print(f"{text} ...", file=self.stream, flush=True)
-
-    def _rewrite(self, text: str) -> None:
-        if self.live:
-            print(f"\r{text:<{self.width}}\r{text}", end="", file=self.stream, flush=True)
-            self.width = len(text)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Make Ctrl-C end the command even where something in the block swallows it, as pytest does."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = []
-    before = signal.getsignal(signal.SIGINT)
-
-    def interrupt(number: int, frame: object) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except Exception:
-        if not pressed:
-            raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
-
-
-def _workspace() -> Workspace:
-    from grader.lab import UsageError, workspace
-
-    space = workspace()
-    if space is None:
-        raise UsageError(
-            "There is no workspace here or above: labs init makes one, or --path names a folder."
-        )
-    return space
-
-
 def _clone() -> Path:
     from grader.lab import PACKAGE, UsageError, is_clone
 
     if not is_clone(PACKAGE.parent):
         raise UsageError("labs dev works in a clone of the repository, installed with pip -e.")
     return PACKAGE.parent
-
-
-def _next_lab(path: str | None) -> Lab | None:
-    """The lab to grade when none is named; None when every lab is passed."""
-    from grader.lab import UsageError, labs
-    from grader.progress import Entry, Store
-
-    if path is not None:
-        named = [lab for lab in labs() if lab.name == Path(path).resolve().name]
-        if not named:
-            raise UsageError("Say which lab the folder is for, such as: labs grade 2 --path DIR.")
-        return named[0]
-    known = Store(_workspace().state).load().labs
-    return next((lab for lab in labs() if not known.get(lab.slug, Entry()).passed), None)
-
-
-def _check_only(only: Sequence[str], lab: Lab) -> None:
-    if not only:
-        return
-    from grader import judge
-    from grader.lab import UsageError
-
-    known = [criterion.id for criterion in judge.criteria(lab)]
-    for name in only:
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known)}."
-            raise UsageError(f"Lab {lab.number} has no criterion {name!r}. {hint}")
 
 
 def _task_number(lab: Lab, task: str) -> int:
@@ -735,5 +798,19 @@ def _paint(stream: Any) -> Paint:
 
 COMMANDS: dict[str, click.Command] = {
     str(command.name): command
-    for command in (init, list_, grade, hint, reset, solution, run, doctor, docs, dev)
+    for command in (
+        init,
+        list_,
+        grade,
+        watch,
+        hint,
+        reset,
+        solution,
+        run,
+        cost,
+        check,
+        doctor,
+        docs,
+        dev,
+    )
 }

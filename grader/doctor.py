@@ -155,13 +155,36 @@ def workspace(space: Workspace | None) -> Iterator[Line]:
         )
     else:
         yield Line("ok", f"The workspace {space.root} can be written.")
-    store = Store(space.state)
+    yield from progress(Store(space.state))
+
+
+REPAIR = "labs doctor --repair"
+
+
+def progress(store: Store) -> Iterator[Line]:
+    """Is the progress readable, are the best files whole, is anything left of a killed write?"""
     try:
-        begun = sum(1 for entry in store.load().labs.values() if entry.runs)
+        entries = store.load().labs
     except UsageError as error:
         yield Line("attention", str(error), "Your files are not touched by this.")
-    else:
-        yield Line("ok", f"Progress is readable: {begun} of {len(labs())} labs begun.")
+        return
+    if not store.file.exists() and store.previous.exists():
+        yield Line("attention", f"{store.file} is gone.", f"{REPAIR} brings back what is known.")
+    begun = [slug for slug, entry in entries.items() if entry.runs]
+    yield Line("ok", f"Progress is readable: {len(begun)} of {len(labs())} labs begun.")
+    for slug, entry in sorted(entries.items()):
+        if not store.is_kept(entry):
+            yield Line("attention", f"The best files of {slug} are not whole any more.", REPAIR)
+    strangers = sorted(set(begun) - {lab.slug for lab in labs()})
+    if strangers:
+        yield Line("note", f"Progress also knows {', '.join(strangers)}, which is kept as it is.")
+    if parts := store.parts():
+        yield Line("note", f"{len(parts)} unfinished files of killed writes.", f"{REPAIR}: remove.")
+
+
+def repair(space: Workspace | None) -> list[str]:
+    """Mend the progress of a workspace; what was done, in sentences."""
+    return Store(space.state).repair() if space and space.state.is_dir() else []
 
 
 def _satisfies(version: str, specifier: str) -> bool:

@@ -173,11 +173,12 @@ def _decide(
         "--capture=no",
     ]
     pytest.main(arguments, plugins=[referee])
-    return [
-        referee.verdicts.get(item.id)
-        or Verdict(item, "skipped" if only and item.id not in only else "broken", _fault(item, ""))
-        for item in criteria(lab)
-    ]
+    verdicts = []
+    for item in criteria(lab):
+        unasked = Verdict(item, "skipped") if only and item.id not in only else None
+        missing = unasked or Verdict(item, "broken", _fault(item, ""))
+        verdicts.append(referee.verdicts.get(item.id) or missing)
+    return verdicts
 
 
 class _Referee:

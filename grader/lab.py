@@ -252,9 +252,14 @@ def files_in(folder: Path) -> list[str]:
         found += [
             (here / name).as_posix()
             for name in names
-            if name not in LITTER and not name.endswith((".pyc", "~", ".swp"))
+            if name not in LITTER and not name.endswith((".pyc", "~", ".swp")) and not is_part(name)
         ]
     return sorted(found)
+
+
+def is_part(name: str) -> bool:
+    """True for the unfinished file that a killed ``write_whole`` leaves behind."""
+    return name.startswith(".") and name.endswith(".part")
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -37,6 +37,9 @@ LEFT_OUT = ("W3002", "W2531", "E2531", "E2533", "E0000")
 # cfn-lint's own troubles: a rule crashed, its settings are wrong, the transform failed.
 OWN_TROUBLE = ("E0001", "E0002", "E0003")
 
+# Whether templates are read by forks of a server.
+SERVES = hasattr(os, "fork")
+
 MAX_FINDINGS = 200
 MAX_CPU_S = 30
 MAX_MEMORY_BYTES = 2 * 1024**3
@@ -211,10 +214,21 @@ class _Server(NamedTuple):
 _serving: _Server | None = None
 
 
+def warm_up() -> None:
+    """Start the server ahead, where there is one: processes forked from this one use it, too."""
+    if SERVES:
+        _server()
+
+
 def _server() -> socket.socket:
-    """The line to this process's server, which is started now if there is none."""
+    """The line to the server, which is started if there is none.
+
+    A request is one message, so processes forked from the server's owner may use the line as well.
+    They cannot see that it has ended: then they get an OSError from the line.
+    """
     global _serving
-    if _serving is None or _serving.process.poll() is not None:
+    owned = _serving is not None and _serving.owner == os.getpid()
+    if _serving is None or (owned and _serving.process.poll() is not None):
         ours, theirs = socket.socketpair()
         with theirs:
             process = _python(
@@ -233,11 +247,6 @@ def _stop_serving() -> None:
         _end(_serving.process)
         _serving.process.wait()
         _serving = None
-
-
-def _can_serve() -> bool:
-    """Whether templates are read by a server: not where there is no fork, nor in a fork of ours."""
-    return hasattr(os, "fork") and (_serving is None or _serving.owner == os.getpid())
 
 
 def _python(*manner: str, **streams: Any) -> subprocess.Popen[bytes]:
@@ -333,8 +342,11 @@ def start(path: Path) -> Lint:
         return Lint(None, path.name)
     if text in _KNOWN:
         return _finished(path, _KNOWN[text])
+    if SERVES:
+        with contextlib.suppress(OSError):
+            return Lint(_Served(path), path.name, text)
     try:
-        return Lint(_Served(path) if _can_serve() else _Alone(path), path.name, text)
+        return Lint(_Alone(path), path.name, text)
     except OSError as error:
         return _finished(path, _left_out(str(error.strerror or "it could not be started")))
 

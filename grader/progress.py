@@ -2,13 +2,15 @@
 
 One readable JSON file holds scores, outcomes and hints; the best-scoring files lie beside it. A
 file is replaced only by renaming a finished one over it, and the best files are written before the
-progress names them, so a kill at any moment leaves the state of before or of after. What cannot be
-understood is moved aside and never overwritten.
+progress names them, so a kill at any moment leaves the state of before or of after. The state
+before the last change is kept as well. What cannot be understood is kept under another name, and
+the progress goes on from what is left, lab by lab. A file of a newer version is not touched.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,10 +20,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from grader.grade import Grade
-from grader.lab import Lab, UsageError, digests, files_in, write_files, write_whole
+from grader.lab import Lab, UsageError, digests, files_in, is_part, write_files, write_whole
 
 SCHEMA = "labs/progress/v1"
 FILE = "progress.json"
+PREVIOUS = "progress.previous.json"
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / FILE
+        self.previous = folder / PREVIOUS
         self.warnings: list[str] = []
 
     def load(self) -> Progress:
@@ -82,25 +86,93 @@ class Store:
         """Change the progress: read, let the block change it, write. One process at a time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock"):
+            recovered = False
             try:
                 progress = self.load()
             except Damaged:
-                aside = self.set_aside()
-                self.warnings.append(
-                    f"{self.file} could not be understood. It is kept as {aside.name}, and a new"
-                    f" one was begun."
-                )
-                progress = Progress()
+                progress, sentence = self._recover()
+                recovered = True
+                self.warnings.append(sentence)
+            before = render(progress)
             yield progress
-            write_whole(self.file, render(progress).encode())
+            after = render(progress)
+            if after == before and self.file.exists() and not recovered:
+                return
+            # Only a state that could be read becomes the previous one.
+            write_whole(self.previous, before.encode())
+            write_whole(self.file, after.encode())
 
-    def set_aside(self) -> Path:
-        """Keep a progress file that cannot be understood under another name."""
+    def repair(self) -> list[str]:
+        """Mend what can be mended and say in sentences what was done; empty when all is well.
+
+        A damaged progress file is kept under another name and what it still says is taken over; a
+        lost one is brought back from the state before the last change. Nothing of a learner's is
+        deleted. UsageError when the progress was written by another version: it stays as it is.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        done = []
+        with locked(self.folder / "lock"):
+            try:
+                progress = self.load()
+                changed = False
+                if not self.file.exists() and self.previous.exists():
+                    progress = self._before()
+                    changed = bool(progress.labs)
+                    if changed:
+                        done.append(f"{FILE} was gone; it is back as {PREVIOUS} knew it.")
+            except Damaged:
+                progress, sentence = self._recover()
+                changed = True
+                done.append(sentence)
+            for slug, entry in progress.labs.items():
+                if not self.is_kept(entry):
+                    done.append(
+                        f"The best files of {slug} ({entry.best} points) are not whole any more."
+                        " The next run that is as good is kept; the points stay."
+                    )
+                    entry.best_files, changed = "", True
+            if changed:
+                write_whole(self.file, render(progress).encode())
+            for part in self.parts():
+                part.unlink(missing_ok=True)
+                done.append(f"{part.name}, the rest of a write that was killed, is gone.")
+        return done
+
+    def parts(self) -> list[Path]:
+        """Unfinished files that killed writes left below our folder."""
+        return sorted(path for path in self.folder.rglob(".*.part") if is_part(path.name))
+
+    def is_kept(self, entry: Entry) -> bool:
+        """False when the best files of an entry should be there and are not, or not as written."""
+        files = self.best_files(entry)
+        return not entry.best_files or entry.best_files.endswith(f"-{_fingerprint(files)}")
+
+    def _recover(self) -> tuple[Progress, str]:
+        """Set a damaged file aside; what it and the state before it still say, and a sentence."""
+        try:
+            rest = salvage(self.file.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            rest = Progress()
+        known = self._before()
+        labs = {**known.labs, **rest.labs}
         number = 1
         while (aside := self.folder / f"progress.damaged-{number}.json").exists():
             number += 1
-        self.file.replace(aside)
-        return aside
+        # Copied before it is replaced, so that a kill in between leaves the damaged file in place.
+        write_whole(aside, self.file.read_bytes() if self.file.is_file() else b"")
+        begun = sum(1 for entry in labs.values() if entry.runs)
+        what = f"what could be read of {begun} begun labs goes on" if labs else "a new one is begun"
+        return (
+            Progress(labs),
+            f"{self.file} could not be understood. It is kept as {aside.name}; {what}.",
+        )
+
+    def _before(self) -> Progress:
+        """The state before the last change; an empty one when it is not there or not readable."""
+        try:
+            return parse(self.previous.read_text(encoding="utf-8"), self.previous)
+        except (OSError, UnicodeDecodeError, UsageError):
+            return Progress()
 
     def record(self, lab: Lab, grade: Grade, files: Mapping[str, bytes]) -> tuple[Entry, Entry]:
         """Record a complete run of ``files``. Returns the entry as it was and as it is now.
@@ -113,18 +185,15 @@ class Store:
             before = Entry(**vars(entry))
             if grade.broken:
                 return before, entry
-            outdated = ""
+            self._forget(lab, progress)
             if entry.best is None or grade.score >= entry.best:
-                outdated, entry.best_files = entry.best_files, self._keep(lab, files)
+                entry.best_files = self._keep(lab, files)
                 entry.best, entry.best_of = grade.score, grade.max_score
             entry.passed = entry.passed or grade.passed
             entry.last = grade.score
             entry.runs += 1
             entry.outcomes = {v.criterion.id: v.outcome for v in grade.verdicts}
-            after = entry
-        if outdated and outdated != after.best_files:
-            shutil.rmtree(self.folder / "best" / outdated, ignore_errors=True)
-        return before, after
+        return before, entry
 
     def best_files(self, entry: Entry) -> dict[str, bytes]:
         """The files that reached the best score, by relative path; empty when none are kept."""
@@ -132,6 +201,16 @@ class Store:
         if not entry.best_files or not folder.is_dir():
             return {}
         return {name: (folder / name).read_bytes() for name in files_in(folder)}
+
+    def _forget(self, lab: Lab, progress: Progress) -> None:
+        """Remove files of a lab that neither the progress nor the one before it calls the best.
+
+        So the files stay for as long as the previous progress may be needed.
+        """
+        named = {known.of(lab).best_files for known in (progress, self._before())}
+        for folder in (self.folder / "best").glob(f"{lab.name}-*"):
+            if folder.name not in named:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, lab: Lab, files: Mapping[str, bytes]) -> str:
         """Write the files into a folder named by their content; returns its name."""
@@ -150,14 +229,31 @@ def parse(text: str, file: Path) -> Progress:
         document = json.loads(text)
         schema = document["schema"]
         if isinstance(schema, str) and schema.startswith("labs/progress/") and schema != SCHEMA:
-            raise UsageError(f"{file} was written by another version of labs ({schema}).")
+            raise UsageError(
+                f"{file} was written by another version of labs ({schema}). It stays as it is;"
+                f" update the package to go on with it."
+            )
         if schema != SCHEMA:
             raise ValueError(f"schema {schema!r}")
         return Progress({str(slug): _entry(value) for slug, value in document["labs"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(
-            f"{file} is damaged ({error}). Grading keeps it under another name."
+            f"{file} is damaged ({error}). labs doctor --repair keeps it and mends what it can."
         ) from error
+
+
+def salvage(text: str) -> Progress:
+    """The entries of a damaged progress text that are still whole; it may be none."""
+    found: dict[str, Entry] = {}
+    decoder = json.JSONDecoder()
+    # Each entry is looked for by itself, so that a file which breaks off keeps those before it.
+    for match in re.finditer(r'"([a-z0-9-]+)":\s*(?=\{)', text):
+        try:
+            value, _ = decoder.raw_decode(text, match.end())
+            found[match[1]] = _entry(value)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return Progress(found)
 
 
 def render(progress: Progress) -> str:

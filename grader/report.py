@@ -89,12 +89,15 @@ class Change:
 
 
 def compare(grade: Grade, outcomes: Mapping[str, str], score: int | None) -> Change:
-    """Compare a complete run with the outcomes and the score of the one before."""
+    """Compare a complete run with the outcomes and the score of the one before.
+
+    A criterion that the run before did not know (the course was updated) is neither won nor lost.
+    """
     won, lost = [], []
     for verdict in grade.asked:
         name = verdict.criterion.id
         was_met, is_met = outcomes.get(name) == "met", verdict.outcome == "met"
-        if is_met and not was_met:
+        if is_met and not was_met and name in outcomes:
             won.append(name)
         # A fault of the grader's takes nothing away from the learner.
         elif was_met and not is_met and verdict.outcome != "broken":

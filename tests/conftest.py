@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from standin import handler, judge, labs, space  # noqa: F401 - fixtures
 
 # Before anything imports boto3: a test run must never see a real account or a real profile.
 for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_", "BOTO"))]:

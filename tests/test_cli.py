@@ -5,135 +5,23 @@ The judge is a stand-in here, so that these tests are about the command and noth
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import click
 import pytest
+from standin import BETTER, RIGHT, STARTER, Judge, Run
 
-import grader
-from grader import cli, lab
+from grader import cli
 from grader.commands import COMMANDS, _paint
-from grader.grade import Criterion, Finding, Grade, Outcome, Verdict
-from grader.lab import Lab, UsageError
-
-CRITERIA = [
-    Criterion("sends-twice", 1, "Both readers get every message.", 40),
-    Criterion("sends-once", 2, "No reader gets a message twice.", 60),
-]
-README = "# Lab 7: Fan out\n\n## Task 1: Send it twice\n\n## Task 2: Send it once\n"
-HINTS = "".join(
-    f"## Task {task}: x\n" + "".join(f"### Hint {k}\nTask {task}, step {k}.\n" for k in (1, 2, 3))
-    for task in (1, 2)
-)
-STARTER, BETTER, RIGHT = "answer = 0\n", "answer = 1\n", "answer = 2\n"
-
-
-class Judge(types.ModuleType):
-    """Stands in for grader.judge: ``answer = 1`` wins task 1, ``answer = 2`` wins both."""
-
-    def __init__(self) -> None:
-        super().__init__("grader.judge")
-        self.calls: list[dict[str, object]] = []
-        self.instead: Callable[[], None] = lambda: None
-
-    def criteria(self, lab: Lab) -> list[Criterion]:
-        return CRITERIA
-
-    def grade(
-        self,
-        lab: Lab,
-        folder: Path,
-        *,
-        seed: int = 0,
-        only: Sequence[str] = (),
-        progress: Callable[[str], None] | None = None,
-    ) -> Grade:
-        self.calls.append({"lab": lab.number, "folder": folder, "seed": seed, "only": tuple(only)})
-        self.instead()
-        text = (folder / "handler.py").read_text()
-        verdicts = []
-        for number, criterion in enumerate(CRITERIA, 1):
-            if progress:
-                progress(criterion.goal)
-            met = any(text == f"answer = {answer}\n" for answer in range(number, 3))
-            outcome: Outcome = "met" if met else "unmet"
-            if only and criterion.id not in only:
-                outcome = "skipped"
-            if "broken" in text:
-                outcome = "broken"
-            finding = Finding("A rule.", "in", "1", "2", "why", "here", "next", "index")
-            verdicts.append(Verdict(criterion, outcome, finding if outcome == "unmet" else None))
-        return Grade(lab.number, lab.slug, seed, verdicts)
-
-    def timeline(
-        self, lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None
-    ) -> Iterator[str]:
-        if scenario not in (None, "poison"):
-            raise KeyError(f"{scenario}: this lab has the scenarios poison")
-        yield f"09:00:00 {scenario or 'first'} {(folder / 'handler.py').read_text().strip()}"
-
-
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    stand_in = Judge()
-    monkeypatch.setitem(sys.modules, "grader.judge", stand_in)
-    monkeypatch.setattr(grader, "judge", stand_in, raising=False)
-    return stand_in
-
-
-@pytest.fixture
-def space(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace with lab 7, made by `labs init`; the current folder is its root."""
-    package = tmp_path / "package" / "grader"
-    pristine = package / "starters" / "07-fan-out"
-    pristine.mkdir(parents=True)
-    (pristine / "README.md").write_text(README)
-    (pristine / "hints.md").write_text(HINTS)
-    (pristine / "handler.py").write_text(STARTER)
-    solved = package / "_solutions" / "07-fan-out"
-    solved.mkdir(parents=True)
-    (solved / "handler.py").write_text(RIGHT)
-    (solved / "NOTES.md").write_text("Why this is right.\n")
-    (package / "_docs" / "modules").mkdir(parents=True)
-    (package / "_docs" / "index.md").write_text("# Start\n")
-    (package / "_docs" / "modules" / "07-fan-out.md").write_text("# Fan out\n")
-    monkeypatch.setattr(lab, "PACKAGE", package)
-    monkeypatch.setattr(lab, "STARTERS", package / "starters")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    root = tmp_path / "mine"
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["init", "mine"]) == 0
-    monkeypatch.chdir(root)
-    return root
-
-
-@pytest.fixture
-def handler(space: Path) -> Path:
-    return space / "labs" / "07-fan-out" / "handler.py"
-
-
-@pytest.fixture
-def labs(space: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command; gives exit code, stdout, stderr."""
-    capsys.readouterr()
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-Run = Callable[..., tuple[int, str, str]]
+from grader.lab import UsageError
 
 
 def misused(result: tuple[int, str, str]) -> str:
@@ -255,10 +143,22 @@ def test_the_exit_code_says_how_it_went(labs: Run, handler: Path, text: str, exp
     assert labs("grade", "7", "--json")[0] == expected
 
 
-def test_the_report_goes_to_stdout_and_progress_to_stderr(labs: Run) -> None:
+def test_the_report_goes_to_stdout_and_progress_only_to_a_terminal(
+    labs: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, out, err = labs("grade", "7")
-    assert out.startswith("Lab 7 fan-out")
-    assert err == "Grading lab 7 (fan-out) ...\n"
+    assert out.startswith("Lab 7 fan-out") and err == ""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    labs("grade", "7")
+    text = terminal.getvalue()
+    assert "Grading lab 7 (fan-out)" in text and "Lab 7: Both readers get" in text
+    assert text.endswith("\r")
 
 
 def test_json_is_the_only_thing_on_stdout(labs: Run) -> None:
@@ -537,6 +437,43 @@ def test_hints_come_one_after_the_other(labs: Run) -> None:
     assert "step 1" in labs("hint", "7", "1")[1]
 
 
+def test_hints_for_another_folder_are_not_counted(labs: Run, space: Path) -> None:
+    """The ladder is the learner's: --path starts at its foot and leaves the learner's place."""
+    labs("hint", "7", "2")
+    out = labs("hint", "7", "2", "--path", "their work")[1]
+    assert "step 1" in out
+    assert 'Next hint: labs hint 7 2 --path "their work" --step 2\n' in out
+    assert "step 2" in labs("hint", "7", "2")[1]
+
+
+def test_the_commands_of_a_finding_name_the_folder_that_was_graded(
+    labs: Run, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("standin.NEXT", "labs grade 7 --only sends-once   |   labs hint 7 2")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "handler.py").write_text(BETTER)
+    out = labs("grade", "7", "--path", "../theirs", "--fill", "starter")[1]
+    text = " ".join(out.split())
+    assert "labs grade 7 --path ../theirs --fill starter --only sends-once" in text
+    assert "labs hint 7 --path ../theirs 2" in text
+    assert "labs hint 7 2" in labs("grade", "7")[1]
+
+
+def test_progress_is_mended_by_doctor(
+    labs: Run, handler: Path, space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.doctor.isolation", lambda: ())
+    labs("grade", "7")
+    (space / ".labs" / "progress.json").write_text("{")
+    assert "labs doctor --repair" in misused(labs("list"))
+    code, out, _ = labs("doctor")
+    assert code == 1 and "is damaged" in out
+    code, out, _ = labs("doctor", "--repair")
+    assert "is kept as progress.damaged-1.json" in " ".join(out.split()) and "damaged (" not in out
+    assert labs("list")[0] == 0
+    assert "Nothing had to be mended." in labs("doctor", "--repair")[1]
+
+
 def test_a_hint_may_be_asked_for_by_criterion(labs: Run) -> None:
     assert "Lab 7, task 2: Send it once" in labs("hint", "7", "sends-once")[1]
 
@@ -575,7 +512,8 @@ def test_the_solution_is_earned_by_full_marks(labs: Run, handler: Path) -> None:
     handler.write_text(RIGHT)
     labs("grade", "7")
     assert labs("solution", "7")[0] == 0
-    assert "solution earned" in labs("list")[1]
+    (row,) = json.loads(labs("list", "--json")[1])["labs"]
+    assert row["solution"] == "earned"
 
 
 def test_the_solution_can_be_copied_and_never_overwrites(labs: Run, space: Path) -> None:
@@ -603,6 +541,35 @@ def test_docs_names_the_built_page_with_its_anchor(labs: Run, tmp_path: Path) ->
     (site.parent / "index.html").touch()
     _, out, _ = labs("docs", "modules/07-fan-out#twice")
     assert out.startswith("file://") and out.strip().endswith("modules/07-fan-out.html#twice")
+
+
+def test_docs_prints_a_built_page_as_text_from_an_anchor_on(labs: Run, tmp_path: Path) -> None:
+    """Headings, paragraphs, lists, tables and code; nothing of the page's frame."""
+    site = tmp_path / "package" / "grader" / "_site"
+    site.mkdir(parents=True)
+    (site / "index.html").write_text(
+        '<nav>Frame</nav><article class="md-content__inner md-typeset"><h1 id="top">Top</h1>'
+        '<h2 id="one">One<a class="headerlink" href="#one">¶</a></h2><p>Some <b>words</b>.</p>'
+        "<ul><li>first</li><li><p>second</p></li></ul>"
+        "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"
+        "<pre><code>x = 1\ny = 2</code></pre>"
+        '<h2 id="two">Two</h2><p>Else.</p></article><footer>Frame</footer>'
+    )
+    code, out, _ = labs("docs", "index#one", "--print")
+    assert code == 0
+    assert out == (
+        "\nOne\n---\n\nSome words.\n- first\n- second\na | b\n1 | 2\n\n    x = 1\n    y = 2\n"
+    )
+    assert "Top\n===" in labs("docs", "--print")[1] and "Frame" not in labs("docs", "--print")[1]
+    assert "no place 'three'" in misused(labs("docs", "index#three", "--print"))
+
+
+def test_docs_prints_markdown_where_no_site_is_built(labs: Run) -> None:
+    assert labs("docs", "modules/07-fan-out", "--print")[1] == "# Fan out\n"
+
+
+def test_docs_serves_a_built_site_only(labs: Run) -> None:
+    assert "no built site" in misused(labs("docs", "--serve"))
 
 
 def test_maintainers_commands_want_a_clone(labs: Run) -> None:

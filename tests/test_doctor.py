@@ -9,7 +9,9 @@ import pytest
 
 from grader import doctor
 from grader.function import Isolation
-from grader.lab import Workspace
+from grader.grade import Criterion, Grade, Verdict
+from grader.lab import Workspace, labs
+from grader.progress import Entry, Store
 
 
 def test_a_tested_python_is_ok_and_an_untested_one_is_not() -> None:
@@ -86,3 +88,31 @@ def test_long_lines_wrap_below_their_first_word() -> None:
     first, *rest = text.splitlines()
     assert first.startswith("note       word") and rest
     assert all(line.startswith(" " * 11) and len(line) <= 80 for line in rest)
+
+
+def test_the_progress_is_examined_and_repair_is_named(tmp_path: Path) -> None:
+    """Damage, a loss, incomplete best files and leftovers each come with what mends them."""
+    store = Store(tmp_path / ".labs")
+    chosen = labs()[0]
+    verdicts = [Verdict(Criterion("c", 1, "Goal.", 100), "met")]
+    for text in (b"one\n", b"two\n"):
+        store.record(chosen, Grade(chosen.number, chosen.slug, 0, verdicts), {"handler.py": text})
+    with store.edit() as progress:
+        progress.labs["gone-lab"] = Entry(runs=2)
+    assert [line.state for line in doctor.progress(store)] == ["ok", "note"]
+
+    kept = store.folder / "best" / store.load().of(chosen).best_files
+    (kept / ".handler.py.1.part").touch()
+    (kept / "handler.py").unlink()
+    facts = {line.fact: line for line in doctor.progress(store)}
+    assert f"The best files of {chosen.slug} are not whole any more." in facts
+    assert facts["1 unfinished files of killed writes."].state == "note"
+    store.file.write_text("{")
+    (line,) = doctor.progress(store)
+    assert line.state == "attention" and "labs doctor --repair" in line.fact
+    assert len(doctor.repair(Workspace(tmp_path))) == 3
+    assert {line.state for line in doctor.progress(store)} == {"ok"}
+    store.file.unlink()
+    assert "is gone" in next(doctor.progress(store)).fact
+    assert doctor.repair(Workspace(tmp_path)) and store.load().of(chosen).best == 100
+    assert doctor.repair(None) == []

@@ -19,19 +19,41 @@ PACKAGE = Path(__file__).resolve().parents[1] / "grader"
 ROWS = (
     ("grader", "clock", "metrics", "grade"),
     ("lab", "template", "permissions", "progress"),
-    ("emulator", "alarms", "dashboards", "emf", "incidents", "pricing", "tuning", "timeline"),
-    ("account", "function", "lint"),
+    (
+        "emulator",
+        "alarms",
+        "checklist",
+        "dashboards",
+        "emf",
+        "incidents",
+        "pricing",
+        "tuning",
+        "timeline",
+    ),
+    ("estimate",),
+    ("account", "function", "lint", "sam"),
     ("pipeline",),
     ("checks", "pytest_plugin"),
     ("judge",),
-    ("report", "course", "doctor"),
-    ("cli", "commands"),
+    ("report", "standing", "course", "doctor", "check", "site"),
+    ("cli", "commands", "submission", "watch"),
     ("__main__",),
 )
 # May import nothing that reads files, prints, sleeps or talks to AWS.
 PURE = (
     *("clock", "metrics", "grade", "template", "permissions"),
-    *("emulator", "alarms", "dashboards", "emf", "incidents", "pricing", "tuning", "timeline"),
+    *(
+        "emulator",
+        "alarms",
+        "checklist",
+        "dashboards",
+        "emf",
+        "incidents",
+        "pricing",
+        "tuning",
+        "timeline",
+    ),
+    "estimate",
 )
 IMPURE_MODULES = {
     "boto3", "botocore", "moto", "pytest", "click", "subprocess", "socket", "os", "pathlib",

@@ -105,7 +105,7 @@ def test_a_reading_that_breaks_off_is_a_note(
 ) -> None:
     """Both by a server's fork and in a process of its own: here there is no memory at all."""
     monkeypatch.setattr(lint, "MAX_MEMORY_BYTES", 1)
-    monkeypatch.setattr(lint, "_can_serve", lambda: serve)
+    monkeypatch.setattr(lint, "SERVES", serve)
     monkeypatch.setattr(lint, "_serving", None)
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE + f"# Read {serve}.\n")
@@ -125,7 +125,7 @@ def test_a_server_and_a_process_of_its_own_read_the_same(
     path = tmp_path / "template.yaml"
     reports = []
     for serve in (True, False):
-        monkeypatch.setattr(lint, "_can_serve", lambda serve=serve: serve)
+        monkeypatch.setattr(lint, "SERVES", serve)
         path.write_text(TEMPLATE + f"# Again, {serve}.\n")
         running = lint.start(path)
         reports.append(running.report(60))
@@ -135,13 +135,26 @@ def test_a_server_and_a_process_of_its_own_read_the_same(
     assert reports[0].note is None
 
 
-def test_a_process_forked_from_this_one_does_not_use_its_server(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.skipif(not lint.SERVES, reason="there is no fork here")
+def test_a_server_that_has_gone_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lint._server()
-    assert lint._can_serve()
-    monkeypatch.setattr(lint, "_serving", lint._serving._replace(owner=-1))  # type: ignore[union-attr]
-    assert not lint._can_serve()
+    """What a process sees that was forked from the server's owner: the line is dead."""
+    monkeypatch.setattr(lint, "_serving", None)
+    lint.warm_up()
+    serving = lint._serving
+    assert serving is not None
+    lint._end(serving.process)
+    serving.process.wait()
+    monkeypatch.setattr(lint, "_serving", serving._replace(owner=-1))
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE + "# The line is dead.\n")
+
+    running = lint.start(path)
+
+    assert running.report(60).note is None
+    running.close()
+    serving.line.close()
 
 
 def test_a_file_that_is_not_there_is_not_lints_to_tell(tmp_path: Path) -> None:

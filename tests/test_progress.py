@@ -51,11 +51,15 @@ def test_the_best_files_are_kept_when_a_later_run_is_worse(store: Store) -> None
     assert store.best_files(after) == FILES
 
 
-def test_the_newest_of_equally_good_files_is_kept_and_the_older_removed(store: Store) -> None:
-    store.record(LAB, graded("met", "unmet"), FILES)
-    _, after = store.record(LAB, graded("met", "unmet"), {"handler.py": b"two\n"})
-    assert store.best_files(after) == {"handler.py": b"two\n"}
-    assert [path.name for path in (store.folder / "best").iterdir()] == [after.best_files]
+def test_the_newest_of_equally_good_files_is_kept_and_older_ones_go_in_time(store: Store) -> None:
+    """The files that the previous progress names stay until it is replaced in its turn."""
+    kept = []
+    for number in range(4):
+        files = {"handler.py": b"%d\n" % number}
+        _, after = store.record(LAB, graded("met", "unmet"), files)
+        assert store.best_files(after) == files
+        kept.append(after.best_files)
+    assert {path.name for path in (store.folder / "best").iterdir()} == set(kept[1:])
 
 
 def test_a_fault_of_the_grader_is_not_recorded(store: Store) -> None:
@@ -149,3 +153,107 @@ def test_two_processes_at_once_lose_no_update(store: Store) -> None:
     running = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait() for process in running] == [0, 0]
     assert store.load().of(LAB).runs == 20
+
+
+# --- what is mended ---------------------------------------------------------------------------
+
+OTHER = Lab(8, "fan-in", Path("nowhere"))
+
+
+@pytest.fixture
+def worked(store: Store) -> Store:
+    """Two labs graded, the second one twice."""
+    store.record(LAB, graded("met", "met"), FILES)
+    store.record(OTHER, graded("unmet", "met"), FILES)
+    store.record(OTHER, graded("met", "met"), {"handler.py": b"two\n"})
+    return store
+
+
+def test_a_file_that_breaks_off_goes_on_from_what_is_left_of_it(worked: Store) -> None:
+    """What is whole in the file counts, and the state before the last change for the rest."""
+    text = worked.file.read_text()
+    worked.file.write_text(text[: text.index("fan-out") + 30])
+    after = worked.record(LAB, graded("unmet", "met"), FILES)[1]
+    assert (after.best, after.passed, after.runs) == (100, True, 2)
+    assert worked.load().of(OTHER).best == 100
+    assert worked.best_files(worked.load().of(OTHER)) == {"handler.py": b"two\n"}
+
+
+def test_an_unreadable_file_goes_on_from_the_state_before_the_last_change(worked: Store) -> None:
+    worked.file.write_bytes(b"\xff\x00")
+    (sentence,) = worked.repair()
+    assert "kept as progress.damaged-1.json; what could be read of 2 begun labs" in sentence
+    assert worked.load().of(OTHER).best == 50
+    assert worked.best_files(worked.load().of(OTHER)) == FILES
+    assert (worked.folder / "progress.damaged-1.json").read_bytes() == b"\xff\x00"
+    assert worked.repair() == []
+
+
+def test_a_damaged_entry_does_not_cost_the_others(worked: Store) -> None:
+    document = json.loads(worked.file.read_text())
+    document["labs"]["fan-in"]["best"] = "many"
+    worked.file.write_text(json.dumps(document))
+    worked.previous.unlink()
+    worked.repair()
+    assert worked.load() == Progress({"fan-out": worked.load().of(LAB)})
+    assert worked.load().of(LAB).passed
+
+
+def test_a_file_that_is_gone_is_brought_back_by_repair(worked: Store) -> None:
+    worked.file.unlink()
+    assert "it is back" in worked.repair()[0]
+    assert worked.load().of(LAB).passed
+
+
+def test_best_files_that_are_not_whole_are_told_and_not_restored(worked: Store) -> None:
+    entry = worked.load().of(LAB)
+    (worked.folder / "best" / entry.best_files / "handler.py").write_text("half")
+    assert not worked.is_kept(entry)
+    (sentence,) = worked.repair()
+    assert "best files of fan-out (100 points) are not whole" in sentence
+    assert worked.best_files(worked.load().of(LAB)) == {}
+    worked.record(LAB, graded("met", "met"), FILES)
+    assert worked.best_files(worked.load().of(LAB)) == FILES
+
+
+def test_the_rest_of_a_killed_write_is_no_best_file_and_is_removed(worked: Store) -> None:
+    folder = worked.folder / "best" / worked.load().of(LAB).best_files
+    (folder / ".handler.py.abc.part").write_text("ha")
+    assert worked.best_files(worked.load().of(LAB)) == FILES
+    assert "is gone" in worked.repair()[0]
+    assert worked.parts() == []
+
+
+def test_repair_does_not_touch_the_progress_of_a_newer_version(worked: Store) -> None:
+    text = '{"schema": "labs/progress/v2", "labs": {"fan-out": {"stars": 3}}}'
+    worked.file.write_text(text)
+    with pytest.raises(UsageError, match="update the package"):
+        worked.repair()
+    assert worked.file.read_text() == text
+    assert [path.name for path in worked.folder.glob("progress.damaged*")] == []
+
+
+# --- the package is updated -------------------------------------------------------------------
+
+
+def test_an_update_that_renames_criteria_adds_files_and_drops_labs_loses_nothing(
+    store: Store,
+) -> None:
+    """Points, best files and hints of every lab stay, also of one that the course has no more."""
+    store.record(LAB, graded("met", "met"), FILES)
+    store.record(OTHER, graded("met", "unmet"), FILES)
+    renamed = Grade(
+        7, "fan-out", 0, [Verdict(Criterion(f"new{n}", n, "Goal.", 50), "unmet") for n in (1, 2)]
+    )
+    store.record(LAB, renamed, {**FILES, "added.toml": b"x = 1\n"})
+    progress = store.load()
+    assert (progress.of(LAB).best, progress.of(LAB).passed) == (100, True)
+    assert store.best_files(progress.of(LAB)) == FILES
+    assert progress.of(OTHER).best == 50
+
+
+def test_a_change_that_changes_nothing_is_not_written(worked: Store) -> None:
+    before = worked.previous.read_text()
+    with worked.edit():
+        pass
+    assert worked.previous.read_text() == before

@@ -218,6 +218,11 @@ def test_every_encoding_gets_a_text_that_it_can_carry(encoding: str | None) -> N
 # --- what changed -----------------------------------------------------------------------------
 
 
+def test_a_criterion_that_an_update_brought_is_neither_won_nor_lost() -> None:
+    change = report.compare(PASSED, {"an-old-one": "met", "once-crash": "unmet"}, 20)
+    assert change.won == ("once-crash",) and change.lost == ()
+
+
 def test_a_first_run_has_nothing_to_compare_with() -> None:
     assert report.compare(PASSED, {}, None).sentence() == ""
 

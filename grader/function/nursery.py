@@ -135,6 +135,12 @@ class Nursery:
         """A name that no process forked from this one uses, either."""
         return f"{os.getpid()}-{next(self._numbers)}"
 
+    def forget(self, pid: int) -> None:
+        """Remove the files of a process forked from this one, which has ended."""
+        for kind in ("code", "own"):
+            for folder in (self.work / kind).glob(f"{pid}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
     def close(self) -> None:
         """End every environment and the nursery, wait for them, remove their files."""
         if self._closed or os.getpid() != self._owner:

@@ -1,0 +1,130 @@
+"""A course of one small lab with a judge that answers at once, for tests of the command line.
+
+``conftest.py`` makes the fixtures known: ``judge``, ``space``, ``handler`` and ``labs``.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import grader
+from grader import cli, lab
+from grader.grade import Criterion, Finding, Grade, Outcome, Verdict
+from grader.lab import Lab
+
+Run = Callable[..., tuple[int, str, str]]
+
+CRITERIA = [
+    Criterion("sends-twice", 1, "Both readers get every message.", 40),
+    Criterion("sends-once", 2, "No reader gets a message twice.", 60),
+]
+README = "# Lab 7: Fan out\n\n## Task 1: Send it twice\n\n## Task 2: Send it once\n"
+HINTS = "".join(
+    f"## Task {task}: x\n" + "".join(f"### Hint {k}\nTask {task}, step {k}.\n" for k in (1, 2, 3))
+    for task in (1, 2)
+)
+NEXT = "next"
+STARTER, BETTER, RIGHT = "answer = 0\n", "answer = 1\n", "answer = 2\n"
+
+
+class Judge(types.ModuleType):
+    """Stands in for grader.judge: ``answer = 1`` wins task 1, ``answer = 2`` wins both."""
+
+    def __init__(self) -> None:
+        super().__init__("grader.judge")
+        self.calls: list[dict[str, object]] = []
+        self.instead: Callable[[], None] = lambda: None
+
+    def criteria(self, lab: Lab) -> list[Criterion]:
+        return CRITERIA
+
+    def grade(
+        self,
+        lab: Lab,
+        folder: Path,
+        *,
+        seed: int = 0,
+        only: Sequence[str] = (),
+        progress: Callable[[str], None] | None = None,
+        nursery: object = None,
+    ) -> Grade:
+        self.calls.append({"lab": lab.number, "folder": folder, "seed": seed, "only": tuple(only)})
+        self.instead()
+        text = (folder / "handler.py").read_text()
+        verdicts = []
+        for number, criterion in enumerate(CRITERIA, 1):
+            if progress:
+                progress(criterion.goal)
+            met = any(text == f"answer = {answer}\n" for answer in range(number, 3))
+            outcome: Outcome = "met" if met else "unmet"
+            if only and criterion.id not in only:
+                outcome = "skipped"
+            if "broken" in text:
+                outcome = "broken"
+            finding = Finding("A rule.", "in", "1", "2", "why", "here", NEXT, "index")
+            verdicts.append(Verdict(criterion, outcome, finding if outcome == "unmet" else None))
+        return Grade(lab.number, lab.slug, seed, verdicts)
+
+    def timeline(
+        self, lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None
+    ) -> Iterator[str]:
+        if scenario not in (None, "poison"):
+            raise KeyError(f"{scenario}: this lab has the scenarios poison")
+        yield f"09:00:00 {scenario or 'first'} {(folder / 'handler.py').read_text().strip()}"
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    stand_in = Judge()
+    monkeypatch.setitem(sys.modules, "grader.judge", stand_in)
+    monkeypatch.setattr(grader, "judge", stand_in, raising=False)
+    return stand_in
+
+
+@pytest.fixture
+def space(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with lab 7, made by `labs init`; the current folder is its root."""
+    package = tmp_path / "package" / "grader"
+    pristine = package / "starters" / "07-fan-out"
+    pristine.mkdir(parents=True)
+    (pristine / "README.md").write_text(README)
+    (pristine / "hints.md").write_text(HINTS)
+    (pristine / "handler.py").write_text(STARTER)
+    solved = package / "_solutions" / "07-fan-out"
+    solved.mkdir(parents=True)
+    (solved / "handler.py").write_text(RIGHT)
+    (solved / "NOTES.md").write_text("Why this is right.\n")
+    (package / "_docs" / "modules").mkdir(parents=True)
+    (package / "_docs" / "index.md").write_text("# Start\n")
+    (package / "_docs" / "modules" / "07-fan-out.md").write_text("# Fan out\n")
+    monkeypatch.setattr(lab, "PACKAGE", package)
+    monkeypatch.setattr(lab, "STARTERS", package / "starters")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    root = tmp_path / "mine"
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["init", "mine"]) == 0
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def handler(space: Path) -> Path:
+    return space / "labs" / "07-fan-out" / "handler.py"
+
+
+@pytest.fixture
+def labs(space: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command; gives exit code, stdout, stderr."""
+    capsys.readouterr()
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
