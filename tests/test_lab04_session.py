@@ -203,6 +203,14 @@ def test_what_proves_one_ticket_does_not_prove_another() -> None:
             assert right == (other == ticket)
 
 
+def test_no_proof_is_so_on_another_tickets_page() -> None:
+    """Evidence that two tickets share cannot tell them apart, whatever cause stands beside it."""
+    for ticket, answer in diagnosis.ANSWERS.items():
+        for proof in itertools.product(*answer.proofs):
+            others = diagnosis.SHOWN.keys() - {ticket}
+            assert not [one for one in others if set(proof) <= diagnosis.SHOWN[one]]
+
+
 def test_a_list_of_everything_that_is_shown_proves_nothing() -> None:
     for ticket, answer in diagnosis.ANSWERS.items():
         if len(diagnosis.SHOWN[ticket]) <= diagnosis.MOST_EVIDENCE:

@@ -19,12 +19,13 @@ from grader.checks.lab04_scenarios import (
     PAGE,
     an_import,
     bad_order,
+    deletions,
     falling_behind,
     large_orders,
     ordinary_day,
     outage,
 )
-from grader.checks.paging import FUNCTION, MAPPING, rang, watch, why_unheard
+from grader.checks.paging import FUNCTION, MAPPING, lets_in, rang, watch, why_unheard
 from grader.checks.traffic import listed, says
 from grader.grade import Finding, Unreached
 
@@ -109,10 +110,11 @@ def test_found_not_invoked(stage: Stage, expect: Expect) -> None:
     goal="Large orders are noted for review, and only they.",
 )
 def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
-    """What is in the table in the end; one order is large by a cent, one lacks a cent."""
+    """What is in the table in the end; one order has just the limit, one lacks a cent."""
     seen = stage.play(large_orders)
     missing = [key for key in seen.expected if key not in seen.noted]
     extra = [key for key in seen.noted if key not in seen.expected]
+    unseen = [key for key in missing if key not in seen.handed]
     told = []
     if missing:
         told.append(f"missing: {_keys(missing)}")
@@ -126,10 +128,40 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
             expected=f"{len(seen.expected)} notes: {_keys(seen.expected)}",
             observed=f"{len(seen.noted)} notes; {'; '.join(told)}",
             why="A filter sees an attribute as DynamoDB writes it: numbers are texts in there. "
-            "What a filter cannot say, the function has to.",
+            "What a filter cannot say, the function has to."
+            if unseen or not missing
+            else "The function was handed these orders and has not noted them. An amount is a "
+            "text in the record, too: as text, 100000 comes before 50000. And the limit itself "
+            "is large.",
             where=stage.property_line("LargeOrdersToReview", "FilterCriteria")
-            if missing
+            if unseen
             else stage.handler_line(r"def review"),
+            page=f"{PAGE}#nothing-is-invoked",
+        ),
+    )
+    if not told:
+        _expect_deletions_unnoticed(stage, expect)
+
+
+def _expect_deletions_unnoticed(stage: Stage, expect: Expect) -> None:
+    """The mapping may hand deletions over; the function then has nothing to do."""
+    from grader.checks.stage import error_text
+
+    seen = stage.play(deletions)
+    failed = seen.failed
+    calls = [f"{len(failed)} failed calls, the first: {error_text(failed[0])}"] if failed else []
+    gone = [f"no longer noted: {_keys(seen.gone)}"] if seen.gone else []
+    expect(
+        not failed and not seen.gone,
+        lambda: stage.finding(
+            rule="A deletion is none of the review's business: it makes no call fail and takes no "
+            "note away.",
+            input="a small order is deleted, and a large one",
+            expected="no failed call of ReviewFunction; both orders' notes as before",
+            observed="; ".join(calls + gone),
+            why="The record of a deletion has no NewImage. A call that stumbles over it is tried "
+            "again, then a note is written, and somebody is paged for nothing.",
+            where=stage.handler_line(r"def review", failed[0] if failed else None),
             page=f"{PAGE}#nothing-is-invoked",
         ),
     )
@@ -225,8 +257,9 @@ def test_bad_order_passes(stage: Stage, expect: Expect) -> None:
             input=story,
             expected=f"{len(seen.good)} good orders are counted",
             observed=f"{len(seen.good) - len(seen.late)} are; not: {shop.names_of(seen.late)}",
-            why="Without a limit a record is tried until the stream drops it, and everything "
-            "behind it waits for up to 24 hours. With a limit alone the whole batch is given up.",
+            why="A record is tried for as long as the mapping's limits say, without one for 24 "
+            "hours, and everything behind it waits. With a limit alone the whole batch is given "
+            "up.",
             where=stage.property_line(MAPPING, "MaximumRetryAttempts"),
             page=f"{PAGE}#iterator-age-grows",
         ),
@@ -363,6 +396,40 @@ def test_somebody_hears(stage: Stage, expect: Expect) -> None:
                 **common,
             ),
         )
+        return
+    expect(
+        _budgets_heard(stage),
+        lambda: stage.finding(
+            rule="What was allowed before stays allowed: Budgets writes to a topic of the stack.",
+            input="the policies of the stack's topics",
+            expected="one of them lets budgets.amazonaws.com publish",
+            observed="none does",
+            why="A policy takes the place of the one before it, all of it. Whoever lets alarms in "
+            "by shutting Budgets out hears of the next bill too late.",
+            where=_policy_line(stage),
+            page=f"{PAGE}#the-alarm-that-nobody-hears",
+        ),
+    )
+
+
+def _budgets_heard(stage: Stage) -> bool:
+    """Whether Budgets may publish to some topic; it needs a statement of its own for that.
+
+    https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html
+    """
+    source = f"arn:aws:budgets::{stage.stack.account_id}:budget/monthly"
+    return any(
+        lets_in(stage, policy, arn, "budgets.amazonaws.com", [source])
+        for policy in stage.stack.of_type("AWS::SNS::TopicPolicy")
+        for arn in policy.properties["Topics"]
+    )
+
+
+def _policy_line(stage: Stage) -> str:
+    policies = stage.stack.of_type("AWS::SNS::TopicPolicy")
+    if not policies:
+        return "template.yaml (there is no AWS::SNS::TopicPolicy)"
+    return stage.property_line(policies[0].logical_id, "PolicyDocument")
 
 
 # -- task 5: bring it back -----------------------------------------------------------------------
@@ -377,6 +444,7 @@ def _expect_redriven(
     why: str,
     anchor: str,
     pattern: str,
+    why_numbers: str | None = None,
 ) -> None:
     """Every note about this leaves the right totals and the right numbers."""
     from grader.checks.lab04_redrive import notes_of_the_day, notes_of_yesterday
@@ -394,7 +462,15 @@ def _expect_redriven(
             continue
         expect(
             one.said == one.expected and all(a == b for a, b in one.sums.values()),
-            partial(_wrongly_redriven, stage, one, rule, why, anchor, pattern),
+            partial(
+                _wrongly_redriven,
+                stage,
+                one,
+                rule,
+                why if why_numbers is None or one.said == one.expected else why_numbers,
+                anchor,
+                pattern,
+            ),
         )
 
 
@@ -407,6 +483,8 @@ def _wrongly_redriven(
     result = one.invocation.result
     if result is None or result.kind != "returned":
         observed = error_text(one.invocation)
+    elif one.raised:
+        observed += f"; replay raised {one.raised}"
     for merchant, (truth, stored) in one.sums.items():
         if truth != stored:
             expected += f"; {merchant}: {says(truth)}"
@@ -472,8 +550,8 @@ def _endless(stage: Stage, last: Redriven) -> Finding:
         expected="redrive returns within ten seconds",
         observed="it did not; no further note was tried",
         why="An open shard always has a next iterator, also when there is nothing more to read.",
-        where=_redrive_line(stage, last, r"while|NextShardIterator"),
-        page=f"{PAGE}#redrive",
+        where=_redrive_line(stage, last, r"while.*iterator|NextShardIterator"),
+        page=f"{PAGE}#redrive-range",
     )
 
 
@@ -493,6 +571,8 @@ def test_redrive_replays(stage: Stage, expect: Expect) -> None:
         "is redriven.",
         why="The function knows a record by its eventID. Whoever hands it over under another one, "
         "or adds to the totals beside it, counts twice when the note is redriven twice.",
+        why_numbers="A record is in the stream for 24 hours: an iterator AT its number begins with "
+        "it. The function accepts it in the form in which Lambda hands it over, in plain JSON.",
         anchor="redrive",
         pattern=r"replay\(",
     )
@@ -513,7 +593,8 @@ def test_redrive_range(stage: Stage, expect: Expect) -> None:
         rule="The tool replays the records from the first to the last number of the note that the "
         "mapping's filter lets through, and its numbers add up to batchSize.",
         why="Sequence numbers are numbers written as text: compared as text, 1000 comes before "
-        "999. A number of carts among the replayed orders helps nobody who checks.",
+        "999. And the stream does not know the filter: carts lie between the orders, and a Limit "
+        "counts them, too.",
         anchor="redrive-range",
         pattern=r"endSequenceNumber",
     )

@@ -202,7 +202,10 @@ class Answer:
 ANSWERS: Mapping[str, Answer] = {
     "large-orders": Answer(
         "filter-matches-nothing",
-        (frozenset({"all-filtered"}), frozenset({"numeric-on-attribute"})),
+        (
+            frozenset({"all-filtered"}),
+            frozenset({"numeric-on-attribute", "nothing-processed", "never-run"}),
+        ),
     ),
     "import": Answer(
         "timeout-too-short",
@@ -210,7 +213,8 @@ ANSWERS: Mapping[str, Answer] = {
     ),
     "stuck": Answer(
         "endless-retries",
-        (frozenset({"same-first-record"}), frozenset({"retries-unlimited"})),
+        # The import has the same first record and the same settings, too, and no exception.
+        (frozenset({"same-exception"}), frozenset({"same-first-record", "retries-unlimited"})),
     ),
     "lost": Answer(
         "exceptions-swallowed",
@@ -222,8 +226,8 @@ ANSWERS: Mapping[str, Answer] = {
     "pager": Answer(
         "topic-refuses-alarms",
         (
-            frozenset({"entered-alarm"}),
             frozenset({"action-failed"}),
+            frozenset({"entered-alarm", "policy-without-cloudwatch", "nothing-published"}),
         ),
     ),
 }

@@ -13,13 +13,22 @@ redrive = importlib.import_module("redrive").redrive
 
 
 def run(event, context):  # type: ignore[no-untyped-def]
-    """Redrive one note; ``event`` has the ``note``. Returns what ``redrive`` returned."""
+    """Redrive one note; ``event`` has the ``note``.
+
+    Returns what ``redrive`` returned, and the first exception that ``replay`` raised, as a text:
+    a tool that catches it as it should may not tell of it.
+    """
+    raised = []
     module, _, name = os.environ["TOTALS_HANDLER"].rpartition(".")
     function = getattr(importlib.import_module(module.replace("/", ".")), name)
 
     def replay(records):  # type: ignore[no-untyped-def]
         # As over the wire: what Lambda hands over is JSON, and so is what comes back.
-        sent = json.loads(json.dumps({"Records": list(records)}))
-        return json.loads(json.dumps(function(sent, context)))
+        try:
+            sent = json.loads(json.dumps({"Records": list(records)}))
+            return json.loads(json.dumps(function(sent, context)))
+        except Exception as error:
+            raised.append(f"{type(error).__name__}: {error}"[:200])
+            raise
 
-    return {"said": redrive(event["note"], replay)}
+    return {"said": redrive(event["note"], replay), "raised": raised[0] if raised else None}

@@ -96,12 +96,16 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class LargeOrders:
-    """Which orders were to be noted, and which were; keys are (merchant, id of the item)."""
+    """Which orders were to be noted, and which were; keys are (merchant, id of the item).
+
+    ``handed`` are those of which every record has reached the function.
+    """
 
     shop: Shop
     expected: list[Key]
     small: list[Key]
     noted: list[Key]
+    handed: set[Key]
 
 
 def large_orders(stage: Stage) -> LargeOrders:
@@ -118,27 +122,61 @@ def large_orders(stage: Stage) -> LargeOrders:
         ("globex", "o-3"): 6,
         ("initech", "o-1"): 700,
     }
+    records = []
     for number, ((merchant, order), amount) in enumerate(amounts.items()):
-        shop.put(merchant, order, amount)
+        records.append(shop.put(merchant, order, amount))
         if number % 4 == 1:
             shop.put_cart(merchant, f"c-{number}", items=60_000)
         shop.pipeline.run_for(seconds=37.1)
     amounts["globex", "o-1"] = 61_000
-    shop.put("globex", "o-1", 61_000)
+    records.append(shop.put("globex", "o-1", 61_000))
     shop.pipeline.run_for(minutes=5)
     shop.pipeline.flush()
-    table = shop.pipeline.table(LARGE_ORDERS)
-    noted = sorted(
-        (str(item.get("merchant")), str(item.get("id")))
-        for item in shop.pipeline.account.items(table)
-    )
+    reached = {number for one in shop.pipeline.invocations(REVIEW) for number in one.sequences}
     keys = {(merchant, f"order#{order}"): amount for (merchant, order), amount in amounts.items()}
     return LargeOrders(
         shop,
         sorted(key for key, amount in keys.items() if amount >= LARGE_CENTS),
         sorted(key for key, amount in keys.items() if amount < LARGE_CENTS),
-        noted,
+        _noted(shop),
+        set(keys) - {_key(one) for one in records if one.sequence not in reached},
     )
+
+
+def _noted(shop: Shop) -> list[Key]:
+    items = shop.pipeline.account.items(shop.pipeline.table(LARGE_ORDERS))
+    return sorted((str(item.get("merchant")), str(item.get("id"))) for item in items)
+
+
+def _key(record: Record) -> Key:
+    keys = record.event["dynamodb"]["Keys"]
+    return keys["merchant"]["S"], keys["id"]["S"]
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """What the review made of deletions: its failed invocations, and which notes are gone."""
+
+    failed: list[Invocation]
+    gone: list[Key]
+
+
+def deletions(stage: Stage) -> Deletions:
+    """After the ten minutes of large orders, a small and a large one are deleted."""
+    seen = stage.play(large_orders)
+    pipeline = seen.shop.pipeline
+    before = len(pipeline.invocations(REVIEW))
+    seen.shop.delete("acme", "o-2")
+    seen.shop.delete("globex", "o-2")
+    pipeline.run_for(minutes=2)
+    pipeline.flush()
+    failed = [
+        one
+        for one in pipeline.invocations(REVIEW)[before:]
+        if one.result is not None and one.result.kind != "returned"
+    ]
+    still = _noted(seen.shop)
+    return Deletions(failed, [key for key in seen.noted if key not in still])
 
 
 # -- ticket: import -------------------------------------------------------------------------------

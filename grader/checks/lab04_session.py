@@ -270,7 +270,7 @@ def _lines(lines: Sequence[LogLine]) -> Iterator[str]:
         yield from (f"           {other}" for other in others)
 
 
-# -- the queue ------------------------------------------------------------------------------------
+# -- queues and buckets ---------------------------------------------------------------------------
 
 
 def _queues(stage: Stage, pipeline: Pipeline) -> Iterator[str]:
@@ -281,6 +281,13 @@ def _queues(stage: Stage, pipeline: Pipeline) -> Iterator[str]:
             yield from _text(message.body, "  ")
         if len(messages) > 2:
             yield f"  … {len(messages) - 2} more …"
+    for bucket in stage.stack.of_type("AWS::S3::Bucket"):
+        objects = pipeline.account.objects(bucket.physical_id)
+        yield from _section(f"{bucket.logical_id}: {len(objects)} objects")
+        for key in sorted(objects)[:2]:
+            yield from _text(key, "  ")
+        if len(objects) > 2:
+            yield f"  … {len(objects) - 2} more …"
 
 
 # -- the tickets ----------------------------------------------------------------------------------
@@ -539,10 +546,15 @@ def _topics(stage: Stage, watching: Any, seen: Any) -> Iterator[str]:
             if topic.physical_id in policy.properties["Topics"]:
                 document = json.dumps(_named(stage, policy.properties["PolicyDocument"]))
                 yield from _pairs([("Policy", document)])
-        for one in stage.stack.of_type("AWS::SNS::Subscription"):
-            if one.properties["TopicArn"] == topic.physical_id:
-                end = f"{one.properties['Protocol']} {one.properties.get('Endpoint', '')}"
-                yield from _pairs([("Subscription", f"{end}, Confirmed")])
+        inside = topic.properties.get("Subscription", [])
+        beside = [
+            one.properties
+            for one in stage.stack.of_type("AWS::SNS::Subscription")
+            if one.properties["TopicArn"] == topic.physical_id
+        ]
+        for one in [*inside, *beside]:
+            end = f"{one['Protocol']} {one.get('Endpoint', '')}"
+            yield from _pairs([("Subscription", f"{end}, Confirmed")])
         published = len(seen.heard) if not _refuses(watching, stage, label) else 0
         yield from _pairs([("NumberOfMessagesPublished", str(published) if published else "-")])
 

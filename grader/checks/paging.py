@@ -161,7 +161,8 @@ def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscr
             )
     for policy in stage.stack.of_type("AWS::SNS::TopicPolicy"):
         for arn in policy.properties["Topics"]:
-            if not _lets_alarms_in(stage, policy, arn, alarms):
+            sources = [stage.stack.resources[one].attributes["Arn"] for one in alarms.values()]
+            if not lets_in(stage, policy, arn, "cloudwatch.amazonaws.com", sources):
                 locked.add(arn)
                 deaf.append(f"{policy.logical_id} does not let cloudwatch.amazonaws.com publish")
     every: list[tuple[str, str, dict[str, Any]]] = [
@@ -188,16 +189,16 @@ def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscr
     return found, deaf
 
 
-def _lets_alarms_in(
-    stage: Stage, policy: Resource, topic_arn: str, alarms: Mapping[str, str]
+def lets_in(
+    stage: Stage, policy: Resource, topic_arn: str, service: str, sources: Sequence[str]
 ) -> bool:
-    """Whether a topic's own policy lets the stack's alarms publish; it replaces the default one.
+    """Whether a topic's own policy lets a service publish; it replaces the default one.
 
+    ``sources`` are the ARNs on whose behalf the service comes; one of them is enough.
     https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
     """
     from grader import permissions
 
-    resources = stage.stack.resources
     try:
         document = permissions.policy(
             policy.logical_id, policy.properties["PolicyDocument"], resource_policy=True
@@ -206,15 +207,12 @@ def _lets_alarms_in(
             permissions.evaluate_request(
                 [],
                 [document],
-                "cloudwatch.amazonaws.com",
+                service,
                 "sns:Publish",
                 topic_arn,
-                {
-                    "aws:SourceAccount": stage.stack.account_id,
-                    "aws:SourceArn": resources[logical_id].attributes["Arn"],
-                },
+                {"aws:SourceAccount": stage.stack.account_id, "aws:SourceArn": source},
             ).allowed
-            for logical_id in alarms.values()
+            for source in sources
         )
     except permissions.PolicyRefused as refusal:
         refuse(
