@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from grader import site
 from grader.grade import Criterion, Grade
 from grader.lab import (
     LITTER,
@@ -37,6 +38,7 @@ TELLING_LINE = 12
 NOTES = "NOTES.md"
 CLI_PAGE = "docs/reference/cli.md"
 TEMPLATES_PAGE = "docs/reference/templates.md"
+CHECKLIST_PAGE = "docs/reference/production-checklist-items.md"
 
 Grader = Callable[[Lab, Path, int], Grade]
 Progress = Callable[[str], None]
@@ -573,7 +575,17 @@ def templates_reference() -> str:
     return "\n".join(parts)
 
 
+def checklist_reference() -> str:
+    """Every item of the production checklist as Markdown."""
+    from grader.checklist import ITEMS, output
+
+    return output.reference(ITEMS)
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     CLI_PAGE: cli_reference,
     TEMPLATES_PAGE: templates_reference,
+    CHECKLIST_PAGE: checklist_reference,
+    site.PRICES_SCRIPT: site.prices_script,
+    site.CARDS_PAGE: site.cards_page,
 }

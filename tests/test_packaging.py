@@ -8,6 +8,8 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -55,6 +57,17 @@ def test_the_wheel_carries_every_lab_its_solution_and_its_page(names: list[str])
         assert f"grader/_docs/{lab.page}.md" in names
 
 
+def test_the_wheel_carries_the_built_site(wheel: Path, names: list[str]) -> None:
+    """Whole enough to be opened from disk, and within 4 MB."""
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    for lab in labs():
+        assert f"grader/_site/{lab.page}.html" in names
+    assert "grader/_site/search/search_index.js" in names
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = [i.file_size for i in archive.infolist() if i.filename.startswith("grader/_site/")]
+    assert 0 < sum(sizes) < 4_000_000
+
+
 def test_the_wheel_carries_nothing_else(names: list[str]) -> None:
     version = PROJECT["version"]
     allowed = ("grader/", f"streamlabs-{version}.dist-info/")
@@ -95,8 +108,11 @@ def test_the_wheel_works_without_a_clone(installed: Path, tmp_path: Path) -> Non
     listed = run(installed, course, "list")
     assert listed.returncode == 0 and "lambda-triggers" in listed.stdout
     assert run(installed, course, "hint", "2", "1").returncode == 0
-    shown = run(installed, course, "docs", "modules/02-lambda-triggers")
-    assert Path(shown.stdout.strip()).is_file()
+    shown_page = "modules/02-lambda-triggers"
+    shown = run(installed, course, "docs", shown_page)
+    place = shown.stdout.strip()
+    assert Path(url2pathname(urlsplit(place).path) if "://" in place else place).is_file()
+    assert "at least once" in run(installed, course, "docs", shown_page, "--print").stdout
     solved = run(installed, course, "solution", "2", "--give-up", "--to", "solved")
     assert solved.returncode == 0 and (course / "solved" / "NOTES.md").is_file()
     refused = run(installed, course, "dev", "check")
@@ -145,7 +161,7 @@ def start_section() -> str:
 def test_start_has_exactly_two_sh_blocks() -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", start_section(), re.M | re.S)
     assert len(blocks) == 2
-    assert blocks[0].rstrip().endswith("labs grade 2")
+    assert blocks[0].rstrip().endswith("labs grade 1")
     assert blocks[1].rstrip().endswith("-m pytest -n auto")
     for block in blocks:
         # Each does all set-up of its own, and never touches the system's Python.

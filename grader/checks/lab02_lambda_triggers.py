@@ -79,6 +79,7 @@ def _wrong_total(
 # -- task 1: start without losing a write --------------------------------------------------------
 
 
+# --8<-- [start:start-position]
 @criterion(
     "start-position",
     task=1,
@@ -104,6 +105,9 @@ def test_start_position(stage: Stage, expect: Expect) -> None:
             page="modules/02-lambda-triggers#starting-position",
         ),
     )
+
+
+# --8<-- [end:start-position]
 
 
 # -- task 2: count every change ------------------------------------------------------------------

@@ -1,0 +1,77 @@
+// Repairs of the theme's accessibility: names for what a screen reader would call "region" or
+// "checkbox", and tables that can be scrolled by keyboard.
+"use strict";
+
+(() => {
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+  function nameParts() {
+    for (const dialog of all(".md-search[role=dialog]")) dialog.setAttribute("aria-label", "Search");
+    for (const logo of all("a.md-logo")) logo.setAttribute("aria-label", "Start page");
+    all("nav.md-nav[data-md-level]").forEach((nav, number) => {
+      const title = nav.querySelector(":scope > .md-nav__title");
+      const name = title ? title.textContent.trim() : "";
+      nav.removeAttribute("aria-labelledby");
+      nav.setAttribute("aria-label", `Section ${name || number}`);
+    });
+    for (const box of all(".task-list-item > input, .task-list-item > p > input")) {
+      box.setAttribute("aria-label", box.closest("li").textContent.trim().slice(0, 120));
+    }
+    for (const palette of all("[data-md-component=palette] label")) {
+      palette.setAttribute("tabindex", "-1");
+    }
+  }
+
+  // Tags of a page and of each search result are navigation landmarks of the same name.
+  function nameTags() {
+    all("nav.md-tags").forEach((nav, number) => {
+      const result = nav.closest(".md-search-result__article");
+      const title = result && result.querySelector("h1, h2");
+      nav.setAttribute("aria-label", title ? `Tags of ${title.textContent}` : `Tags ${number + 1}`);
+    });
+  }
+
+  // What scrolls sideways must be reachable by keyboard.
+  function focusable() {
+    const boxes = all(".md-typeset__scrollwrap, .md-typeset pre > code");
+    // All are measured before any is changed, so that the page is laid out once.
+    const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
+    for (const [number, box] of boxes.entries()) {
+      if (wide[number]) {
+        box.setAttribute("tabindex", "0");
+        if (box.classList.contains("md-typeset__scrollwrap")) {
+          box.setAttribute("role", "group");
+          box.setAttribute("aria-label", "Table, scrolls sideways");
+        }
+      } else {
+        box.removeAttribute("tabindex");
+      }
+    }
+  }
+
+  // The buttons of a code block, which the theme adds one after the other.
+  function nameCode() {
+    all("nav.md-code__nav:not([aria-label])").forEach((nav) => {
+      const number = all("nav.md-code__nav").indexOf(nav) + 1;
+      nav.setAttribute("aria-label", `Code block ${number}`);
+    });
+  }
+
+  // On paper everything is open; afterwards as it was.
+  const paper = matchMedia("print");
+  let opened = [];
+  paper.addEventListener("change", () => {
+    if (paper.matches) opened = all("article details:not([open])");
+    for (const details of opened) details.open = paper.matches;
+  });
+
+  nameParts();
+  nameTags();
+  nameCode();
+  const article = document.querySelector("article");
+  if (article) new MutationObserver(nameCode).observe(article, { childList: true, subtree: true });
+  const results = document.querySelector(".md-search-result__list");
+  if (results) new MutationObserver(nameTags).observe(results, { childList: true });
+  window.addEventListener("load", focusable);
+  window.addEventListener("resize", focusable);
+})();

@@ -1,0 +1,279 @@
+"""The site in a browser, opened from disk: it stays at home, is readable and works by keyboard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+# One page of every type.
+TYPES = (
+    "index",
+    "modules/02-lambda-triggers",
+    "reference/limits",
+    "simulator",
+    "calculator",
+    "cards",
+)
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def violations(page) -> list[str]:
+    """What axe finds on the page as it is now."""
+    page.evaluate("source => { if (!window.axe) (0, eval)(source); }", AXE.read_text("utf-8"))
+    # Colours that are on their way are nobody's.
+    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    found = page.evaluate(
+        "async tags => (await axe.run(document, {runOnly: {type: 'tag', values: tags}})).violations"
+        ".map(v => `${v.id}: ${v.nodes.map(n => `${n.target} (${(n.any[0] || {}).message})`).slice(0, 3).join(' ; ')}`)",
+        RULES,
+    )
+    return list(found)
+
+
+def test_every_page_stays_at_home_and_fits_a_telephone(site, browser) -> None:
+    """No request outside the site's folder, no error of a script, no scrolling sideways at 320 px."""
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    page = context.new_page()
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    wide = {}
+    for path in site.pages():
+        page.goto(path.as_uri())
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            wide[path.name] = over
+    context.close()
+    home = site.folder.as_uri()
+    assert [url for url in asked if not url.startswith((home, "data:", "blob:"))] == []
+    # A file that is missing is for the test of links to tell.
+    assert [error for error in errors if "ERR_FILE_NOT_FOUND" not in error] == []
+    assert wide == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(site, page, scheme: str) -> None:
+    """On every type of page; on the sample with everything opened and used, and on a telephone."""
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for name in TYPES:
+        page.goto(site.address(name))
+        if bad := violations(page):
+            found[name] = bad
+    page.goto(site.address("sample"))
+    page.get_by_role("button", name="Open everything").click()
+    page.get_by_role("button", name="Show answer").click()
+    page.get_by_label("It does not.").check()
+    page.get_by_role("button", name="Check").click()
+    if bad := violations(page):
+        found["sample"] = bad
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.locator("label.md-header__button[for=__drawer]").click()
+    if bad := violations(page):
+        found["drawer"] = bad
+    assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_search_finds_from_disk_and_axe_finds_nothing_in_it(site, page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(site.address("index"))
+    page.locator("input.md-search__input").focus()
+    page.locator("input.md-search__input").press_sequentially("quokkaberry")
+    hit = page.locator(".md-search-result__item").first
+    hit.wait_for()
+    assert "Sample" in hit.inner_text()
+    page.wait_for_timeout(300)
+    assert violations(page) == []
+
+
+def test_the_schemes_are_really_different(site, page) -> None:
+    """What axe saw in dark was dark."""
+    seen = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(site.address("index"))
+        seen.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(seen) == 2
+
+
+def test_a_quiz_is_answered_by_keyboard_and_remembered(site, page) -> None:
+    page.goto(site.address("sample"))
+    form = page.locator("#quiz-sample-why")
+    assert form.get_by_text("See the place").is_hidden()
+    form.get_by_role("radio").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert "Not this one" in form.get_by_role("status").inner_text()
+    assert form.get_by_text("The moon has no").is_visible()
+    assert form.get_by_text("See the place").is_hidden()
+    form.get_by_role("radio", checked=True).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert form.get_by_role("status").inner_text().startswith("Right.")
+    assert form.get_by_text("See the place").is_visible()
+    assert form.locator(".quiz-why a[href='#the-place']").is_visible()
+    page.reload()
+    assert form.get_by_role("radio").nth(1).is_checked()
+
+
+def test_flashcards_are_turned_by_keyboard_and_come_back_when_due(site, page) -> None:
+    page.goto(site.address("sample"))
+    deck = page.locator(".deck")
+    assert deck.locator(".deck-question").inner_text() == "What comes first?"
+    deck.get_by_role("button", name="Show answer").focus()
+    page.keyboard.press("Enter")
+    assert deck.get_by_text("The first answer").is_visible()
+    page.keyboard.press("1")
+    assert deck.locator(".deck-question").inner_text() == "What comes second?"
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    # The forgotten one comes again at once, the known one not before tomorrow.
+    assert deck.locator(".deck-question").inner_text() == "What comes first?"
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    assert "Nothing is due" in deck.inner_text()
+    page.reload()
+    assert "Nothing is due" in page.locator(".deck").inner_text()
+    page.evaluate(
+        "Object.keys(localStorage).filter(k => k.includes('second')).forEach(k => {"
+        "const v = JSON.parse(localStorage[k]); v.due -= 90000000; localStorage[k] = JSON.stringify(v)})"
+    )
+    page.reload()
+    assert "1 of 2 cards to go, this one in box 2" in page.locator(".deck").inner_text()
+
+
+def test_a_checklist_keeps_its_ticks_and_can_be_saved(site, page) -> None:
+    page.goto(site.address("sample"))
+    box = page.get_by_role("checkbox", name="Recovery is on.")
+    box.focus()
+    page.keyboard.press("Space")
+    assert page.get_by_text("1 of 2 done").is_visible()
+    page.reload()
+    assert box.is_checked()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as Markdown").click()
+    text = Path(download.value.path()).read_text("utf-8")
+    assert text.startswith("- [x] Recovery is on.") and "- [ ] Alarms notify" in text
+    page.get_by_role("button", name="Clear all ticks").click()
+    assert not box.is_checked()
+
+
+def test_a_decision_tree_shows_the_way_and_begins_again(site, page) -> None:
+    page.goto(site.address("sample"))
+    tree = page.locator("#tree-sample")
+    tree.get_by_text("Does it run?").focus()
+    page.keyboard.press("Enter")
+    tree.get_by_text("No: is it enabled?").click()
+    way = page.locator(".tree-path")
+    assert way.get_by_text("Your way: Does it run? → No: is it enabled?").is_visible()
+    tree.get_by_text("Yes: does it lag?").click()
+    assert way.get_by_text("Does it run? → Yes: does it lag?").is_visible()
+    assert tree.get_by_text("Enable it").is_hidden()
+    page.get_by_role("button", name="Begin again").click()
+    assert tree.get_by_text("Yes: does it lag?").is_hidden()
+
+
+def test_progress_goes_to_a_file_and_comes_back(site, page, tmp_path: Path) -> None:
+    page.goto(site.address("sample"))
+    page.get_by_role("checkbox", name="Recovery is on.").check()
+    page.goto(site.address("cards"))
+    assert "1 boxes are ticked" in page.locator("#progress").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save to a file").click()
+    saved = tmp_path / "progress.json"
+    saved.write_text(Path(download.value.path()).read_text("utf-8"), "utf-8")
+    assert json.loads(saved.read_text("utf-8"))["schema"] == "labs/progress/v1"
+    page.get_by_role("button", name="Forget everything").click()
+    assert "0 boxes are ticked" in page.locator("#progress").inner_text()
+    strange = tmp_path / "strange.json"
+    strange.write_text("[]", "utf-8")
+    page.get_by_label("Read from a file").set_input_files(str(strange))
+    page.get_by_text("does not hold progress").wait_for()
+    page.get_by_label("Read from a file").set_input_files(str(saved))
+    page.get_by_text("Taken in: 1 entries").wait_for()
+    page.goto(site.address("sample"))
+    assert page.get_by_role("checkbox", name="Recovery is on.").is_checked()
+
+
+def test_the_simulator_reads_its_address_and_answers_the_keyboard(site, page) -> None:
+    page.goto(site.address("sample"))
+    page.get_by_role("link", name="open in the simulator").click()
+    assert page.get_by_label("Writes a second", exact=True).input_value() == "1000"
+    assert page.get_by_label("ParallelizationFactor").input_value() == "2"
+    row = page.get_by_role("row", name="Writes 3,600,000")
+    row.wait_for()
+    assert page.locator("#simulator svg[role=img] title").text_content().startswith("Iterator age")
+    batch = page.get_by_label("BatchSize")
+    before = page.get_by_role("row", name="Invocations").inner_text()
+    batch.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("50")
+    page.wait_for_function(
+        "b => !document.querySelector('#simulator').innerText.includes(b)", arg=before
+    )
+    assert "batch=50" in page.get_by_role("link", name="Link to these settings").get_attribute(
+        "href"
+    )
+    batch.fill("0")
+    page.get_by_text("BatchSize: from 1 to 10000.").wait_for()
+    assert batch.get_attribute("aria-invalid") == "true"
+
+
+def test_a_bad_address_is_told_and_the_default_taken(site, page) -> None:
+    page.goto(site.address("simulator", "?batch=99999&rate=7"))
+    page.get_by_text("BatchSize: from 1 to 10000.").wait_for()
+    assert page.get_by_label("BatchSize").input_value() == "100"
+    assert page.get_by_label("Writes a second", exact=True).input_value() == "7"
+
+
+def test_what_would_take_too_long_is_refused_with_a_sentence(site, page) -> None:
+    page.goto(site.address("simulator", "?rate=1000&batch=1&call=20&hours=24&age=3600"))
+    page.get_by_text("too many steps to play here").wait_for()
+
+
+def test_the_calculator_bills_line_by_line(site, page) -> None:
+    page.goto(site.address("calculator", "?writes=1000&batch=1"))
+    table = page.locator("#calculator table")
+    assert "Lambda requests" in table.inner_text() and "Total" in table.inner_text()
+    before = table.inner_text()
+    page.get_by_label("Records in an invocation").fill("1000")
+    page.wait_for_function(
+        "b => document.querySelector('#calculator table').innerText !== b", arg=before
+    )
+
+
+def test_everything_reads_without_scripts(site, browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.address("sample"))
+    text = page.locator("article").inner_text()
+    for part in (
+        "Why does it repeat?",
+        "See the place for why.",
+        "Recovery is on.",
+        "What comes first?",
+    ):
+        assert part in text
+    page.get_by_text("What comes first?").click()
+    assert page.get_by_text("The first answer").is_visible()
+    for name, part in (("simulator", "tuning guide"), ("calculator", "labs cost 5")):
+        page.goto(site.address(name))
+        assert part in page.locator(f"#{name}").inner_text()
+    context.close()
+
+
+def test_print_shows_answers_and_no_buttons(site, page) -> None:
+    page.goto(site.address("sample"))
+    page.emulate_media(media="print")
+    assert page.get_by_text("See the place").is_visible()
+    for answer in ("The second answer.", "Tune it.", "Measure."):
+        page.get_by_text(answer).wait_for()
+    assert page.get_by_role("button", name="Check").is_hidden()
+    assert page.locator(".deck").is_hidden()

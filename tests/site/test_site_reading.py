@@ -1,0 +1,62 @@
+"""`labs docs`: pages as text, and a server that only this machine can reach."""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from grader import site as building
+from grader.lab import UsageError
+
+
+def test_the_server_listens_on_loopback_and_serves_its_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("start", "utf-8")
+    (tmp_path / "secret.txt").write_text("secret", "utf-8")
+    with building.server(tmp_path / "site") as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host, port = server.server_address[:2]
+        assert host == "127.0.0.1"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{port}/index.html") as answer:
+            assert answer.read() == b"start"
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            opener.open(f"http://127.0.0.1:{port}/../secret.txt")
+        with pytest.raises(UsageError, match="cannot be used"):
+            building.server(tmp_path / "site", int(port))
+        server.shutdown()
+
+
+def test_a_site_is_stale_when_one_of_its_sources_is_newer(tmp_path: Path) -> None:
+    page, start = tmp_path / "docs" / "a.md", tmp_path / "site" / "index.html"
+    for path in (page, start):
+        path.parent.mkdir()
+        path.write_text("x", "utf-8")
+    os.utime(page, (1_000, 1_000))
+    os.utime(start, (2_000, 2_000))
+    assert not building.is_stale(tmp_path, tmp_path / "site")
+    os.utime(page, (3_000, 3_000))
+    assert building.is_stale(tmp_path, tmp_path / "site")
+    start.unlink()
+    assert building.is_stale(tmp_path, tmp_path / "site")
+
+
+def test_a_built_page_reads_as_text_without_its_frame(site) -> None:
+    text = building.as_text(site.folder / "sample.html")
+    assert text.lstrip().startswith("Sample\n======")
+    for part in (
+        "Why does it repeat?",
+        "- Because of the moon.",
+        "    return {",
+        "What comes first?",
+    ):
+        assert part in text
+    assert "Table of contents" not in text and "¶" not in text
+    assert max(map(len, text.splitlines())) <= 110
+    place = building.as_text(site.folder / "sample.html", "the-place")
+    assert "Careful" in place and "Flashcards" not in place
