@@ -224,6 +224,7 @@ def test_only_what_was_asked_for_is_decided_and_counted(nursery: Nursery) -> Non
     assert 3 == grade.score == grade.max_score
     assert grade.passed
     assert {"role-tight"} == {v.criterion.id for v in grade.verdicts if v.outcome != "skipped"}
+    assert all(v.finding is None for v in grade.verdicts if v.outcome == "skipped")
 
 
 def test_a_fault_of_the_grader_costs_no_points_and_is_no_pass(

@@ -40,7 +40,8 @@ def _item(id: str, **attributes: Any) -> Image:
 
 
 EXACT = "12345678901234567890123456789012345678"
-CENTS = "0.1"
+TENTH = "0.1"
+SHARE = f"0.{EXACT}"
 
 
 def changes() -> list[Change]:
@@ -62,18 +63,18 @@ def changes() -> list[Change]:
         ),
         Change("order#1 is deleted by a user", "plain", "deleted", placed, None),
         Change(
-            "order#2 with a number of 38 digits",
+            "order#2 with numbers of up to 38 digits",
             "exact",
             "created",
             None,
-            _item("order#2", amount={"N": EXACT}, rate={"N": CENTS}),
+            _item("order#2", amount={"N": EXACT}, rate={"N": TENTH}, share={"N": SHARE}),
         ),
         Change(
             "order#2: the last of 38 digits changes",
             "exact",
             "changed",
-            _item("order#2", amount={"N": EXACT}, rate={"N": CENTS}),
-            _item("order#2", amount={"N": EXACT[:-1] + "9"}, rate={"N": CENTS}),
+            _item("order#2", amount={"N": EXACT}, rate={"N": TENTH}),
+            _item("order#2", amount={"N": EXACT[:-1] + "9"}, rate={"N": TENTH}),
         ),
         Change(
             "order#3 with binary, sets, a map, a list, null and false",

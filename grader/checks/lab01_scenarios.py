@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader import permissions
 from grader.account import Account
-from grader.checks.lab01_changes import Image, changes
+from grader.checks.lab01_changes import Image, changes, in_words
 from grader.checks.traffic import listed
 from grader.clock import START_MS, Clock
 from grader.emulator import Stream
@@ -41,6 +41,9 @@ HOUR_MS = 60 * MINUTE_MS
 # call of `read` makes at most so many requests.
 EMPTY_PAGES = 5
 MOST_CALLS = 400
+# What Lambda itself writes into a function's log; the rest is the learner's.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+PLATFORM_LINE = re.compile(r"INIT_START |(START|END|REPORT) RequestId: ")
 # Longer than an iterator lives.
 NAP_S = 16 * 60
 TIME_LIMIT_MS = 12 * HOUR_MS
@@ -61,7 +64,8 @@ class Said:
     """What one call of the learner's code came to.
 
     ``handled`` are sequence numbers in the order in which the reader handed records over.
-    ``error`` is how the call failed, None when it returned.
+    ``printed`` are the lines that the learner's code wrote. ``error`` is how the call failed, None
+    when it returned.
     """
 
     story: str
@@ -69,6 +73,7 @@ class Said:
     handled: list[int]
     lost: list[str]
     described: list[dict[str, Any]]
+    printed: Sequence[str] = ()
     checkpoint: Any = None
     error: str | None = None
     line: int | None = None
@@ -278,6 +283,7 @@ class Library:
 
         result = invocation.result
         answer = result.payload if result is not None and result.kind == "returned" else None
+        printed = [line.text for line in invocation.logs if not PLATFORM_LINE.match(line.text)]
         if not isinstance(answer, dict) or "handled" not in answer:
             if invocation.killed is not None:
                 text = f"it had made {MOST_CALLS} requests and had not come to an end"
@@ -286,7 +292,7 @@ class Library:
             else:
                 # Lambda's messages begin with an id that says nothing to anybody.
                 text = re.sub(r"RequestId: \S+ Error: ", "", error_text(invocation))
-            said = Said(story, asked, [], [], [], error=text, endless=True)
+            said = Said(story, asked, [], [], [], printed, error=text, endless=True)
             self.stage.stop("endless", _endless(self.stage, said))
         failure, line = _error(answer.get("error"))
         said = Said(
@@ -295,6 +301,7 @@ class Library:
             [_number(one) for one in _list(answer, "handled")],
             sorted({str(one) for one in _list(answer, "lost")}),
             [one for one in _list(answer, "described") if isinstance(one, dict)],
+            printed,
             answer.get("checkpoint"),
             failure,
             line,
@@ -477,10 +484,13 @@ def read_on(stage: Stage) -> Play:
 def after_a_day(stage: Stage) -> Play:
     """The reader is away for more than a day, and some records are gone when it comes back."""
     library = Library(stage, "after a day")
-    library.open("AG")
+    library.open("AF")
     library.write("A", 2)
+    library.write("F", 1)
+    library.close("F")
+    library.open("G", parent="F")
     library.write("G", 2)
-    first = library.read("shards A and G; the first read")
+    first = library.read("shards A and G, and F, a closed parent of G; the first read")
     if first.error:
         return Play(library, [first])
     library.clock.run_for(HOUR_MS)
@@ -496,8 +506,9 @@ def after_a_day(stage: Stage) -> Play:
     library.write("K", 1)
     library.anew(60)
     second = library.read(
-        "30 hours later, from the checkpoint: records A3 to A5 have left the stream, and shard G "
-        "with its record G3; A6, A7, H1 and H2 of G's child and K1 of a new shard are there",
+        "30 hours later, from the checkpoint: records A3 to A5 have left the stream, shard F, "
+        "which was read to its end, and shard G with its record G3; A6, A7, H1 and H2 of G's child "
+        "and K1 of a new shard are there",
         first.checkpoint,
     )
     return Play(library, [first, second], {"before": before})
@@ -514,6 +525,9 @@ def described(stage: Stage) -> Play:
 
 
 # -- labs run --------------------------------------------------------------------------------------
+
+# What a reader prints is shown up to here: a line for each record of the longest scenario, twice.
+MOST_PRINTED = 40
 
 
 def _told(play: Play) -> Iterator[str]:
@@ -533,11 +547,39 @@ def _told(play: Play) -> Iterator[str]:
             when = f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds / 1000:06.3f}"
             again = f" ({times} times in a row)" if times > 1 else ""
             yield f"  {when}  {one.operation:16} {one.shard:2} {one.said}{again}"
+        yield from _printed(said)
         handled = f"handled: {library.names_of(said.handled, 40)}"
         yield from textwrap.wrap(handled, 79, initial_indent="  ", subsequent_indent="    ")
         if said.lost:
             yield f"  lost: {', '.join(library.letter(one) for one in said.lost)}"
         yield f"  {'it ended with ' + said.error if said.error else 'it returned a checkpoint'}"
+
+
+def _printed(said: Said) -> Iterator[str]:
+    """What the reader printed during one call."""
+    for line in said.printed[:MOST_PRINTED]:
+        yield f"  printed: {line.rstrip()}"
+    if len(said.printed) > MOST_PRINTED:
+        yield f"  and {len(said.printed) - MOST_PRINTED} lines more"
+
+
+def describe_told(stage: Stage) -> Iterator[str]:
+    """Each change, and what the learner's ``describe`` makes of its record."""
+    said = stage.play(described).said[0]
+    every = changes()
+    for at, change in enumerate(every):
+        yield change.name
+        answer = said.described[at] if len(said.described) == len(every) else {"error": None}
+        if "error" in answer:
+            failure, line = _error(answer["error"])
+            place = f" in line {line}" if line else ""
+            yield f"  it ended with {failure or said.error}{place}"
+            continue
+        for part, value in answer.items():
+            yield from textwrap.wrap(
+                f"{part}: {in_words(value)}", 79, initial_indent="  ", subsequent_indent="    "
+            )
+    yield from _printed(said)
 
 
 def _runs(asked: Sequence[Asked]) -> Iterator[tuple[Asked, int]]:
@@ -564,4 +606,5 @@ TIMELINES = {
     "slow-handling": _tell(slow_handling),
     "read-on": _tell(read_on),
     "after-a-day": _tell(after_a_day),
+    "describe": describe_told,
 }

@@ -116,8 +116,7 @@ def test_key_unique(stage: Stage, expect: Expect) -> None:
                 input=f"the key {' + '.join(names)}; then: {wrong.write}",
                 expected=wrong.expected,
                 observed=wrong.observed,
-                why="DynamoDB replaces an item with the same key without a word, and the stream "
-                "shows a change where there were two orders.",
+                why=wrong.why,
                 where=stage.property_line(ORDERS, "KeySchema"),
                 page=f"{PAGE}#partition-key",
             ),
@@ -561,8 +560,8 @@ def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
                 input=one.story,
                 expected=f"lost: {', '.join(wanted) or 'none'}",
                 observed=f"lost: {names(one.lost)}",
-                why="Nobody else will say it: the stream forgets in silence, and totals that lack "
-                "an hour of orders look like any others.",
+                why="Nobody else will say it: the stream forgets in silence. And a shard that was "
+                "read to its end is no loss when it goes; a false alarm hides the true one.",
                 where=_where(stage, one, "trimmed"),
                 page=f"{PAGE}#trimmed",
             ),
@@ -676,8 +675,8 @@ def test_describes_changes(stage: Stage, expect: Expect) -> None:
         ("what", "key", "before", "after", "changed"),
         rule="describe says what happened to an item, its key, its attributes before and after, "
         "and the names of those that differ.",
-        why="A new item has no image before, a deleted one none after. Who reads a missing image "
-        "as an empty one cannot tell them apart.",
+        why="A new item has no image before, a deleted one none after; an attribute that was taken "
+        "away is only in the image before. What is absent is an answer, too.",
         anchor="records",
     )
 
@@ -697,8 +696,8 @@ def test_exact_values(stage: Stage, expect: Expect) -> None:
         ("before", "after", "changed"),
         rule="describe keeps every value as DynamoDB has it, in the Python type that holds it "
         "exactly.",
-        why="A float keeps 15 to 17 digits: two different numbers become one, and a tenth becomes "
-        "a little more.",
+        why="A float keeps 15 to 17 digits, and rounding fewer: two different numbers become one, "
+        "and a tenth becomes a little more.",
         anchor="attribute-values",
     )
 
@@ -717,7 +716,8 @@ def test_tells_expiry(stage: Stage, expect: Expect) -> None:
         "expiry",
         ("what",),
         rule="describe calls a deletion by DynamoDB's Time to Live an expiry, and no other.",
-        why="Both are REMOVE. Only userIdentity says that the service did it; an item past its "
-        "time may still be deleted by a user, for it stays for up to days.",
+        why="Both are REMOVE, and an item past its time may still be deleted by a user. Only "
+        "userIdentity says that the service did it: with Type and PrincipalId when GetRecords "
+        "returned it, with type and principalId in an event of Lambda.",
         anchor="time-to-live",
     )

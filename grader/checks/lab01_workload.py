@@ -246,6 +246,9 @@ def some_writes() -> Sequence[Write]:
     )
 
 
+_INCOMPLETE = "An item without a key attribute, or with another type in it, is not stored at all."
+
+
 @dataclass(frozen=True)
 class Mixup:
     """What goes wrong with a key, told with the write that shows it."""
@@ -253,6 +256,7 @@ class Mixup:
     write: str
     expected: str
     observed: str
+    why: str
 
 
 def mixup(schema: Sequence[str], types: Mapping[str, str]) -> Mixup | None:
@@ -269,6 +273,7 @@ def mixup(schema: Sequence[str], types: Mapping[str, str]) -> Mixup | None:
                     write.name,
                     "the item is stored",
                     f"refused: the item has no attribute {name}, which is part of the key",
+                    _INCOMPLETE,
                 )
             if types.get(name) != TYPES.get(name, "S"):
                 return Mixup(
@@ -276,6 +281,7 @@ def mixup(schema: Sequence[str], types: Mapping[str, str]) -> Mixup | None:
                     "the item is stored",
                     f"refused: {name} is declared as {types.get(name)} and comes as "
                     f"{TYPES.get(name, 'S')}",
+                    _INCOMPLETE,
                 )
         key = tuple(write.item[name] for name in schema)
         said = ", ".join(f"{name} = {write.item[name]}" for name in schema)
@@ -285,6 +291,8 @@ def mixup(schema: Sequence[str], types: Mapping[str, str]) -> Mixup | None:
                 write.name,
                 "an item of its own",
                 f"it overwrites {known.name.partition(',')[0]}: both have the key {said}",
+                "DynamoDB replaces an item with the same key without a word, and the stream shows "
+                "a change where there were two orders.",
             )
         before = place.setdefault(write.true_item, key)
         if before != key:
@@ -292,5 +300,7 @@ def mixup(schema: Sequence[str], types: Mapping[str, str]) -> Mixup | None:
                 write.name,
                 "the item that was there is changed",
                 f"a second item beside it, with the key {said}",
+                "An item is its key. With another value in the key the order is written a second "
+                "time, and what it was before stays in the table and in every total.",
             )
     return None
