@@ -72,6 +72,8 @@
   if (article) new MutationObserver(nameCode).observe(article, { childList: true, subtree: true });
   const results = document.querySelector(".md-search-result__list");
   if (results) new MutationObserver(nameTags).observe(results, { childList: true });
-  window.addEventListener("load", focusable);
+  // Measuring lays the whole page out: it can wait until a reader could have used it.
+  const idle = window.requestIdleCallback || setTimeout;
+  window.addEventListener("load", () => idle(focusable));
   window.addEventListener("resize", focusable);
 })();
