@@ -18,7 +18,7 @@ from grader.checks import lab05_spend as spend
 from grader.checks import lab05_tuning_file as tuning_file
 from grader.checks.lab02_scenarios import WHEN, Book, settle
 from grader.checks.lab05_workloads import WORKLOADS, Judged, judged
-from grader.checks.paging import FUNCTION, open_shop
+from grader.checks.paging import FUNCTION, MAPPING, open_shop
 from grader.checks.traffic import ORDERS, TOTALS, Shop
 from grader.estimate import amount_text
 from grader.grade import Unmet, Unreached
@@ -145,6 +145,21 @@ def folded_changes(stage: Stage) -> Book:
     told += "placed and deleted, o-2 placed; o-1 of globex changed"
     for name in ("acme", "globex", "initech", "gratis"):
         book.truth(told, name, last)
+    return book
+
+
+def best_day(stage: Stage) -> Book:
+    """A full batch of one merchant: with its markers, 100 orders are one write too many for one
+    transaction. A mapping with smaller batches never brings so many, so its size is asked for.
+    """
+    shop = open_shop(stage, "best day", mappings=False)
+    mapping = stage.stack.resources.get(MAPPING)
+    # 100 is the default: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+    size = mapping.properties.get("BatchSize", BATCH) if mapping else BATCH
+    number = min(int(size), BATCH)
+    last = settle(stage, shop, [shop.put("acme", f"o-{n + 1}") for n in range(number)])[-1]
+    book = Book(shop)
+    book.truth(f"{number} new orders of one merchant in one batch", "acme", last)
     return book
 
 
