@@ -39,11 +39,24 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True)
 class Minutes:
-    """What the function did in the measured time, which began at ``from_ms``."""
+    """What the function did in the measured time, which began at ``from_ms``.
+
+    ``orders`` are the sequence numbers of all orders that were played.
+    """
 
     shop: Shop
+    orders: set[int]
     from_ms: int
     invocations: list[Invocation]
+
+    @property
+    def times(self) -> Decimal:
+        """How often a month holds what was measured, by the orders that the function was handed.
+
+        Not by the seconds: a batching window carries orders over both ends of the measured time.
+        """
+        handed = self.orders & {number for one in self.invocations for number in one.sequences}
+        return Decimal(MONTH_S * ORDERS_A_SECOND) / (len(handed) or MEASURED_S * ORDERS_A_SECOND)
 
 
 def ordinary_minutes(stage: Stage) -> Minutes:
@@ -51,12 +64,13 @@ def ordinary_minutes(stage: Stage) -> Minutes:
     shop = open_shop(stage, "ordinary minutes")
     pipeline = shop.pipeline
     pipeline.run_for(minutes=3)
+    orders: set[int] = set()
     merchants = random.Random(f"{stage.seed}/merchants")
 
     def play(seconds: int) -> None:
         for _ in range(seconds):
             merchant = f"merchant-{merchants.randrange(12)}"
-            shop.put(merchant, f"o-{pipeline.clock.now}")
+            orders.add(shop.put(merchant, f"o-{pipeline.clock.now}").sequence)
             for cart in range(CARTS_A_SECOND):
                 shop.put_cart(merchant, f"c-{cart}", items=pipeline.clock.now // 100)
             pipeline.run_for(seconds=1 / ORDERS_A_SECOND)
@@ -66,7 +80,7 @@ def ordinary_minutes(stage: Stage) -> Minutes:
     play(MEASURED_S)
     invocations = pipeline.invocations(FUNCTION)[first:]
     stage.require_start(pipeline.invocations(FUNCTION))
-    return Minutes(shop, from_ms, invocations)
+    return Minutes(shop, orders, from_ms, invocations)
 
 
 def monthly_bill(stage: Stage) -> Bill:
@@ -78,7 +92,7 @@ def monthly_bill(stage: Stage) -> Bill:
 def _usage(stage: Stage) -> dict[str, Decimal]:
     """A month's amounts by item of the price list."""
     minutes = stage.play(ordinary_minutes)
-    times = Decimal(MONTH_S) / MEASURED_S
+    times = minutes.times
     function = stage.stack.resources[FUNCTION].properties
     memory = int(function.get("MemorySize", 128))
     architecture = next(iter(function.get("Architectures", [])), "x86_64")
@@ -152,22 +166,24 @@ def _of_tables(stage: Stage, minutes: Minutes, times: Decimal) -> dict[str, Deci
     for call in (call for one in minutes.invocations for call in one.calls):
         if call.operation in _READS:
             transactional = call.operation.startswith("Transact")
-            units = pricing.read_units(4096, transactional=transactional) * _items_read(call)
-            usage["dynamodb_read_requests"] += units * times
+            for consistent in _items_read(call):
+                units = pricing.read_units(4096, consistent=consistent, transactional=transactional)
+                usage["dynamodb_read_requests"] += units * times
     return usage
 
 
-def _items_read(call: Call) -> int:
-    """How many items a reading call asks for; a query or a scan counts as one."""
+def _items_read(call: Call) -> list[bool]:
+    """Whether consistently, for each item that a reading call asks for; a query is one item."""
     try:
         body: dict[str, Any] = json.loads(call.body)
     except ValueError:
-        return 0
+        return []
     if "TransactItems" in body:
-        return len(body["TransactItems"])
+        return [True] * len(body["TransactItems"])
     if "RequestItems" in body:
-        return sum(len(asked["Keys"]) for asked in body["RequestItems"].values())
-    return 1
+        asked = body["RequestItems"].values()
+        return [bool(one.get("ConsistentRead")) for one in asked for _ in one["Keys"]]
+    return [bool(body.get("ConsistentRead"))]
 
 
 def _standing(stage: Stage, minutes: Minutes) -> dict[str, Decimal]:

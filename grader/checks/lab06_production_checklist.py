@@ -167,8 +167,7 @@ def test_given_up_in_time(stage: Stage, expect: Expect) -> None:
                 stage.finding,
                 rule="A record that the function never gets leaves a note, at least "
                 f"{LEFT_HOURS} hours before the stream forgets it.",
-                input=f"the account's concurrency is used up for 25 hours; {seen.shop.name(record)}"
-                " waits",
+                input=f"{seen.title}; {seen.shop.name(record)} waits",
                 expected=f"a note at least {LEFT_HOURS} hours before the record is trimmed",
                 observed=observed,
                 why="A throttled attempt uses no retry, so that no number of attempts ends it. "
@@ -243,6 +242,12 @@ def _unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Fi
         if watching.deaf:
             observed += f": {watching.deaf[0]}"
         where = stage.property_line(watching.label(rung.alarm), "AlarmActions")
+    elif (wolf := seen.cried(trouble)) is not None:
+        observed = (
+            f"{watching.label(wolf.alarm)} rings {_at(day, wolf.time_ms)} and does not count: "
+            f"it also rings {_at(day, seen.groundless(wolf.alarm)[0].time_ms)}, for nothing"
+        )
+        where = stage.property_line(watching.label(wolf.alarm), "Threshold")
     elif (late := seen.late(trouble)) is not None:
         observed = f"{watching.label(late.alarm)} rings {_at(day, late.time_ms)}, too late"
     else:

@@ -347,23 +347,34 @@ def all_at_once(stage: Stage) -> Day:
 
 @dataclass
 class LockedOut:
-    """A day without concurrency for the function, unless it has reserved some.
+    """A day on which the function may not run, and why (``title``).
 
     ``left_ms`` says for each record how long it could still be fetched from the stream when its
     note was read or the function got it; None when neither happened.
     """
 
     shop: Shop
+    title: str
     records: list[Record]
     left_ms: dict[int, int | None]
 
 
 def locked_out(stage: Stage) -> LockedOut:
-    """Other functions use up the account's concurrency for 25 hours."""
+    """Other functions use up the account's concurrency for 25 hours.
+
+    A reservation keeps that away, but not every lack of concurrency: it is set to 0 then, as last
+    year's runbook does for a pause.
+    """
     shop = open_shop(stage, "locked out")
     pipeline = shop.pipeline
     pipeline.run_for(minutes=5)
-    pipeline.crowd(minutes=25 * 60)
+    function = pipeline.functions[FUNCTION].name
+    if pipeline.concurrency.reserved(function):
+        title = "somebody sets the function's reserved concurrency to 0 for 25 hours"
+        pipeline.concurrency.reserve(function, 0)
+    else:
+        title = "the account's concurrency is used up for 25 hours"
+        pipeline.crowd(minutes=25 * 60)
     records = []
     for number in range(3):
         records.append(shop.put("acme", f"o-{number}"))
@@ -380,7 +391,7 @@ def locked_out(stage: Stage) -> LockedOut:
             known = record.sequence in got or any(note.covers(record.sequence) for note in notes)
             if left[record.sequence] is None and known:
                 left[record.sequence] = record.time_ms + DAY_MS - pipeline.clock.now
-    return LockedOut(shop, records, left)
+    return LockedOut(shop, title, records, left)
 
 
 # -- who was told --------------------------------------------------------------------------------
@@ -412,6 +423,11 @@ class Paged:
         """The first alert in time that reached a person."""
         return self._first(trouble, self.heard)
 
+    def cried(self, trouble: Trouble) -> Alert | None:
+        """The first alert in time, of an alarm that also rings while nothing is wrong."""
+        wolves = {alert.alarm for alert in self.groundless()}
+        return next((a for a in self.all_rung(trouble) if a.alarm in wolves), None)
+
     def all_rung(self, trouble: Trouble) -> list[Alert]:
         """Every alert in time."""
         return [one for one in self.alerts if self._within(trouble, one)]
@@ -421,8 +437,8 @@ class Paged:
         end = trouble.over_ms + QUIET_AFTER_MIN * MINUTE_MS
         return next((a for a in self.alerts if trouble.page_by_ms < a.time_ms <= end), None)
 
-    def groundless(self) -> list[Alert]:
-        """Alerts while nothing that needs a person was going on, or had just ended."""
+    def groundless(self, alarm: str | None = None) -> list[Alert]:
+        """Alerts, of one alarm or all, while nothing that needs a person was on or just over."""
         spans = [
             (one.began_ms, max(one.over_ms, one.began_ms) + QUIET_AFTER_MIN * MINUTE_MS)
             for one in self.day.troubles
@@ -431,7 +447,8 @@ class Paged:
         return [
             alert
             for alert in self.alerts
-            if not any(began <= alert.time_ms <= end for began, end in spans)
+            if alarm in (None, alert.alarm)
+            and not any(began <= alert.time_ms <= end for began, end in spans)
         ]
 
     def _first(self, trouble: Trouble, alerts: Sequence[Alert]) -> Alert | None:
@@ -477,7 +494,9 @@ def _told(stage: Stage, scenario: Callable[[Stage], Day], story: str) -> Iterato
         if trouble.over_ms > trouble.began_ms:
             lines.append((trouble.over_ms, f"over     {trouble.kind}"))
         if trouble.pages and seen.told(trouble) is None:
-            lines.append((trouble.page_by_ms, f"MISSED   nobody was told of: {trouble.kind}"))
+            wolf = seen.cried(trouble)
+            why = "" if wolf is None else f" ({watching.label(wolf.alarm)} rings for nothing, too)"
+            lines.append((trouble.page_by_ms, f"MISSED   nobody was told of: {trouble.kind}{why}"))
     heard = set(seen.heard)
     for alert in seen.alerts:
         whom = "a person is told" if alert in heard else "it reaches nobody"
