@@ -30,3 +30,11 @@ def _nursery() -> Iterator[object]:
     nursery = Nursery.start()
     yield nursery
     nursery.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A worker that has nothing left takes over tests of another: grades take seconds each."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
