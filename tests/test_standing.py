@@ -52,7 +52,10 @@ def test_after_the_last_lab_one_screen_says_what_was_proved() -> None:
     screen = "\n".join(lines)
     assert f"{100 * len(course)} of {100 * len(course)} points" in lines[0]
     assert screen.count("solution opened before") == 1
-    assert f"{len(course) - 1} of {len(course)} were passed without opening the solution first." in screen
+    assert (
+        f"{len(course) - 1} of {len(course)} were passed without opening the solution first."
+        in screen
+    )
     for lab in course:
         for task in lab.tasks:
             assert task.title in " ".join(screen.split())

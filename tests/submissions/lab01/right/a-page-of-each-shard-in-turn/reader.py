@@ -101,7 +101,9 @@ def what_happened(record):
     """One of the four words."""
     if record["eventName"] == "REMOVE":
         who = record.get("userIdentity") or {}
-        by_itself = who.get("Type") == "Service" and who.get("PrincipalId") == "dynamodb.amazonaws.com"
+        by_itself = (
+            who.get("Type") == "Service" and who.get("PrincipalId") == "dynamodb.amazonaws.com"
+        )
         return "expired" if by_itself else "deleted"
     return {"INSERT": "created", "MODIFY": "changed"}[record["eventName"]]
 

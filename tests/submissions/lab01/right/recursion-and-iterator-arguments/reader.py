@@ -78,7 +78,9 @@ def read(stream_arn, handle, checkpoint=None):
     run = Reader(stream_arn, handle, json.loads(checkpoint or "{}"))
     for shard_id in run.shards:
         run.visit(shard_id)
-    return json.dumps({s: place for s, place in run.places.items() if s in run.shards}), list(run.lost)
+    return json.dumps({s: place for s, place in run.places.items() if s in run.shards}), list(
+        run.lost
+    )
 
 
 def describe(record):
