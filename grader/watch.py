@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from grader.function import Nursery
     from grader.report import Paint
 
-# Real seconds. Four readings of a few small files a second cost nothing, also over a network.
-POLL_S = 0.15
+# Real seconds. Ten readings of small files a second cost next to nothing, also over a network.
+POLL_S = 0.1
 # So long a problem with the files has to last until it is told.
 PATIENCE_S = 2.0
 
