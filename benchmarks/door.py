@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from grader.function import Nursery  # noqa: E402
-from grader.pipeline import Pipeline  # noqa: E402
+from grader.cloud.function import Nursery  # noqa: E402
+from grader.cloud.pipeline import Pipeline  # noqa: E402
 
 ORDERS = 100
 PAIRS = 5

@@ -19,9 +19,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from grader.clock import Clock
-from grader.emulator import EventSourceMapping, InProcess, NoDestinations, Settings, Stream
-from grader.metrics import Metrics
+from grader.cloud.clock import Clock
+from grader.cloud.mapping import (
+    EventSourceMapping,
+    InProcess,
+    NoDestinations,
+    Settings,
+    Stream,
+)
+from grader.cloud.metrics import Metrics
 
 RECORDS = 100_000
 MANY = 1_000_000

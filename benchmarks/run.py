@@ -53,7 +53,7 @@ def show(name: str, thing: float, baseline: float, ratio: float, aim: str) -> No
 def cold() -> None:
     """A cold grade of every lab's solution and starter against the floor."""
     sys.path.insert(0, str(ROOT))
-    from grader import lab
+    from grader.course import lab
 
     for chosen in lab.labs():
         aim = "at most 3 F" if chosen.number <= 3 else "at most 4 F"
@@ -72,7 +72,7 @@ def cold() -> None:
 def watch() -> None:
     """A save under `labs watch`, from the save to the report, against a cold grade less 0.6 F."""
     sys.path.insert(0, str(ROOT))
-    from grader import lab
+    from grader.course import lab
 
     for chosen in lab.labs():
         files = chosen.read(chosen.solution)

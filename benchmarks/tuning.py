@@ -1,4 +1,4 @@
-"""A day of 1,000 writes a second through ``grader.tuning``, against the floor and two plain ways.
+"""A day of 1,000 writes a second through ``grader.review.tuning``, against two plain ways.
 
 The aim is at most 2 F for the day, F being ``benchmarks/floor.py`` in the same run. Beside it two
 straightforward simulations of the same mapping stand: one that moves every record, one that moves
@@ -25,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from grader.tuning import Choice, Handler, Load, Outcome, Stretch, simulate  # noqa: E402
+from grader.review.tuning import Choice, Handler, Load, Outcome, Stretch, simulate  # noqa: E402
 
 RATE = 1_000
 DAY_S = 86_400

@@ -25,7 +25,7 @@ os.environ.update(
 @pytest.fixture(scope="session", name="nursery")
 def _nursery() -> Iterator[object]:
     """One running function nursery for all tests of a session."""
-    from grader.function import Nursery
+    from grader.cloud.function import Nursery
 
     nursery = Nursery.start()
     yield nursery

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-import grader
-from grader import cli, lab
-from grader.grade import Criterion, Finding, Grade, Outcome, Verdict
-from grader.lab import Lab
+from grader import course
+from grader.course import lab
+from grader.course.grade import Criterion, Finding, Grade, Outcome, Verdict
+from grader.course.lab import Lab
+from grader.desk import cli
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -33,10 +34,10 @@ STARTER, BETTER, RIGHT = "answer = 0\n", "answer = 1\n", "answer = 2\n"
 
 
 class Judge(types.ModuleType):
-    """Stands in for grader.judge: ``answer = 1`` wins task 1, ``answer = 2`` wins both."""
+    """Stands in for grader.course.judge: ``answer = 1`` wins task 1, ``answer = 2`` wins both."""
 
     def __init__(self) -> None:
-        super().__init__("grader.judge")
+        super().__init__("grader.course.judge")
         self.calls: list[dict[str, object]] = []
         self.instead: Callable[[], None] = lambda: None
 
@@ -81,8 +82,8 @@ class Judge(types.ModuleType):
 @pytest.fixture
 def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     stand_in = Judge()
-    monkeypatch.setitem(sys.modules, "grader.judge", stand_in)
-    monkeypatch.setattr(grader, "judge", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "grader.course.judge", stand_in)
+    monkeypatch.setattr(course, "judge", stand_in, raising=False)
     return stand_in
 
 
@@ -90,20 +91,20 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
 def space(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace with lab 7, made by `labs init`; the current folder is its root."""
     package = tmp_path / "package" / "grader"
-    pristine = package / "starters" / "07-fan-out"
+    pristine = package / "course" / "starters" / "07-fan-out"
     pristine.mkdir(parents=True)
     (pristine / "README.md").write_text(README)
     (pristine / "hints.md").write_text(HINTS)
     (pristine / "handler.py").write_text(STARTER)
-    solved = package / "_solutions" / "07-fan-out"
+    solved = package / "course" / "_solutions" / "07-fan-out"
     solved.mkdir(parents=True)
     (solved / "handler.py").write_text(RIGHT)
     (solved / "NOTES.md").write_text("Why this is right.\n")
-    (package / "_docs" / "modules").mkdir(parents=True)
-    (package / "_docs" / "index.md").write_text("# Start\n")
-    (package / "_docs" / "modules" / "07-fan-out.md").write_text("# Fan out\n")
+    (package / "desk" / "_docs" / "modules").mkdir(parents=True)
+    (package / "desk" / "_docs" / "index.md").write_text("# Start\n")
+    (package / "desk" / "_docs" / "modules" / "07-fan-out.md").write_text("# Fan out\n")
     monkeypatch.setattr(lab, "PACKAGE", package)
-    monkeypatch.setattr(lab, "STARTERS", package / "starters")
+    monkeypatch.setattr(lab, "STARTERS", package / "course" / "starters")
     monkeypatch.delenv("NO_COLOR", raising=False)
     root = tmp_path / "mine"
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class SiteHook(BuildHookInterface[Any]):
-    """Builds the site into a temporary folder and adds it as ``grader/_site``."""
+    """Builds the site into a temporary folder and adds it as ``grader/desk/_site``."""
 
     PLUGIN_NAME = "custom"
     _folder: tempfile.TemporaryDirectory[str] | None = None
@@ -28,7 +28,7 @@ class SiteHook(BuildHookInterface[Any]):
         root = Path(self.root)
         sys.path.insert(0, str(root))
         try:
-            from grader import site
+            from grader.desk import site
 
             if not site.can_build():
                 self.app.display_warning("MkDocs is not installed: the wheel gets no built site.")
@@ -41,7 +41,7 @@ class SiteHook(BuildHookInterface[Any]):
         for path in sorted(target.rglob("*")):
             if path.is_file():
                 inside = path.relative_to(target).as_posix()
-                build_data["force_include"][str(path)] = f"grader/_site/{inside}"
+                build_data["force_include"][str(path)] = f"grader/desk/_site/{inside}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Called when the wheel is written."""

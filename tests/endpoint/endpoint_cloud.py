@@ -1,9 +1,9 @@
 """The account behind the mock endpoint: stacks that come, change and go on one virtual clock.
 
-A `grader.pipeline.Pipeline` is one stack for the length of one scenario. The pages about deploying
+A `grader.cloud.pipeline.Pipeline` is one stack for the length of one scenario. The pages about deploying
 need more: a bucket before there is a stack, a stack that is updated from lab to lab, and a stack
-that is deleted. The parts are the same: `grader.template` resolves, `grader.account` holds the
-data, `grader.function` runs the code, `grader.emulator` polls.
+that is deleted. The parts are the same: `grader.cloud.template` resolves, `grader.cloud.account` holds the
+data, `grader.cloud.function` runs the code, `grader.cloud.mapping` polls.
 
 What an update of a stack cannot do here is refused by name, never left out.
 """
@@ -18,16 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grader import emf, permissions, template
-from grader.account import Account, ServiceError
-from grader.clock import START_MS, Clock
-from grader.emulator import Concurrency, EventSourceMappings
-from grader.emulator.ports import Delivery, Function, Refused
-from grader.emulator.stream import Stream
-from grader.function import Call, FunctionHost, LogLine, Nursery, Reply
-from grader.metrics import Metrics
-from grader.pipeline import function_spec
-from grader.template import Resource, Stack
+from grader.cloud import template
+from grader.cloud.account import Account, ServiceError
+from grader.cloud.clock import START_MS, Clock
+from grader.cloud.cloudwatch import emf
+from grader.cloud.dynamodb.stream import Stream
+from grader.cloud.function import Call, FunctionHost, LogLine, Nursery, Reply
+from grader.cloud.iam import policies as permissions
+from grader.cloud.mapping import Concurrency, EventSourceMappings
+from grader.cloud.mapping.ports import Delivery, Function, Refused
+from grader.cloud.metrics import Metrics
+from grader.cloud.pipeline import function_spec
+from grader.cloud.template import Resource, Stack
 
 MINUTE_MS = 60_000
 # How long a stack's creation, update or deletion takes here; afterwards its mappings are Enabled.

@@ -25,13 +25,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import yaml
 from endpoint_cloud import Cloud, Deployed, StackFailed
 
-from grader.account import ServiceError
-from grader.account.door import Entries, Request, answered, failed, read
-from grader.alarms import CompositeAlarm, MetricAlarm, evaluate, parse_statistic
-from grader.clock import START_MS
-from grader.emulator.ports import Refused, Result
-from grader.function import Call, Reply
-from grader.metrics import dimensions
+from grader.cloud.account import ServiceError
+from grader.cloud.account.door import Entries, Request, answered, failed, read
+from grader.cloud.clock import START_MS
+from grader.cloud.cloudwatch import CompositeAlarm, MetricAlarm, evaluate, parse_statistic
+from grader.cloud.function import Call, Reply
+from grader.cloud.mapping.ports import Refused, Result
+from grader.cloud.metrics import dimensions
 
 TYPING_MS = 2_000
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -19,7 +19,7 @@ from endpoint_cli import Commands
 from endpoint_cloud import Cloud
 from endpoint_http import Endpoint
 
-from grader.function import Nursery
+from grader.cloud.function import Nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from endpoint_pages import DOCS, ROOT, Block, blocks
 
-from grader import lab as labs
-from grader.cli import cli
+from grader.course import lab as labs
+from grader.desk.cli import cli
 
 # Pages that `test_deploy_pages` runs from top to bottom.
 PLAYED = {

@@ -18,8 +18,9 @@ if sys.platform == "win32":
 from endpoint_cli import Commands
 from endpoint_pages import DOCS, ROOT, World, blocks
 
-from grader import pricing, template
-from grader.function import Nursery
+from grader.cloud import template
+from grader.cloud.function import Nursery
+from grader.review import pricing
 
 STACK = "shop"
 Effect = Callable[[World], None]

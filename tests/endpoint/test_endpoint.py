@@ -10,7 +10,7 @@ import pytest
 from endpoint_cloud import Cloud, StackFailed
 from endpoint_http import Endpoint
 
-from grader.function import Nursery
+from grader.cloud.function import Nursery
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=testing/20261102/us-east-1/{}/aws4_request, Signature=0"
 

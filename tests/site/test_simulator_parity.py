@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from grader import pricing
-from grader.tuning import Choice, Handler, Load, Outcome, simulate
+from grader.review import pricing
+from grader.review.tuning import Choice, Handler, Load, Outcome, simulate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

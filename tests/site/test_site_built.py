@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from grader import course
-from grader import site as building
+from grader.desk import site as building
+from grader.maintain import contract as course
 
 ROOT = Path(__file__).resolve().parents[2]
 # Elements without an end tag.

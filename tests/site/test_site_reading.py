@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import site as building
-from grader.lab import UsageError
+from grader.course.lab import UsageError
+from grader.desk import site as building
 
 
 def test_the_server_listens_on_loopback_and_serves_its_folder_only(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from textwrap import wrap
 
 from picture_draw import Picture
 
-from grader import lab
-from grader.checks import lab03_scenarios as scenarios
-from grader.checks import paging
-from grader.checks.stage import Stage
-from grader.function import Nursery
-from grader.incidents import MINUTE_MS, Incident, Replay
-from grader.metrics import dimensions
+from grader.cloud.function import Nursery
+from grader.cloud.metrics import dimensions
+from grader.course import lab
+from grader.course.labs.lab03 import scenarios
+from grader.course.play import paging
+from grader.course.play.stage import Stage
+from grader.replay.incidents import MINUTE_MS, Incident, Replay
 
 ROOT = Path(__file__).resolve().parents[2]
 

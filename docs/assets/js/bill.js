@@ -1,4 +1,4 @@
-// A month's bill from amounts by item: the arithmetic of grader/pricing.py, with the prices of
+// A month's bill from amounts by item: the arithmetic of grader/review/pricing.py, with the prices of
 // prices.js, in floating point. tests/site/test_simulator_parity.py compares both.
 "use strict";
 

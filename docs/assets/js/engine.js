@@ -1,4 +1,4 @@
-// The simulation of grader/tuning, in the browser: the same figures from the same settings.
+// The simulation of grader/review/tuning, in the browser: the same figures from the same settings.
 //
 // One pure function, `streamlabs.simulate(load, handler, choice)`. It follows engine.py, cycles.py,
 // load.py, parts.py and outcome.py method by method; the rules and their sources stand there. Left

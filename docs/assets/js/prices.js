@@ -1,4 +1,4 @@
-// Written by `labs dev sync` from grader/pricing.toml. Do not edit.
+// Written by `labs dev sync` from grader/review/pricing.toml. Do not edit.
 "use strict";
 
 globalThis.streamlabs = globalThis.streamlabs || {};

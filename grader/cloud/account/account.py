@@ -1,0 +1,634 @@
+"""The emulated account: everything a stack's functions and mappings can touch.
+
+One `Account` is one deployed stack's data, on virtual time. Accounts are independent of each other
+and cheap, one for each scenario. All ways in lead through the same place: function code through
+`answer` (an HTTP request, with the function's permissions), the judge through `call` or a boto3
+`client`, the emulator through `send`.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar
+
+from grader.cloud.account.contention import Contention
+from grader.cloud.account.deploy import deploy
+from grader.cloud.account.door import (
+    REFUSAL_LATENCY_MS,
+    NotAnAwsCall,
+    Request,
+    ServiceError,
+    answered,
+    failed,
+    read,
+)
+from grader.cloud.account.faults import Fault, Faults
+from grader.cloud.account.observability import Logs, MetricDoor
+from grader.cloud.clock import Clock
+from grader.cloud.dynamodb.stream import Stream
+from grader.cloud.dynamodb.streams_api import Streams
+from grader.cloud.dynamodb.tables import Tables
+from grader.cloud.dynamodb.values import plain, wire
+from grader.cloud.function.spec import Call, Reply
+from grader.cloud.iam import policies as permissions
+from grader.cloud.iam.policies import PolicyDocument
+from grader.cloud.mapping.ports import Delivery
+from grader.cloud.messaging.buckets import Buckets
+from grader.cloud.messaging.queues import Message, Queues
+from grader.cloud.messaging.topics import Published, Topics
+from grader.cloud.metrics import Metrics, dimensions
+from grader.cloud.moto_world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Something that was refused for want of permission, or that has no place in the account.
+
+    ``who`` is the caller: a function's role or the mapping that wanted to deliver.
+    """
+
+    time_ms: int
+    action: str
+    resource: str
+    who: str
+    reason: str
+
+
+@dataclass(slots=True)
+class _Caller:
+    """Who calls: ``documents`` is None for the judge, who may do everything."""
+
+    documents: Sequence[PolicyDocument] | None
+    role_arn: str
+    session: str
+
+    @property
+    def user_arn(self) -> str:
+        """The caller as AWS names it in denials and in GetCallerIdentity."""
+        account, name = self.role_arn.split(":")[4], self.role_arn.rpartition("/")[2]
+        if self.documents is None:
+            return self.role_arn
+        return f"arn:aws:sts::{account}:assumed-role/{name}/{self.session}"
+
+
+# What each service calls a denial, and with which status.
+_DENIALS: Mapping[str, tuple[str, int]] = {
+    "sqs": ("AccessDenied", 403),
+    "sns": ("AuthorizationError", 403),
+    "s3": ("AccessDenied", 403),
+    "cloudwatch": ("AccessDenied", 403),
+    "sts": ("AccessDenied", 403),
+}
+
+
+class Account:
+    """One emulated account in one Region, on ``clock``; metric data goes to ``metrics``.
+
+    ``seed`` decides every generated id; ``first_sequence`` where the streams' numbers start.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        account_id: str = permissions.ACCOUNT_ID,
+        region: str = permissions.REGION,
+        seed: int = 0,
+        first_sequence: int | None = None,
+    ) -> None:
+        self.clock = clock
+        self.metrics = metrics
+        self.account_id = account_id
+        self.region = region
+        self.seed = seed
+        self.denied: list[Denied] = []
+        self.resource_policies: dict[str, list[PolicyDocument]] = {}
+        self._first_sequence = first_sequence
+        self._world = World(clock, account_id, region, seed)
+        # Requests on which moto broke down, as sentences: this package's fault, not the learner's.
+        self.breakdowns: list[str] = []
+        self.tables = Tables(clock, account_id, region, self.breakdowns)
+        self.contention = Contention(clock, self.tables.keys_of)
+        self._streams = Streams(clock)
+        self.queues = Queues(self._world)
+        self.topics = Topics(clock, self._deliver, self._world.uuid)
+        self.buckets = Buckets(self._world)
+        self.logs = Logs(self._world)
+        self._metric_door = MetricDoor(clock, metrics)
+        self.faults = Faults(clock, metrics, account_id, region)
+        self._clients: dict[str, Any] = {}
+        self._requests = 0
+
+    def __enter__(self) -> Account:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything. The account cannot be used afterwards."""
+        self._clients.clear()
+        self._world.close()
+
+    # -- the stack ---------------------------------------------------------------------------
+
+    def deploy(self, stack: Any) -> None:
+        """Create everything of a resolved stack that has data.
+
+        Raises `grader.cloud.mapping.ports.Refused` for what AWS would not create, or
+        what would behave differently here.
+        """
+        deploy(self, stack, first_sequence=self._first_sequence)
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        """Every stream by its ARN, disabled ones included."""
+        return self._streams.by_arn
+
+    def stream_of(self, table: str) -> Stream:
+        """The newest stream of a table (by name or ARN). KeyError when it has none."""
+        return self.tables.streams[self.tables.name_of(table)]
+
+    def add_stream(self, stream: Stream) -> None:
+        """Let a table's changes go to this stream from now on."""
+        self.tables.streams[stream.table] = stream
+        self._streams.add(stream)
+
+    def disable_stream(self, table: str) -> None:
+        """Turn a table's stream off; it stays readable for 24 hours."""
+        self.stream_of(table).disable(self.clock.now)
+
+    def enable_stream(self, table: str, view: str) -> Stream:
+        """Give a table a new stream, which has a new ARN. ValueError when one is on already."""
+        name = self.tables.name_of(table)
+        old = self.tables.streams.get(name)
+        if old is not None and old.disabled_ms is None:
+            raise ValueError(f"{name} has a stream already")
+        stream = Stream(
+            table=name,
+            keys=self.tables.keys_of(name),
+            view=view,
+            region=self.region,
+            account_id=self.account_id,
+            created_ms=self.clock.now,
+            first_sequence=self._first_sequence,
+            seed=self.seed,
+        )
+        self.add_stream(stream)
+        return stream
+
+    def expire(self) -> int:
+        """Delete every item whose Time to Live has passed; returns how many were deleted."""
+        return self.tables.expire()
+
+    # -- the judge's own way -----------------------------------------------------------------
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """One API call by the judge, without HTTP: DynamoDB's own JSON (base64 text for binaries).
+
+        For ``dynamodb``, ``dynamodbstreams``, ``sqs``, ``sns``, ``cloudwatch`` and ``logs``. Raises
+        `ServiceError`. Scripted faults do not meet the judge.
+        """
+        params = copy.deepcopy(params)
+        request = Request(service, operation, params, None, "json", "POST", "", {}, b"")
+        return self._carried_out(request)
+
+    def put(self, table: str, item: Mapping[str, Any]) -> None:
+        """Put an item of plain Python values (numbers as int or Decimal) into a table."""
+        self.call("dynamodb", "PutItem", TableName=table, Item=wire(item))
+
+    def delete(self, table: str, key: Mapping[str, Any]) -> None:
+        """Delete the item with this key of plain Python values."""
+        self.call("dynamodb", "DeleteItem", TableName=table, Key=wire(key))
+
+    def item(self, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The item with this key as plain Python values (see `items`), or None."""
+        found = self.call("dynamodb", "GetItem", TableName=table, Key=wire(key)).get("Item")
+        return None if found is None else plain(found)
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Every item of a table, ordered by key, as plain Python values.
+
+        Whole numbers are int, others Decimal; sets are sets, binaries bytes.
+        """
+        return [plain(item) for item in self.tables.items(table)]
+
+    def raw_items(self, table: str) -> list[dict[str, Any]]:
+        """Every item of a table, ordered by key, as DynamoDB JSON."""
+        return self.tables.items(table)
+
+    def messages(self, queue: str) -> list[Message]:
+        """What is in a queue (by name, URL or ARN), oldest first; looking changes nothing."""
+        return self.queues.messages(queue)
+
+    def objects(self, bucket: str) -> dict[str, bytes]:
+        """Every object of a bucket (by name or ARN): key to content."""
+        return self.buckets.objects(bucket)
+
+    def published(self, topic: str) -> list[Published]:
+        """Everything published to a topic (by name or ARN), oldest first."""
+        return list(self.topics.find(topic).published)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the judge: it may do everything that function code could be allowed.
+
+        Slower than `call`: it goes through boto3 and the door.
+        """
+        if service not in self._clients:
+            self._clients[service] = self._new_client(service)
+        return self._clients[service]
+
+    _session: ClassVar[Any] = None
+
+    def _new_client(self, service: str) -> Any:
+        import boto3
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        if Account._session is None:
+            # No file and no variable of the machine has a say in this session.
+            Account._session = boto3.session.Session(
+                aws_access_key_id="judge", aws_secret_access_key="judge", region_name=self.region
+            )
+        client = Account._session.client(
+            service,
+            region_name=self.region,
+            config=Config(
+                signature_version=UNSIGNED,
+                account_id_endpoint_mode="disabled",
+                ignore_configured_endpoint_urls=True,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+                parameter_validation=True,
+            ),
+        )
+        client.meta.events.register("before-send", self._before_send)
+        return client
+
+    def _before_send(self, request: Any, **_: Any) -> Any:
+        from botocore.awsrequest import AWSResponse
+
+        body = request.body
+        if hasattr(body, "read"):
+            body = body.read()
+        if isinstance(body, str):
+            body = body.encode()
+        call = Call(
+            environment=0,
+            invocation=0,
+            number=0,
+            time_ms=self.clock.now,
+            method=request.method,
+            url=request.url,
+            headers=dict(request.headers.items()),
+            body=body or b"",
+        )
+        judge = _Caller(None, f"arn:aws:iam::{self.account_id}:user/judge", "judge")
+        reply = self._answer(call, judge)
+        return AWSResponse(request.url, reply.status, dict(reply.headers), _Raw(reply.body))
+
+    # -- function code -----------------------------------------------------------------------
+
+    def answer(
+        self,
+        call: Call,
+        role_documents: Sequence[PolicyDocument],
+        *,
+        role_arn: str = "",
+        function: str = "function",
+    ) -> Reply:
+        """Answer one HTTP request of function code that runs with these permissions.
+
+        ``role_arn`` and ``function`` name the caller in denials and in resource policies. Never
+        raises for anything that the request contains.
+        """
+        arn = role_arn or f"arn:aws:iam::{self.account_id}:role/{function}"
+        return self._answer(call, _Caller(role_documents, arn, function))
+
+    def _answer(self, call: Call, caller: _Caller) -> Reply:
+        self._requests += 1
+        request_id = f"{self._requests:08x}-0000-4000-8000-{self.seed & 0xFFFFFFFFFFFF:012x}"
+        try:
+            request = read(call)
+        except NotAnAwsCall as error:
+            return self._no_place(str(error), caller)
+        try:
+            if request.problem is not None:
+                raise request.problem
+            self._check_place(request, caller)
+            if caller.documents is not None:
+                self._check_permission(request, caller)
+                self.faults.check(request)
+            if request.service == "s3":
+                return self.buckets.answer(request)
+            if request.service == "sts":
+                result = self._identity(caller)
+            else:
+                of_function = caller.documents is not None
+                if of_function:
+                    self.contention.check(request)
+                held = self.faults.hold_back(request) if of_function else {}
+                result = {**self._carried_out(request), **held}
+                if of_function:
+                    self.contention.hold(request)
+        except ServiceError as error:
+            return failed(request, error, request_id)
+        except Exception as error:
+            self.breakdowns.append(
+                f"{request.service} {request.operation}: {type(error).__name__}: {error}"
+            )
+            sentence = "The emulated service broke down on this request."
+            return failed(request, ServiceError("InternalFailure", sentence, 500), request_id)
+        reply = answered(request, result, request_id)
+        if request.operation == "ReceiveMessage" and not result.get("Messages"):
+            # A long poll lasts as long as it may when nothing comes.
+            waited = self.queues.wait_ms(request.params)
+            return Reply(reply.status, reply.headers, reply.body, reply.latency_ms + waited)
+        return reply
+
+    def _carried_out(self, request: Request) -> dict[str, Any]:
+        service, operation, params = request.service, request.operation, request.params
+        if service == "dynamodb":
+            if operation == "ListTables":
+                return {"TableNames": self.tables.names()}
+            return self.tables.answer(operation, params)
+        if service == "dynamodbstreams":
+            return self._streams.answer(operation, params)
+        if service == "sqs":
+            result = self.queues.answer(operation, params)
+            if operation.startswith("SendMessage"):
+                sent = len(result.get("Successful") or ()) if "Entries" in params else 1
+                self._count_sent(str(params.get("QueueUrl")), sent)
+            return result
+        if service == "sns":
+            return self.topics.answer(operation, params)
+        if service == "cloudwatch":
+            return self._metric_door.answer(operation, params)
+        if service == "logs":
+            return self.logs.answer(operation, params)
+        raise ServiceError("UnknownOperationException", f"{service} is not emulated here.")
+
+    def _identity(self, caller: _Caller) -> dict[str, Any]:
+        return {
+            "Arn": caller.user_arn,
+            "UserId": f"AROAEXAMPLEID:{caller.session}",
+            "Account": self.account_id,
+        }
+
+    # -- what is let in ----------------------------------------------------------------------
+
+    def _no_place(self, what: str, caller: _Caller) -> Reply:
+        sentence = f"A lab's function can reach AWS only: {what} was refused."
+        self._note(what, "*", caller, sentence)
+        body = json.dumps({"__type": "AccessDeniedException", "message": sentence}).encode()
+        return Reply(403, {"Content-Type": "application/json"}, body, REFUSAL_LATENCY_MS)
+
+    def _check_place(self, request: Request, caller: _Caller) -> None:
+        operations = permissions.allowed_operations().get(request.service)
+        action = f"{request.service}:{request.operation}"
+        sentence = None
+        if operations is None:
+            sentence = (
+                f"The lab's account has no {request.service}: {request.operation} was refused. "
+                f"There are {', '.join(permissions.allowed_operations())}."
+            )
+        elif request.operation not in operations:
+            sentence = (
+                f"The lab's account is what the template makes of it: function code cannot call "
+                f"{action} there."
+            )
+        elif request.region not in (None, self.region):
+            sentence = (
+                f"The lab's account is in {self.region}; {action} was sent to {request.region}."
+            )
+        if sentence is not None:
+            self._note(action, "*", caller, sentence)
+            raise _denial(request.service, sentence)
+
+    def _check_permission(self, request: Request, caller: _Caller) -> None:
+        assert caller.documents is not None
+        context = self._context(request, caller)
+        for need in self._needs(request):
+            parts = need.resource_arn.split(":")
+            if len(parts) >= 6 and (
+                parts[3] not in ("", self.region) or parts[4] not in ("", self.account_id)
+            ):
+                sentence = (
+                    f"{need.resource_arn} is not in the lab's account {self.account_id} and "
+                    f"Region {self.region}."
+                )
+                self._note(need.action, need.resource_arn, caller, sentence)
+                raise _denial(request.service, sentence)
+            verdict = permissions.evaluate_request(
+                caller.documents,
+                self._policies_on(need.resource_arn),
+                caller.role_arn,
+                need.action,
+                need.resource_arn,
+                context,
+            )
+            if verdict.allowed:
+                continue
+            self._note(need.action, need.resource_arn, caller, verdict.reason)
+            because = (
+                "with an explicit deny in a policy"
+                if verdict.statement is not None
+                else f"because no identity-based policy allows the {need.action} action"
+            )
+            raise _denial(
+                request.service,
+                f"User: {caller.user_arn} is not authorized to perform: {need.action} on "
+                f"resource: {need.resource_arn} {because}",
+            )
+
+    def _needs(self, request: Request) -> list[permissions.Need]:
+        return permissions.needs(
+            request.service,
+            request.operation,
+            request.params,
+            account_id=self.account_id,
+            region=self.region,
+        )
+
+    def _context(self, request: Request, caller: _Caller) -> dict[str, str]:
+        context = {
+            "aws:RequestedRegion": self.region,
+            "aws:ResourceAccount": self.account_id,
+            "s3:ResourceAccount": self.account_id,
+            "aws:PrincipalAccount": self.account_id,
+            "aws:PrincipalArn": caller.role_arn,
+            "aws:PrincipalType": "AssumedRole",
+        }
+        if request.service == "cloudwatch":
+            context["cloudwatch:namespace"] = str(request.params.get("Namespace", ""))
+        return context
+
+    def _policies_on(self, arn: str) -> Iterable[PolicyDocument]:
+        if arn.startswith("arn:aws:s3:::"):
+            arn = arn.partition("/")[0]
+        return self.resource_policies.get(arn, ())
+
+    def _note(self, action: str, resource: str, caller: _Caller, reason: str) -> None:
+        if caller.documents is not None:
+            self.denied.append(Denied(self.clock.now, action, resource, caller.session, reason))
+
+    # -- scripted faults ---------------------------------------------------------------------
+
+    def throttle(
+        self, table: str, from_ms: int, until_ms: int, *, operations: Iterable[str] | None = None
+    ) -> None:
+        """Let function code's calls on a table be throttled for a while of virtual time.
+
+        ``operations`` are DynamoDB's names; without them reads and writes alike.
+        """
+        name = self.tables.name_of(table)
+        self.faults.throttle(
+            name, from_ms, until_ms, on_demand=self.tables.on_demand(name), operations=operations
+        )
+
+    def fail(
+        self,
+        service: str,
+        from_ms: int,
+        until_ms: int,
+        *,
+        operations: Iterable[str] | None = None,
+        resource: str | None = None,
+        code: str = "InternalServerError",
+        message: str = "Internal server error",
+        status: int = 500,
+    ) -> None:
+        """Let function code's calls of a service fail for a while of virtual time; see `Fault`."""
+        wanted = None if operations is None else frozenset(operations)
+        self.faults.add(Fault(from_ms, until_ms, service, wanted, resource, code, message, status))
+
+    # -- metrics of the services -------------------------------------------------------------
+
+    def _count_sent(self, queue: str, count: int) -> None:
+        where = dimensions(QueueName=self.queues.name_of(queue))
+        now = self.clock.now
+        for _ in range(count):
+            self.metrics.put("AWS/SQS", "NumberOfMessagesSent", 1, now, unit="Count", dims=where)
+
+    def observe(self) -> None:
+        """Record what SQS reports of its queues each minute, as of now.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        now = self.clock.now
+        for queue in self.queues.arns:
+            messages = self.queues.messages(queue)
+            hidden = sum(message.in_flight for message in messages)
+            oldest = min((message.sent_ms for message in messages), default=now)
+            where = dimensions(QueueName=queue)
+            for name, value, unit in (
+                ("ApproximateNumberOfMessagesVisible", self.queues.visible(queue), "Count"),
+                ("ApproximateNumberOfMessagesNotVisible", hidden, "Count"),
+                ("ApproximateAgeOfOldestMessage", (now - oldest) // 1000, "Seconds"),
+            ):
+                self.metrics.put("AWS/SQS", name, value, now, unit=unit, dims=where)
+
+    # -- on-failure destinations -------------------------------------------------------------
+
+    def send(
+        self,
+        delivery: Delivery,
+        role_documents: Sequence[PolicyDocument],
+        *,
+        role_arn: str = "",
+        who: str = "mapping",
+    ) -> str | None:
+        """Deliver a failure note with a role's permissions; None, or why it did not arrive.
+
+        Standard queues and topics, and buckets:
+        https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+        """
+        arn = delivery.destination
+        service = arn.split(":")[2] if arn.count(":") >= 5 else ""
+        try:
+            problem = self._destination_problem(service, arn)
+            if problem is not None:
+                return problem
+            caller = _Caller(
+                role_documents, role_arn or f"arn:aws:iam::{self.account_id}:role/unknown", who
+            )
+            for need in _delivery_needs(service, delivery):
+                verdict = permissions.evaluate_request(
+                    role_documents,
+                    self._policies_on(need.resource_arn),
+                    caller.role_arn,
+                    need.action,
+                    need.resource_arn,
+                    {"s3:ResourceAccount": self.account_id, "aws:ResourceAccount": self.account_id},
+                )
+                if not verdict.allowed:
+                    self._note(need.action, need.resource_arn, caller, verdict.reason)
+                    return f"the function's role may not: {verdict.reason}"
+            if service == "sqs":
+                self._deliver(arn, delivery.body)
+            elif service == "sns":
+                self.topics.publish(arn, delivery.body)
+            else:
+                assert delivery.key is not None
+                self.buckets.put(arn, delivery.key, delivery.body.encode())
+        except ServiceError as error:
+            return f"{error.code}: {error.message}"
+        return None
+
+    def _destination_problem(self, service: str, arn: str) -> str | None:
+        try:
+            if service == "sqs":
+                if self.queues.arns[self.queues.name_of(arn)] != arn:
+                    return f"there is no {arn}"
+                if self.queues.is_fifo(arn):
+                    return f"{arn} is a FIFO queue; Lambda delivers to standard queues only"
+            elif service == "sns":
+                if self.topics.by_arn[arn].is_fifo:
+                    return f"{arn} is a FIFO topic; Lambda delivers to standard topics only"
+            elif service == "s3":
+                self.buckets.name_of(arn)
+            else:
+                return f"{arn} is no queue, topic or bucket"
+        except KeyError:
+            return f"there is no {arn}"
+        return None
+
+    def _deliver(self, queue_arn: str, body: str) -> None:
+        self.queues.send(queue_arn, body)
+        self._count_sent(queue_arn, 1)
+
+
+class _Raw(io.BytesIO):
+    """A response body as botocore reads it."""
+
+    def stream(self, amount: int = 65_536, decode_content: bool | None = None) -> Iterator[bytes]:
+        while chunk := self.read(amount):
+            yield chunk
+
+
+def _denial(service: str, message: str) -> ServiceError:
+    code, status = _DENIALS.get(service, ("AccessDeniedException", 400))
+    return ServiceError(code, message, status)
+
+
+def _delivery_needs(service: str, delivery: Delivery) -> list[permissions.Need]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
+    arn = delivery.destination
+    if service == "sqs":
+        return [permissions.Need("sqs:SendMessage", arn)]
+    if service == "sns":
+        return [permissions.Need("sns:Publish", arn)]
+    return [
+        permissions.Need("s3:ListBucket", arn),
+        permissions.Need("s3:PutObject", f"{arn}/{delivery.key}"),
+    ]

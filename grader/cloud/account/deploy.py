@@ -1,0 +1,304 @@
+"""A resolved stack becomes tables, streams, queues, topics, buckets and log groups.
+
+Created is what function code and mappings can touch. Alarms, dashboards, budgets, functions and
+mappings are read from the stack by whoever emulates them. What would be created and then behave
+unlike AWS is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from grader.cloud.account.door import ServiceError
+from grader.cloud.dynamodb.stream import Stream
+from grader.cloud.iam.policies import (
+    PolicyDocument,
+    PolicyRefused,
+    documents,
+    evaluate_request,
+    policy,
+    trust_problem,
+)
+from grader.cloud.mapping.ports import Refused
+from grader.cloud.messaging.queues import redrive_target
+
+if TYPE_CHECKING:
+    from grader.cloud.account.account import Account
+
+_TABLE_PARAMETERS = (
+    "AttributeDefinitions",
+    "KeySchema",
+    "BillingMode",
+    "ProvisionedThroughput",
+    "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexes",
+    "DeletionProtectionEnabled",
+    "Tags",
+)
+_INDEX_PARAMETERS = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
+_QUEUE_ATTRIBUTES = (
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+)
+
+
+def deploy(account: Account, stack: Any, *, first_sequence: int | None) -> None:
+    """Create everything of ``stack`` that has data.
+
+    Raises `Refused` with the resource and property in words when AWS would not create something,
+    or this account would not behave as AWS does.
+    """
+    _roles(stack)
+    account.resource_policies.update(_resource_policies(stack))
+    for resource in stack.of_type("AWS::DynamoDB::Table"):
+        _guarded(resource, _table, account, resource, first_sequence)
+    for resource in _queues_in_order(stack):
+        _guarded(resource, _queue, account, resource)
+    for resource in stack.of_type("AWS::SNS::Topic"):
+        _guarded(resource, _topic, account, resource)
+    for resource in stack.of_type("AWS::SNS::Subscription"):
+        _guarded(resource, _subscription, account, resource)
+    for resource in stack.of_type("AWS::S3::Bucket"):
+        _guarded(resource, _bucket, account, resource)
+    for resource in stack.of_type("AWS::Logs::LogGroup"):
+        _guarded(resource, _log_group, account, resource)
+
+
+def _guarded(resource: Any, create: Any, *arguments: Any) -> None:
+    try:
+        create(*arguments)
+    except ServiceError as error:
+        raise Refused(
+            error.code,
+            f"{resource.logical_id}: {error.message}",
+            resource=resource.logical_id,
+        ) from None
+
+
+def _roles(stack: Any) -> None:
+    """What IAM and Lambda check of roles when a stack is created."""
+    for role in stack.of_type("AWS::IAM::Role"):
+        try:
+            documents(stack, role)
+        except PolicyRefused as refused:
+            raise Refused(
+                refused.code,
+                refused.message,
+                refused.parameter,
+                refused.logical_id or role.logical_id,
+            ) from None
+    for function in stack.of_type("AWS::Lambda::Function"):
+        role = stack.by_arn(str(function.properties.get("Role", "")))
+        problem = trust_problem(role) if role is not None else None
+        if problem is not None:
+            raise Refused(
+                "InvalidParameterValueException",
+                "The role defined for the function cannot be assumed by Lambda. " + problem,
+                "Role",
+                function.logical_id,
+            )
+
+
+def _resource_policies(stack: Any) -> dict[str, list[PolicyDocument]]:
+    """Every policy that stands on a resource, by the resource's ARN."""
+    found: dict[str, list[PolicyDocument]] = {}
+    for kind, member in (
+        ("AWS::SQS::QueuePolicy", "Queues"),
+        ("AWS::SNS::TopicPolicy", "Topics"),
+        ("AWS::S3::BucketPolicy", "Bucket"),
+    ):
+        for resource in stack.of_type(kind):
+            targets = resource.properties.get(member)
+            try:
+                document = policy(
+                    resource.logical_id,
+                    resource.properties.get("PolicyDocument"),
+                    resource_policy=True,
+                )
+            except PolicyRefused as refused:
+                raise Refused(
+                    refused.code, refused.message, "PolicyDocument", resource.logical_id
+                ) from None
+            for target in targets if isinstance(targets, list) else [targets]:
+                found.setdefault(_target_arn(stack, kind, str(target)), []).append(document)
+    return found
+
+
+def _target_arn(stack: Any, kind: str, target: str) -> str:
+    if kind == "AWS::S3::BucketPolicy":
+        return f"arn:aws:s3:::{target}"
+    if kind == "AWS::SQS::QueuePolicy" and not target.startswith("arn:"):
+        name = target.rstrip("/").rpartition("/")[2]
+        return f"arn:aws:sqs:{stack.region}:{stack.account_id}:{name}"
+    return target
+
+
+def _table(account: Account, resource: Any, first_sequence: int | None) -> None:
+    properties = resource.properties
+    name = resource.physical_id
+    params = {key: properties[key] for key in _TABLE_PARAMETERS if key in properties}
+    params["TableName"] = name
+    for key in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        if key in params:
+            params[key] = [
+                {part: index[part] for part in _INDEX_PARAMETERS if part in index}
+                for index in params[key]
+            ]
+            if not params[key]:
+                del params[key]
+    if properties.get("ResourcePolicy"):
+        raise ServiceError("NotEmulated", "a table's ResourcePolicy is not emulated here.")
+    if properties.get("KinesisStreamSpecification"):
+        raise ServiceError("NotEmulated", "KinesisStreamSpecification is not emulated here.")
+    ttl = properties.get("TimeToLiveSpecification") or {}
+    recovery = properties.get("PointInTimeRecoverySpecification") or {}
+    account.tables.create(
+        params,
+        str(ttl["AttributeName"]) if ttl.get("Enabled") else None,
+        bool(recovery.get("PointInTimeRecoveryEnabled")),
+    )
+    specification = properties.get("StreamSpecification")
+    if specification:
+        arn = resource.attributes.get("StreamArn")
+        stream = Stream(
+            table=name,
+            keys=account.tables.keys_of(name),
+            view=str(specification.get("StreamViewType")),
+            region=account.region,
+            account_id=account.account_id,
+            created_ms=_created_ms(arn, account.clock.now),
+            first_sequence=first_sequence,
+            seed=account.seed,
+        )
+        if arn is not None and arn != stream.arn:
+            raise ValueError(f"the stack calls the stream {arn}, the emulator {stream.arn}")
+        account.add_stream(stream)
+
+
+def _created_ms(arn: str | None, now_ms: int) -> int:
+    """When the stream was created: a resolved stack has said so already, in the ARN's label."""
+    if arn is None:
+        return now_ms
+    moment = datetime.fromisoformat(arn.rpartition("/")[2]).replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def _queues_in_order(stack: Any) -> list[Any]:
+    """Queues, dead-letter queues before the queues that point to them."""
+    waiting = list(stack.of_type("AWS::SQS::Queue"))
+    own = {resource.attributes.get("Arn") for resource in waiting}
+    ordered: list[Any] = []
+    made: set[Any] = set()
+    while waiting:
+        ready = [
+            resource
+            for resource in waiting
+            if (target := redrive_target(resource.properties)) is None
+            or target in made
+            or target not in own
+        ]
+        if not ready:
+            names = ", ".join(resource.logical_id for resource in waiting)
+            raise Refused(
+                "NotEmulated", f"{names}: dead-letter queues that form a circle.", "RedrivePolicy"
+            )
+        for resource in ready:
+            waiting.remove(resource)
+            ordered.append(resource)
+            made.add(resource.attributes.get("Arn"))
+    return ordered
+
+
+def _queue(account: Account, resource: Any) -> None:
+    properties = resource.properties
+    attributes = {
+        key: _attribute(properties[key]) for key in _QUEUE_ATTRIBUTES if key in properties
+    }
+    if properties.get("RedrivePolicy"):
+        attributes["RedrivePolicy"] = json.dumps(properties["RedrivePolicy"])
+    name = resource.attributes.get("QueueName") or resource.physical_id.rpartition("/")[2]
+    account.queues.create(name, attributes)
+
+
+def _attribute(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _topic(account: Account, resource: Any) -> None:
+    properties = resource.properties
+    topic = account.topics.create(resource.physical_id, str(properties.get("DisplayName", "")))
+    for one in properties.get("Subscription") or ():
+        _subscribe(account, topic.arn, str(one.get("Protocol")), str(one.get("Endpoint")), False)
+
+
+def _subscription(account: Account, resource: Any) -> None:
+    properties = resource.properties
+    for name in ("FilterPolicy", "FilterPolicyScope", "RedrivePolicy", "DeliveryPolicy"):
+        if properties.get(name):
+            raise ServiceError("NotEmulated", f"a subscription's {name} is not emulated here.")
+    _subscribe(
+        account,
+        str(properties.get("TopicArn")),
+        str(properties.get("Protocol")),
+        str(properties.get("Endpoint")),
+        bool(properties.get("RawMessageDelivery", False)),
+    )
+
+
+def _subscribe(account: Account, topic_arn: str, protocol: str, endpoint: str, raw: bool) -> None:
+    refusal = None
+    if protocol == "sqs":
+        refusal = _delivery_problem(account, topic_arn, endpoint)
+    account.topics.subscribe(topic_arn, protocol, endpoint, raw=raw, refusal=refusal)
+
+
+def _delivery_problem(account: Account, topic_arn: str, queue_arn: str) -> str | None:
+    """Why the topic may not send to the queue: only the queue's own policy can allow it.
+
+    https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+    """
+    try:
+        account.queues.name_of(queue_arn)
+    except KeyError:
+        return f"there is no queue {queue_arn}"
+    context: Mapping[str, str] = {
+        "aws:SourceArn": topic_arn,
+        "aws:SourceAccount": account.account_id,
+    }
+    verdict = evaluate_request(
+        [],
+        account.resource_policies.get(queue_arn, ()),
+        "sns.amazonaws.com",
+        "sqs:SendMessage",
+        queue_arn,
+        context,
+    )
+    if verdict.allowed:
+        return None
+    return f"the queue's policy does not let sns.amazonaws.com send to it ({verdict.reason})"
+
+
+def _bucket(account: Account, resource: Any) -> None:
+    properties = resource.properties
+    if properties.get("NotificationConfiguration"):
+        raise ServiceError("NotEmulated", "a bucket's NotificationConfiguration is not emulated.")
+    versioning = properties.get("VersioningConfiguration") or {}
+    account.buckets.create(resource.physical_id, versioning=versioning.get("Status") == "Enabled")
+
+
+def _log_group(account: Account, resource: Any) -> None:
+    days = resource.properties.get("RetentionInDays")
+    account.logs.create(resource.physical_id, int(days) if days is not None else None)

@@ -1,0 +1,172 @@
+"""Scripted faults: throttled tables and failing services, for function code only.
+
+A fault is in force for a while of virtual time. It meets calls before they take effect, in the form
+in which the service itself would answer: a throttled batch hands back what it did not write, a
+throttled transaction is cancelled with its reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grader.cloud.account.door import Request, ServiceError
+from grader.cloud.clock import Clock
+from grader.cloud.iam import policies as permissions
+from grader.cloud.metrics import Metrics, dimensions
+
+_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
+_DATA = _WRITES | {"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"}
+_BATCHES = {"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "UnprocessedKeys"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A scripted failure: matching calls from ``from_ms`` to before ``until_ms`` get this error.
+
+    None matches anything. ``resource`` is a table's, queue's, topic's or bucket's name.
+    """
+
+    from_ms: int
+    until_ms: int
+    service: str
+    operations: frozenset[str] | None
+    resource: str | None
+    code: str
+    message: str
+    status: int
+
+    @property
+    def throttles(self) -> bool:
+        """Whether this is DynamoDB saying that there is too much traffic."""
+        return self.service == "dynamodb" and self.status < 500
+
+
+class Faults:
+    """Every scripted fault of one account; throttled requests are counted in ``metrics``."""
+
+    def __init__(self, clock: Clock, metrics: Metrics, account_id: str, region: str) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._account_id = account_id
+        self._region = region
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Let this fault happen."""
+        self._faults.append(fault)
+
+    def throttle(
+        self,
+        table: str,
+        from_ms: int,
+        until_ms: int,
+        *,
+        on_demand: bool,
+        operations: Iterable[str] | None,
+    ) -> None:
+        """Throttle a table, with the error of its billing mode.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+        """
+        if on_demand:
+            code = "ThrottlingException"
+            message = (
+                "Throughput exceeds the current capacity of your table or index. DynamoDB is "
+                "automatically scaling your table or index so please try again shortly."
+            )
+        else:
+            code = "ProvisionedThroughputExceededException"
+            message = (
+                "The level of configured provisioned throughput for the table was exceeded. "
+                "Consider increasing your provisioning level with the UpdateTable API."
+            )
+        wanted = frozenset(_DATA if operations is None else operations)
+        self.add(Fault(from_ms, until_ms, "dynamodb", wanted, table, code, message, 400))
+
+    def check(self, request: Request) -> None:
+        """Raise the scripted error that meets the whole call, if there is one."""
+        for fault, names in self._meeting(request):
+            if request.operation in _BATCHES and set(self._names(request)) - names:
+                continue
+            self._count(fault, request.operation, names)
+            if request.operation == "TransactWriteItems" and fault.throttles:
+                raise _cancelled(fault, request.params)
+            raise ServiceError(fault.code, fault.message, fault.status)
+
+    def hold_back(self, request: Request) -> dict[str, Any]:
+        """Take the tables that are throttled out of a batch; the answer's member for them."""
+        if request.operation not in _BATCHES:
+            return {}
+        held: dict[str, Any] = {}
+        for fault, names in self._meeting(request):
+            self._count(fault, request.operation, names)
+            for table in list(request.params["RequestItems"]):
+                if table.rpartition("/")[2] in names:
+                    held[table] = request.params["RequestItems"].pop(table)
+        return {_BATCHES[request.operation]: held} if held else {}
+
+    def _meeting(self, request: Request) -> Iterator[tuple[Fault, set[str]]]:
+        """Every fault in force for a call, with the names of the resources that it meets."""
+        if not self._faults:
+            return
+        now = self._clock.now
+        self._faults = [fault for fault in self._faults if fault.until_ms > now]
+        for fault in self._faults:
+            if fault.service != request.service or fault.from_ms > now:
+                continue
+            if fault.operations is not None and request.operation not in fault.operations:
+                continue
+            names = set(self._names(request))
+            if fault.resource is None:
+                yield fault, names
+            elif fault.resource in names:
+                yield fault, {fault.resource}
+
+    def _names(self, request: Request) -> Iterator[str]:
+        """The names of the tables, queues, topics and buckets that a call is about."""
+        for need in permissions.needs(
+            request.service,
+            request.operation,
+            request.params,
+            account_id=self._account_id,
+            region=self._region,
+        ):
+            rest = need.resource_arn.split(":", 5)[-1]
+            if need.action.startswith("dynamodb:"):
+                yield rest.removeprefix("table/").partition("/")[0]
+            elif need.action.startswith("s3:"):
+                yield rest.partition("/")[0]
+            else:
+                yield rest.rpartition(":")[2]
+
+    def _count(self, fault: Fault, operation: str, tables: set[str]) -> None:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html"""
+        if not fault.throttles:
+            return
+        events = "WriteThrottleEvents" if operation in _WRITES else "ReadThrottleEvents"
+        now = self._clock.now
+        for table in sorted(tables):
+            where = dimensions(TableName=table, Operation=operation)
+            self._metrics.put("AWS/DynamoDB", "ThrottledRequests", 1, now, unit="Count", dims=where)
+            of_table = dimensions(TableName=table)
+            self._metrics.put("AWS/DynamoDB", events, 1, now, unit="Count", dims=of_table)
+
+
+def _cancelled(fault: Fault, params: Mapping[str, Any]) -> ServiceError:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+    on_demand = fault.code == "ThrottlingException"
+    code = "ThrottlingError" if on_demand else "ProvisionedThroughputExceeded"
+    reasons = []
+    for item in params.get("TransactItems") or ():
+        name = str(next(iter(item.values())).get("TableName", "")).rpartition("/")[2]
+        met = fault.resource in (None, name)
+        reasons.append({"Code": code, "Message": fault.message} if met else {"Code": "None"})
+    codes = ", ".join(reason["Code"] for reason in reasons)
+    message = (
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+    )
+    return ServiceError(
+        "TransactionCanceledException", message, CancellationReasons=reasons, Message=message
+    )

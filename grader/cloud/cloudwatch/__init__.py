@@ -1,0 +1,45 @@
+"""CloudWatch alarms over recorded metrics, on virtual time. Pure: data in, data out.
+
+::
+
+    alarm = MetricAlarm.parse(properties, name="Lag")        # or Refused, as PutMetricAlarm does
+    changes = evaluate([alarm], metrics, from_ms, to_ms)     # every change of state
+    pages = notifications(changes, [alarm], subscriptions)   # who heard of it
+
+``choices`` holds what AWS leaves open; ``series`` statistics and periods; ``mathexpr`` metric math;
+``metric`` and ``composite`` the two kinds of alarm; ``evaluation`` the rules; ``notify`` topics and
+subscriptions.
+"""
+
+from grader.cloud.cloudwatch.composite import CompositeAlarm, parse_rule
+from grader.cloud.cloudwatch.evaluation import (
+    Alarm,
+    DataPoint,
+    Transition,
+    datapoints,
+    evaluate,
+    judge,
+)
+from grader.cloud.cloudwatch.metric import MetricAlarm, State
+from grader.cloud.cloudwatch.notify import Notification, Subscription, notifications, silence
+from grader.cloud.cloudwatch.series import MetricStat, Statistic, parse_statistic
+
+__all__ = [
+    "Alarm",
+    "CompositeAlarm",
+    "DataPoint",
+    "MetricAlarm",
+    "MetricStat",
+    "Notification",
+    "State",
+    "Statistic",
+    "Subscription",
+    "Transition",
+    "datapoints",
+    "evaluate",
+    "judge",
+    "notifications",
+    "parse_rule",
+    "parse_statistic",
+    "silence",
+]

@@ -1,0 +1,1 @@
+"""Tables and their streams: items, requests, records, shards, consumed capacity."""

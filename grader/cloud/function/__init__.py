@@ -1,0 +1,41 @@
+"""The function process: Lambda's execution environment, one OS process per cold start.
+
+Start a ``Nursery`` before importing moto, give each deployed function a ``FunctionHost``, and close
+both. ``HangBudget`` is shared by the functions of one play; ``Isolation`` says what this machine
+enforces.
+"""
+
+from grader.cloud.function.host import FunctionHost
+from grader.cloud.function.isolation import Isolation
+from grader.cloud.function.limits import HangBudget, Limits
+from grader.cloud.function.model import Model
+from grader.cloud.function.nursery import Nursery
+from grader.cloud.function.process import NurseryFailed
+from grader.cloud.function.spec import (
+    Answer,
+    Call,
+    FaultPlan,
+    FunctionSpec,
+    Invocation,
+    Kill,
+    LogLine,
+    Reply,
+)
+
+__all__ = [
+    "Answer",
+    "Call",
+    "FaultPlan",
+    "FunctionHost",
+    "FunctionSpec",
+    "HangBudget",
+    "Invocation",
+    "Isolation",
+    "Kill",
+    "Limits",
+    "LogLine",
+    "Model",
+    "Nursery",
+    "NurseryFailed",
+    "Reply",
+]

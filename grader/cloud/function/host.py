@@ -1,0 +1,594 @@
+"""One deployed function: its environments, its invocations, on virtual time.
+
+The judge is a discrete-event scheduler. A function's process runs in real time until it blocks on
+its next AWS call or ends; the frame that says so carries the virtual time that has passed inside,
+and the judge answers it at that time on the clock. Invocations that overlap in virtual time
+therefore interleave at their AWS calls, in the order of virtual time and then of environment
+numbers, and a race has the same outcome in every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from grader.cloud.clock import Clock
+from grader.cloud.function.environment import Broken, Environment, Exited, Met, Printed, Said
+from grader.cloud.function.limits import HangBudget
+from grader.cloud.function.model import INIT_LIMIT_MS, MAX_RESPONSE_BYTES, Model
+from grader.cloud.function.nursery import Nursery
+from grader.cloud.function.platform_log import PlatformLog
+from grader.cloud.function.spec import (
+    Answer,
+    Call,
+    FaultPlan,
+    FunctionSpec,
+    Invocation,
+    LogLine,
+    Reply,
+)
+from grader.cloud.mapping.ports import Result
+
+_NS = 1_000_000
+Log = Callable[[LogLine], None]
+Done = Callable[[Result], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """An invocation while it runs. ``now_ns`` is the latest virtual time the process has shown."""
+
+    invocation: Invocation
+    environment: Environment
+    done: Done
+    now_ns: int
+    deadline_ns: int
+    initialising: bool
+    retried: bool = False
+    start_ns: int = 0
+    init_ns: int | None = None
+    log_bytes: int = 0
+    log_full: bool = False
+    rest: bytes = b""
+
+
+class FunctionHost:
+    """A deployed function that can be invoked: ``grader.cloud.mapping.ports.Function``."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        clock: Clock,
+        nursery: Nursery,
+        answer: Answer,
+        *,
+        seed: int = 0,
+        faults: FaultPlan | None = None,
+        log: Log | None = None,
+        hangs: HangBudget | None = None,
+        model: Model | None = None,
+    ) -> None:
+        """``answer`` is called once per AWS call, at its virtual time, and returns the reply.
+
+        ``faults`` is asked before each call; ``log`` gets every log line as it is written;
+        ``hangs`` is shared by the functions of one play. FileNotFoundError or ValueError when the
+        function's code cannot be copied.
+        """
+        self.spec = spec
+        self.faults = faults
+        self.hangs = hangs if hangs is not None else HangBudget()
+        self.invocations: list[Invocation] = []
+        self._clock = clock
+        self._nursery = nursery
+        self._answer = answer
+        self._seed = seed
+        self._log = log
+        self._model = model or Model()
+        self._code = nursery.keep(spec.code)
+        self._idle: list[Environment] = []
+        self._running: list[_Run] = []
+        self._environments = 0
+        self._closed = False
+        self._platform = PlatformLog(spec, self._model)
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.spec.name
+
+    @property
+    def arn(self) -> str:
+        """The function's unqualified ARN."""
+        return self.spec.arn
+
+    def invoke(self, event: dict[str, Any], done: Done) -> None:
+        """Start an invocation now; ``done`` is called once, at the virtual time of its end.
+
+        The idle environment that was used last takes it; without one there is a cold start.
+        """
+        number = len(self.invocations) + 1
+        now_ms = self._clock.now
+        cold = not self._idle
+        invocation = Invocation(
+            number=number,
+            environment=self._environments + 1 if cold else self._idle[-1].number,
+            request_id=str(uuid.UUID(bytes=self._bytes(f"request {number}"), version=4)),
+            cold=cold,
+            start_ms=now_ms,
+            event=event,
+        )
+        self.invocations.append(invocation)
+        if self.hangs.exhausted:
+            self._refuse(invocation, done)
+            return
+        environment = self._new_environment() if cold else self._idle.pop()
+        run = _Run(invocation, environment, done, now_ms * _NS, 0, initialising=cold)
+        self._running.append(run)
+        if cold:
+            run.now_ns += self._model.cold_start_ms * _NS
+            run.deadline_ns = run.now_ns + INIT_LIMIT_MS * _NS
+            self._write(run, run.now_ns, self._platform.init_start())
+            self._initialise(run)
+        else:
+            self._begin(run)
+        self._advance(run)
+
+    def recycle(self) -> None:
+        """End every idle environment: the next invocation is a cold start."""
+        for environment in self._idle:
+            environment.kill()
+        self._idle.clear()
+
+    def close(self) -> None:
+        """End every environment. Invocations that still run never end."""
+        self._closed = True
+        self.recycle()
+        for run in self._running:
+            run.environment.kill()
+        self._running.clear()
+
+    # -- one invocation --------------------------------------------------------------------------
+
+    def _new_environment(self) -> Environment:
+        self._environments += 1
+        process, task, tmp = self._nursery.environment(self._code)
+        places = self._nursery.places(task, tmp, self.spec.runtime)
+        return Environment(
+            self._environments,
+            process,
+            task,
+            tmp,
+            places,
+            self._nursery.limits,
+            self.spec.memory_mb,
+        )
+
+    def _initialise(self, run: _Run) -> None:
+        """Send the frame that a fresh process starts with."""
+        environment = run.environment
+        environment.begin()
+        environment.send(
+            {
+                "now_ns": run.now_ns,
+                "deadline_ns": run.deadline_ns,
+                "environment": self._variables(environment),
+                "task_root": environment.task,
+                "runtime": self.spec.runtime,
+                "log_format": self.spec.log_format,
+                "log_level": self._log_level(),
+                "log_line_ns": self._model.log_line_ns,
+                "call_ns": self._model.scaled(self._model.call_cpu_ns, self.spec.memory_mb),
+                "seed": f"{self._seed} {self.spec.name} {environment.number}",
+                "cpu_seconds": self._nursery.limits.cpu_seconds,
+            }
+        )
+
+    def _begin(self, run: _Run) -> None:
+        """Hand the event to an initialised environment: the handler starts."""
+        run.initialising = False
+        if not run.retried:
+            run.start_ns = run.now_ns
+            run.deadline_ns = run.start_ns + self.spec.timeout_ms * _NS
+        run.now_ns += self._model.work_ns(run.invocation.event, self.spec.memory_mb)
+        self._write(run, run.start_ns, self._platform.start(run.invocation.request_id))
+        if run.now_ns >= run.deadline_ns:
+            # The work alone takes longer than the timeout.
+            run.now_ns = run.deadline_ns
+        environment = run.environment
+        environment.begin()
+        environment.thaw()
+        taken = environment.send(
+            {
+                "request_id": run.invocation.request_id,
+                "arn": self.spec.arn,
+                "now_ns": run.now_ns,
+                "deadline_ns": run.deadline_ns,
+                "deadline_ms": run.deadline_ns // _NS,
+                "cpu_seconds": self._nursery.limits.cpu_seconds,
+            },
+            json.dumps(run.invocation.event, separators=(",", ":")).encode(),
+        )
+        if not taken:
+            self._hang(run, Met("blocked"))
+
+    def _advance(self, run: _Run) -> None:
+        """Read what the process does until it waits for an answer or its invocation has ended."""
+        while run in self._running and run.environment.alive:
+            step = run.environment.next()
+            if isinstance(step, Printed):
+                self._print(run, step.data)
+            elif isinstance(step, Exited):
+                self._exited(run, step.code)
+            elif isinstance(step, Met):
+                self._hang(run, step)
+            elif isinstance(step, Broken):
+                self._exited(run, 0)
+            elif not self._said(run, step):
+                return
+
+    def _said(self, run: _Run, said: Said) -> bool:
+        """Deal with one frame; whether to go on reading."""
+        header, body = said.header, said.body
+        moment = header.get("ns")
+        if not isinstance(moment, int):
+            self._exited(run, 0)
+            return False
+        # Whatever the process says about time: it does not run backwards, nor past the deadline.
+        run.now_ns = min(max(run.now_ns, moment), run.deadline_ns)
+        kind = header.get("t")
+        if kind == "log":
+            self._line(run, body, header.get("cut"))
+        elif kind == "call":
+            return self._call(run, header, body)
+        elif kind == "ready" and run.initialising:
+            run.init_ns = None if run.retried else run.now_ns - run.invocation.start_ms * _NS
+            run.now_ns = math.ceil(run.now_ns / _NS) * _NS
+            self._begin(run)
+        elif kind == "init_error" and run.initialising:
+            self._function_error(run, body, keep=False)
+        elif kind == "end" and not run.initialising:
+            self._returned(run, body)
+        elif kind == "error" and not run.initialising:
+            self._function_error(run, body, keep=True)
+        elif kind == "timeout":
+            self._timed_out(run)
+        else:
+            self._exited(run, 0)
+        return True
+
+    def _call(self, run: _Run, header: dict[str, Any], body: bytes) -> bool:
+        """Hold the call until its virtual time has come."""
+        invocation = run.invocation
+        headers = header.get("headers")
+        if (
+            not isinstance(header.get("method"), str)
+            or not isinstance(header.get("url"), str)
+            or not isinstance(headers, dict)
+            or not all(isinstance(value, str) for value in headers.values())
+            or len(invocation.calls) >= self._nursery.limits.calls
+        ):
+            self._exited(run, 0)
+            return False
+        call = Call(
+            environment=run.environment.number,
+            invocation=invocation.number,
+            number=len(invocation.calls) + 1,
+            time_ms=run.now_ns // _NS,
+            method=header["method"],
+            url=header["url"],
+            headers=headers,
+            body=body,
+        )
+        invocation.calls.append(call)
+        self._clock.at(call.time_ms, lambda: self._reply(run, call), order=run.environment.number)
+        return False
+
+    def _reply(self, run: _Run, call: Call) -> None:
+        """The call takes effect now; the process goes on with the reply."""
+        if run not in self._running:
+            return
+        kill = self.faults(call) if self.faults is not None else None
+        if kill is not None and kill.when == "before":
+            self._killed(run, "before")
+            return
+        reply = self._answer(call)
+        if kill is not None:
+            self._killed(run, "after")
+            return
+        self._send_reply(run, reply)
+        self._advance(run)
+
+    def _send_reply(self, run: _Run, reply: Reply) -> None:
+        latency_ns = reply.latency_ms * _NS
+        header = {
+            "status": reply.status,
+            "headers": dict(reply.headers),
+            "latency_ns": latency_ns,
+        }
+        if not run.environment.send(header, reply.body):
+            self._hang(run, Met("blocked"))
+
+    # -- how it ends -----------------------------------------------------------------------------
+
+    def _returned(self, run: _Run, body: bytes) -> None:
+        if len(body) > MAX_RESPONSE_BYTES:
+            message = (
+                "Response payload size exceeded maximum allowed payload size "
+                f"({MAX_RESPONSE_BYTES} bytes)."
+            )
+            self._fail(run, "Function.ResponseSizeTooLarge", message, keep=True)
+            return
+        text = body.decode("utf-8", "replace")
+        try:
+            payload = json.loads(text)
+        except (ValueError, RecursionError):
+            payload = text  # bytes that a handler returns are passed on as they are
+        self._end(run, Result("returned", payload), keep=True)
+
+    def _function_error(self, run: _Run, body: bytes, *, keep: bool) -> None:
+        try:
+            document = json.loads(self._on_lambda(run, body.decode("utf-8", "replace")))
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            self._exited(run, 0)
+            return
+        kind, message = document.get("errorType"), document.get("errorMessage")
+        self._fail(run, str(kind or ""), str(message or ""), payload=document, keep=keep)
+
+    def _exited(self, run: _Run, code: int | None) -> None:
+        if code is None:
+            how = "signal: killed"
+        elif code < 0:
+            how = f"signal: {_SIGNALS.get(-code, f'signal {-code}')}"
+        else:
+            how = f"exit status {code}" if code else ""
+        if code == -_SIGXCPU:
+            self._hang(run, Met("cpu"))
+            return
+        said = f" with error: {how}" if how else " without providing a reason"
+        self._crash(run, "Runtime.ExitError", f"Runtime exited{said}")
+
+    def _killed(self, run: _Run, when: str) -> None:
+        run.invocation.killed = when
+        run.now_ns = max(run.now_ns, self._clock.now * _NS)
+        self._crash(run, "Runtime.ExitError", "Runtime exited with error: signal: killed")
+
+    def _hang(self, run: _Run, met: Met) -> None:
+        """A limit of the judge's: memory ends as Lambda would end it, the others as a timeout."""
+        run.invocation.real_limit = met.limit
+        self.hangs.spend()
+        if met.limit == "memory":
+            self._crash(run, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed")
+            return
+        if run.initialising and not run.retried:
+            run.deadline_ns += self.spec.timeout_ms * _NS
+        run.now_ns = run.deadline_ns
+        self._time_out(run)
+
+    def _timed_out(self, run: _Run) -> None:
+        run.now_ns = run.deadline_ns
+        if run.initialising and not run.retried:
+            # Lambda starts a slow initialisation again, now inside the invocation's own time.
+            self._flush(run)
+            run.environment.kill()
+            for text in self._platform.init_timeout(INIT_LIMIT_MS):
+                self._write(run, run.now_ns, [text])
+            run.retried = True
+            run.environment = self._new_environment()
+            run.invocation.environment = run.environment.number
+            run.start_ns = run.now_ns
+            run.deadline_ns = run.now_ns + self.spec.timeout_ms * _NS
+            self._initialise(run)
+            return
+        self._time_out(run)
+
+    def _time_out(self, run: _Run) -> None:
+        seconds = f"{self.spec.timeout_ms / 1000:.2f}"
+        request_id = run.invocation.request_id
+        text = f"Task timed out after {seconds} seconds"
+        self._flush(run)
+        self._write(run, run.now_ns, [f"{_stamp(run.now_ns)} {request_id} {text}"])
+        self._fail(
+            run,
+            "Sandbox.Timedout",
+            f"RequestId: {request_id} Error: {text}",
+            keep=False,
+            status="timeout",
+        )
+
+    def _crash(self, run: _Run, error_type: str, text: str) -> None:
+        message = f"RequestId: {run.invocation.request_id} Error: {text}"
+        self._flush(run)
+        self._write(run, run.now_ns, [message, error_type])
+        self._fail(run, error_type, message, keep=False)
+
+    def _fail(
+        self,
+        run: _Run,
+        error_type: str,
+        message: str,
+        *,
+        keep: bool,
+        payload: Any = None,
+        status: str = "error",
+    ) -> None:
+        if payload is None:
+            payload = {"errorType": error_type, "errorMessage": message}
+        result = Result("error", payload, error_type, message)
+        self._end(run, result, keep=keep, status=status)
+
+    def _end(self, run: _Run, result: Result, *, keep: bool, status: str = "success") -> None:
+        """The invocation's end is known; it takes place when its virtual time has come."""
+        self._flush(run)
+        if keep:
+            run.environment.freeze()
+        else:
+            run.environment.kill()
+        self._running.remove(run)
+        end_ms = math.ceil(run.now_ns / _NS)
+        started = run.start_ns or run.now_ns
+        duration_ms = max(0, end_ms - started // _NS)
+        result = Result(
+            result.kind, result.payload, result.error_type, result.error_message, duration_ms
+        )
+        if run.initialising and not run.retried:
+            self._write(run, run.now_ns, self._platform.start(run.invocation.request_id))
+        report = self._platform.end(
+            run.invocation.request_id,
+            duration_ns=max(0, run.now_ns - started),
+            init_ns=run.init_ns,
+            status=status,
+            error_type=result.error_type,
+        )
+        self._write(run, run.now_ns, report)
+        self._clock.at(
+            end_ms, lambda: self._finish(run, result, keep), order=run.environment.number
+        )
+
+    def _finish(self, run: _Run, result: Result, keep: bool) -> None:
+        if self._closed:
+            return
+        run.invocation.end_ms = self._clock.now
+        run.invocation.result = result
+        run.invocation.init_failed = run.initialising
+        if keep:
+            self._idle.append(run.environment)
+        run.done(result)
+
+    def _refuse(self, invocation: Invocation, done: Done) -> None:
+        """Too many hangs: nothing is started any more."""
+        invocation.real_limit = "hang budget"
+        text = f"Task timed out after {self.spec.timeout_ms / 1000:.2f} seconds"
+        message = f"RequestId: {invocation.request_id} Error: {text}"
+        payload = {"errorType": "Sandbox.Timedout", "errorMessage": message}
+        result = Result("error", payload, "Sandbox.Timedout", message, self.spec.timeout_ms)
+        invocation.end_ms = invocation.start_ms
+        invocation.result = result
+        self._clock.after(0, lambda: done(result))
+
+    # -- log -------------------------------------------------------------------------------------
+
+    def _print(self, run: _Run, data: bytes) -> None:
+        if run.log_full:
+            return
+        *lines, run.rest = (run.rest + data).split(b"\n")
+        for line in lines:
+            self._line(run, line, None)
+        if len(run.rest) > 1 << 18:
+            self._flush(run)
+
+    def _flush(self, run: _Run) -> None:
+        if run.rest:
+            rest, run.rest = run.rest, b""
+            self._line(run, rest, None)
+
+    def _line(self, run: _Run, data: bytes, cut: object) -> None:
+        """One log event of the function's, inside the caps."""
+        limits, kept = self._nursery.limits, run.invocation.logs
+        if run.log_full:
+            return
+        run.log_bytes += len(data)
+        if run.log_bytes > limits.log_bytes or len(kept) >= limits.log_lines:
+            run.log_full = True
+            self._note(run, "(the rest of this invocation's log is not kept)")
+            return
+        text = self._on_lambda(run, data.decode("utf-8", "replace"))
+        if isinstance(cut, int) and cut > 0:
+            text += f" (cut: {cut} bytes more)"
+        self._note(run, text)
+
+    def _note(self, run: _Run, text: str) -> None:
+        self._write(run, run.now_ns, [text])
+
+    def _write(self, run: _Run, moment_ns: int, texts: list[str]) -> None:
+        invocation = run.invocation
+        for text in texts:
+            line = LogLine(moment_ns // _NS, run.environment.number, invocation.request_id, text)
+            invocation.logs.append(line)
+            if self._log is not None:
+                self._log(line)
+
+    def _on_lambda(self, run: _Run, text: str) -> str:
+        """Paths of this machine as Lambda would show them."""
+        for here, there in run.environment.places:
+            text = text.replace(here, there)
+        return text
+
+    # -- the environment's variables -------------------------------------------------------------
+
+    def _log_level(self) -> str:
+        """Lambda sets the root logger's level only for JSON logs.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+        """
+        if self.spec.log_format != "JSON":
+            return ""
+        level = (self.spec.application_log_level or "INFO").upper()
+        # Python knows two of Lambda's levels under other names.
+        return {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
+
+    def _variables(self, environment: Environment) -> dict[str, str]:
+        """The template's variables, then those that Lambda reserves.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
+        spec = self.spec
+        day = datetime.fromtimestamp(self._clock.now / 1000, UTC).strftime("%Y/%m/%d")
+        stream = self._bytes(f"environment {environment.number}").hex()
+        reserved = {
+            "_HANDLER": spec.handler,
+            "AWS_REGION": spec.region,
+            "AWS_DEFAULT_REGION": spec.region,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
+            "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group or f"/aws/lambda/{spec.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{day}/[$LATEST]{stream}",
+            "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
+            "AWS_ACCESS_KEY_ID": "ASIA" + stream[:16].upper(),
+            "AWS_SECRET_ACCESS_KEY": "secret/" + stream,
+            "AWS_SESSION_TOKEN": "token/" + stream,
+            "LAMBDA_TASK_ROOT": environment.task,
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
+            "TZ": ":UTC",
+            # boto3 otherwise puts the account id into host names that moto does not know.
+            "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+            # Nothing of the machine's own configuration is looked for.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": f"{environment.tmp}/.no-config",
+            "AWS_SHARED_CREDENTIALS_FILE": f"{environment.tmp}/.no-credentials",
+            "HOME": environment.tmp,
+        }
+        if spec.log_format == "JSON":
+            reserved["AWS_LAMBDA_LOG_LEVEL"] = (spec.application_log_level or "INFO").upper()
+        if environment.tmp != "/tmp":
+            reserved["TMPDIR"] = environment.tmp
+        usual = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8"}
+        return {**usual, **spec.environment, **reserved}
+
+    def _bytes(self, what: str) -> bytes:
+        return hashlib.sha256(f"{self._seed} {self.spec.arn} {what}".encode()).digest()[:16]
+
+
+_SIGXCPU = 24
+_SIGNALS = {
+    2: "interrupt",
+    6: "aborted",
+    9: "killed",
+    11: "segmentation fault",
+    15: "terminated",
+}
+
+
+def _stamp(moment_ns: int) -> str:
+    moment = datetime.fromtimestamp(moment_ns / 1e9, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment_ns // _NS % 1000:03d}Z"

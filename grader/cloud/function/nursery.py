@@ -1,0 +1,365 @@
+"""The nursery on the judge's side: started once, it hands out fresh environments.
+
+Start it before moto is imported, so that both warm up together. ``start`` returns at once; requests
+wait in a socket until the nursery has warmed up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from grader.cloud.function.child import frames
+from grader.cloud.function.isolation import TIERS, Isolation, Tier
+from grader.cloud.function.limits import Limits
+from grader.cloud.function.process import ForkedProcess, NurseryFailed, Process, SpawnedProcess
+
+_MAIN = Path(__file__).parent / "child" / "main.py"
+# A request is one message of exactly this size, so that processes forked from the judge can share
+# the socket without mixing their requests.
+_REQUEST_BYTES = 1024
+# Clients whose models are loaded before the first fork; others load in the environment.
+_WARM_SERVICES = ("dynamodb", "sqs", "cloudwatch")
+# What a function may import beside the standard library.
+_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six",
+             "_time_machine", "aws_lambda_powertools", "typing_extensions")  # fmt: skip
+# A process that is spawned has so long (real seconds) to import boto3.
+_SPAWN_SECONDS = 60.0
+_SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
+MAX_CODE_BYTES = 250 << 20
+
+
+class Nursery:
+    """The source of environments. Use ``start``, and ``close`` at the end.
+
+    A process that has asked for ``enforced`` may fork: its children share the nursery. Only the
+    process that started it closes it.
+    """
+
+    def __init__(self, tiers: list[Tier], limits: Limits, *, root: Path | None = None) -> None:
+        """``root`` replaces the folder that the functions' file system is built in."""
+        self.limits = limits
+        # Resolved, because the kernel's mounts know no symbolic links.
+        self.work = Path(tempfile.mkdtemp(prefix="streamlabs-")).resolve()
+        self._tiers = tiers
+        self._packages = _package_folders()
+        self._root = root or self.work / "root"
+        self._numbers = itertools.count(1)
+        self._isolation: Isolation | None = None
+        self._refused: dict[str, str] = {}
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._spawned: list[SpawnedProcess] = []
+        self._forked: list[ForkedProcess] = []
+        self._closed = False
+        self._owner = os.getpid()
+        for name in ("code", "own", "root"):
+            (self.work / name).mkdir()
+        if tiers[0] != "spawn":
+            self._launch()
+
+    @classmethod
+    def start(cls, *, isolation: str = "auto", limits: Limits | None = None) -> Nursery:
+        """Start warming up and return at once.
+
+        ``isolation`` is ``auto`` (the strongest tier that this machine permits) or one of
+        ``namespaces``, ``landlock``, ``limits``, ``spawn`` to force that one. ValueError for
+        another word; a forced tier that is not permitted shows as NurseryFailed at first use.
+        """
+        if isolation == "auto":
+            tiers = list(TIERS)
+        elif isolation in TIERS:
+            tiers = [tier for tier in TIERS if tier == isolation]
+        else:
+            raise ValueError(f"isolation is auto or one of {', '.join(TIERS)}, not {isolation!r}")
+        if not hasattr(os, "fork"):
+            tiers = [tier for tier in tiers if tier == "spawn"]
+        if not tiers:
+            raise ValueError(f"isolation {isolation!r} does not exist on this platform")
+        return cls(tiers, limits or Limits())
+
+    @property
+    def enforced(self) -> Isolation:
+        """What is enforced here; waits until the nursery has warmed up. NurseryFailed."""
+        if self._isolation is None:
+            self._isolation = self._ask()
+        return self._isolation
+
+    def keep(self, code: Path) -> str:
+        """Copy a function's code for its environments; the copy's name within the nursery.
+
+        FileNotFoundError when ``code`` is no folder; ValueError for a link, a special file or more
+        than Lambda's 250 MB.
+        """
+        if not code.is_dir():
+            raise FileNotFoundError(f"{code} is not a folder")
+        name = f"code/{self._fresh()}"
+        target = self.work / name
+        size = 0
+        for source in _files(code):
+            size += source.stat().st_size
+            if size > MAX_CODE_BYTES:
+                raise ValueError(f"{code} holds more than Lambda's 250 MB of code")
+            copy = target / source.relative_to(code)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        target.mkdir(parents=True, exist_ok=True)
+        return name
+
+    def environment(self, code: str) -> tuple[Process, str, str]:
+        """A fresh process for ``code`` (a name from ``keep``), its task root and its ``/tmp``."""
+        if self._closed:
+            raise NurseryFailed("the nursery is closed")
+        task, own = self.work / code, self.work / "own" / self._fresh()
+        if self.enforced.tier == "namespaces":
+            return self._fork(code, own), "/var/task", "/tmp"
+        own.mkdir(parents=True)
+        if self.enforced.tier == "spawn":
+            return self._spawn(own), str(task), str(own)
+        return self._fork(code, own), str(task), str(own)
+
+    def _fresh(self) -> str:
+        """A name that no process forked from this one uses, either."""
+        return f"{os.getpid()}-{next(self._numbers)}"
+
+    def forget(self, pid: int) -> None:
+        """Remove the files of a process forked from this one, which has ended."""
+        for kind in ("code", "own"):
+            for folder in (self.work / kind).glob(f"{pid}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End every environment and the nursery, wait for them, remove their files."""
+        if self._closed or os.getpid() != self._owner:
+            return
+        self._closed = True
+        for forked in self._forked:
+            forked.kill()
+        if self._socket is not None:
+            self._socket.close()
+        if self._process is not None and self._isolation is None:
+            self._process.kill()  # still warming up: nothing depends on it
+        for process in self._spawned:
+            process.kill()
+        for process in self._spawned:
+            process.wait(2.0)
+        self._end_nursery()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    # -- paths -----------------------------------------------------------------------------------
+
+    def places(self, task: str, tmp: str, runtime: str) -> list[tuple[str, str]]:
+        """Folders of this machine and what they are called on Lambda, longest first."""
+        library = f"/var/lang/lib/{runtime}"
+        known = {task: "/var/task", tmp: "/tmp"}
+        known |= dict.fromkeys(self._packages, f"{library}/site-packages")
+        known.setdefault(sysconfig.get_path("stdlib"), library)
+        return sorted(
+            ((here, there) for here, there in known.items() if here != there),
+            key=lambda pair: (-len(pair[0]), pair[0]),
+        )
+
+    # -- the nursery's process -------------------------------------------------------------------
+
+    def _launch(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_python(), str(_MAIN), "nursery", str(theirs.fileno())],
+                env=_clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                cwd=self.work,
+                start_new_session=True,
+            )
+        self._socket = ours
+        ours.sendall(frames.pack(self._config()))
+
+    def _config(self) -> dict[str, object]:
+        packages = self._packages
+        grader = Path(__file__).resolve().parents[2]
+        return {
+            "packages": packages,
+            "environment": _warm_environment(),
+            "limits": _child_limits(self.limits),
+            "services": list(_WARM_SERVICES),
+            "tiers": [tier for tier in self._tiers if tier != "spawn"],
+            "request_bytes": _REQUEST_BYTES,
+            "work": str(self.work),
+            "root": str(self._root),
+            "visible": [
+                *_SYSTEM_FOLDERS,
+                *packages,
+                sys.base_prefix,
+                sys.base_exec_prefix,
+                sysconfig.get_path("stdlib"),
+                sysconfig.get_path("platstdlib"),
+                *([sys.prefix] if sys.prefix != sys.base_prefix else []),
+            ],
+            "hidden": [str(grader)],
+        }
+
+    def _ask(self) -> Isolation:
+        if self._socket is None:
+            return Isolation("spawn", sys.platform, refused=self._refused)
+        parser = frames.Parser()
+        while (frame := parser.take()) is None:
+            try:
+                data = self._socket.recv(4096)
+            except OSError:
+                data = b""
+            if not data:
+                return self._fall_back()
+            parser.feed(data)
+        said = frame[0]
+        return Isolation(
+            said["tier"], sys.platform, said["landlock"], {**self._refused, **said["refused"]}
+        )
+
+    def _fall_back(self) -> Isolation:
+        """The nursery has died before it was warm: try without the first tier."""
+        problem = self._end_nursery()
+        self._refused[self._tiers[0]] = problem
+        self._tiers = self._tiers[1:]
+        if not self._tiers:
+            raise NurseryFailed(f"no process for functions could be started: {problem}")
+        assert self._socket is not None
+        self._socket.close()
+        self._socket = None
+        if self._tiers[0] != "spawn":
+            self._launch()
+        return self._ask()
+
+    def _end_nursery(self) -> str:
+        """Wait for the nursery's end; the last line it wrote."""
+        process = self._process
+        if process is None:
+            return ""
+        self._process = None
+        try:
+            _, said = process.communicate(timeout=3.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, said = process.communicate()
+        lines = said.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"it ended with exit code {process.returncode}"
+
+    def _fork(self, code: str, own: Path) -> ForkedProcess:
+        assert self._socket is not None
+        ours, door = socket.socketpair()
+        status, theirs = socket.socketpair()
+        output, write = os.pipe()
+        request = {
+            "code": code,
+            "task": str(self.work / code),
+            "tmp": str(own),
+            "limits": _child_limits(self.limits),
+        }
+        process = ForkedProcess(ours, output, status)
+        self._forked = [other for other in self._forked if other.alive]
+        self._forked.append(process)
+        with door, theirs:
+            try:
+                message = json.dumps(request).encode().ljust(_REQUEST_BYTES)
+                socket.send_fds(self._socket, [message], [door.fileno(), write, theirs.fileno()])
+            except OSError as problem:
+                process.kill()
+                raise NurseryFailed(f"the nursery is gone: {problem}") from problem
+            finally:
+                os.close(write)
+        return process
+
+    def _spawn(self, own: Path) -> SpawnedProcess:
+        process = SpawnedProcess([*_python(), str(_MAIN), "spawn"], _clean_environment(), own)
+        self._spawned.append(process)
+        process.send(frames.pack(self._config()), 0)
+        # Importing boto3 is not the function's work: wait until that is over.
+        parser = frames.Parser()
+        while parser.take() is None:
+            happened = process.receive(_SPAWN_SECONDS)
+            if happened is None or happened.what != "door":
+                said = happened.data.decode("utf-8", "replace") if happened else "nothing"
+                raise NurseryFailed(f"a process for functions did not start; it said: {said}")
+            parser.feed(happened.data)
+        return process
+
+
+def _python() -> list[str]:
+    """The interpreter without user site, script folder, site customisation and byte code files."""
+    return [sys.executable, "-s", "-S", "-P", "-B", "-X", "utf8"]
+
+
+def _clean_environment() -> dict[str, str]:
+    """What the processes start with: an allow-list, and a fixed seed for hashes."""
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    return {
+        **kept,
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PYTHONHASHSEED": "0",
+        "LANG": "C.UTF-8",
+    }
+
+
+def _warm_environment() -> dict[str, str]:
+    """What boto3 needs to make a client while it warms up; nothing of it is real."""
+    return {
+        "AWS_ACCESS_KEY_ID": "warm",
+        "AWS_SECRET_ACCESS_KEY": "warm",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": os.devnull,
+    }
+
+
+def _child_limits(limits: Limits) -> dict[str, int]:
+    chosen = asdict(limits)
+    names = ("processes", "files", "file_bytes", "tmp_bytes", "data_bytes")
+    # The kernel's own limit on CPU time is for the life of an environment, so it is far above.
+    return {name: chosen[name] for name in names} | {"cpu_seconds": 300}
+
+
+def _package_folders() -> list[str]:
+    """The folders that hold what a function may import, without importing any of it."""
+    found: list[str] = []
+    for name in _PACKAGES:
+        with contextlib.suppress(ImportError, ValueError):
+            spec = importlib.util.find_spec(name)
+            if spec is None or spec.origin is None:
+                continue
+            place = Path(spec.origin).parent
+            folder = str(place.parent if spec.submodule_search_locations else place)
+            if folder not in found:
+                found.append(folder)
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files below ``folder`` in a stable order; ValueError for anything else."""
+    for path in sorted(folder.iterdir()):
+        if path.name in ("__pycache__", ".git"):
+            continue
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from _files(path)
+        elif stat.S_ISREG(mode):
+            yield path
+        else:
+            raise ValueError(f"{path} is neither a file nor a folder")

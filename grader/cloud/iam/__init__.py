@@ -1,0 +1,1 @@
+"""May this role do this to that resource."""

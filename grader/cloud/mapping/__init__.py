@@ -1,0 +1,79 @@
+"""AWS Lambda's event source mapping for DynamoDB Streams, on virtual time.
+
+The map of this package, from the outside in:
+
+    service       create, get, list, update, delete the mappings of an account
+    settings      a mapping's parameters: ranges, defaults, refusals
+    mapping       one mapping's life: states, shards, starting position
+    poller        one shard: polls, batches, lanes, invocations
+    filters       which records pass
+    decide        what follows from an invocation: advance, retry, split, give up
+    windows       tumbling windows
+    destinations  the note about records that were given up
+    concurrency   how many invocations may run at once
+    meter         what CloudWatch receives
+    journal       what happened, for people
+    stream        the DynamoDB stream: shards, records, trimming
+    items         DynamoDB values: sizes, keys, equality
+    choices       what AWS leaves undocumented, and what is done instead
+    inprocess     functions called in this process: a handler, or scripted answers
+    bench         all of it wired together, for tests and trials
+    ports         what is handed out and what is needed from outside
+
+Pure: no AWS library, no file, no waiting. A handler of your own can be tried in a few lines:
+
+    bench = Bench()
+    stream = bench.stream("Orders", keys=["id"])
+    bench.function("totals", lambda event: handler(event, None))
+    uuid = bench.create(
+        FunctionName="totals", EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON",
+    )["UUID"]
+    stream.write(None, {"id": {"S": "o-1"}}, bench.now)
+    bench.drain()
+    for line in bench.timeline(uuid):
+        print(line)
+
+More of it, run by a test: docs/reference/test-your-own-stack.md.
+"""
+
+from grader.cloud.dynamodb.stream import Shard, Stream
+from grader.cloud.mapping.bench import Bench, Inbox, Invocation
+from grader.cloud.mapping.concurrency import Concurrency
+from grader.cloud.mapping.decide import Batch, Decision, Verdict, decide, read_response
+from grader.cloud.mapping.filters import Filter, matches_any, parse_filter_criteria
+from grader.cloud.mapping.inprocess import InProcess, NoDestinations, Scripted
+from grader.cloud.mapping.journal import Journal
+from grader.cloud.mapping.mapping import EventSourceMapping
+from grader.cloud.mapping.ports import Delivery, Destinations, Function, Record, Refused, Result
+from grader.cloud.mapping.service import EventSourceMappings
+from grader.cloud.mapping.settings import Settings
+
+__all__ = [
+    "Batch",
+    "Bench",
+    "Concurrency",
+    "Decision",
+    "Delivery",
+    "Destinations",
+    "EventSourceMapping",
+    "EventSourceMappings",
+    "Filter",
+    "Function",
+    "InProcess",
+    "Inbox",
+    "Invocation",
+    "Journal",
+    "NoDestinations",
+    "Record",
+    "Refused",
+    "Result",
+    "Scripted",
+    "Settings",
+    "Shard",
+    "Stream",
+    "Verdict",
+    "decide",
+    "matches_any",
+    "parse_filter_criteria",
+    "read_response",
+]

@@ -1,0 +1,371 @@
+"""An event source mapping's parameters: read, checked, defaulted, shown.
+
+The member names are those of CreateEventSourceMapping, which CloudFormation's
+``AWS::Lambda::EventSourceMapping`` shares. Ranges and defaults:
+https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from grader.cloud.mapping.filters import Filter, parse_filter_criteria
+from grader.cloud.mapping.ports import Refused
+
+# Members that exist, for other event sources only.
+_FOR_OTHERS = {
+    "AmazonManagedKafkaEventSourceConfig": "Amazon MSK",
+    "DocumentDBEventSourceConfig": "Amazon DocumentDB",
+    "LoggingConfig": "Amazon MSK and self-managed Apache Kafka",
+    "ProvisionedPollerConfig": "Amazon SQS, Amazon MSK and self-managed Apache Kafka",
+    "Queues": "Amazon MQ",
+    "ScalingConfig": "Amazon SQS",
+    "SelfManagedEventSource": "self-managed Apache Kafka",
+    "SelfManagedKafkaEventSourceConfig": "self-managed Apache Kafka",
+    "SourceAccessConfigurations": "Kafka, Amazon MQ and Amazon DocumentDB",
+    "StartingPositionTimestamp": "Kinesis, Amazon DocumentDB and Kafka",
+    "Topics": "Kafka",
+}
+# Members that say which mapping is meant; the caller reads them.
+_CREATE_ADDRESS = ("EventSourceArn", "FunctionName", "StartingPosition", "Tags")
+_UPDATE_ADDRESS = ("FunctionName", "UUID")
+
+_STREAM_ARN = re.compile(
+    r"arn:aws[a-zA-Z0-9-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[^/]+/stream/.+", re.ASCII
+)
+# Standard queues and topics, and buckets:
+# https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+_DESTINATION_ARN = re.compile(r"arn:aws[a-zA-Z0-9-]*:(sqs|sns|s3):([^:]*):([^:]*):.+", re.ASCII)
+_KEY_ARN = re.compile(r"arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*", re.ASCII)
+_MAX_DESTINATION = 350
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A mapping's parameters, in the emulator's names and units (milliseconds).
+
+    ``max_retries`` and ``max_age_ms`` are -1 for "no limit". ``destination`` is the ARN of the
+    on-failure queue, topic or bucket.
+    """
+
+    batch_size: int = 100
+    window_ms: int = 0
+    parallelization: int = 1
+    max_retries: int = -1
+    max_age_ms: int = -1
+    bisect: bool = False
+    report_failures: bool = False
+    filters: tuple[Filter, ...] = ()
+    tumbling_window_ms: int = 0
+    destination: str | None = None
+    starting_position: str = "TRIM_HORIZON"
+    enabled: bool = True
+    event_count_metrics: bool = False
+    kms_key_arn: str | None = None
+
+    @classmethod
+    def parse(cls, request: Mapping[str, Any]) -> Settings:
+        """The settings of a CreateEventSourceMapping request or CloudFormation properties.
+
+        Numbers and booleans may be texts, as in a CloudFormation template. Members that are None
+        count as absent. Refused as AWS refuses; members of other event sources, and unknown ones,
+        are refused by name. Whether function and stream exist is the caller's to say.
+        """
+        given = {name: value for name, value in request.items() if value is not None}
+        arn = given.get("EventSourceArn")
+        if not isinstance(arn, str) or not _STREAM_ARN.fullmatch(arn):
+            raise Refused(
+                "InvalidParameterValueException", "Unrecognized event source.", "EventSourceArn"
+            )
+        position = _starting_position(given.get("StartingPosition"), arn)
+        changes = _read(given, _CREATE_ADDRESS)
+        return replace(cls(starting_position=position), **changes)
+
+    def update(self, request: Mapping[str, Any]) -> Settings:
+        """The settings after an UpdateEventSourceMapping request; what it leaves out stays.
+
+        A destination of "" removes it, a FilterCriteria of {} the filters. The starting position
+        and the stream are no members of an update:
+        https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+        """
+        given = {name: value for name, value in request.items() if value is not None}
+        for name in ("EventSourceArn", "StartingPosition"):
+            if name in given:
+                raise Refused(
+                    "InvalidParameterValueException",
+                    f"{name} cannot be changed by an update; make a new mapping.",
+                    name,
+                )
+        return replace(self, **_read(given, _UPDATE_ADDRESS))
+
+    def describe(self) -> dict[str, Any]:
+        """These parameters as GetEventSourceMapping returns them."""
+        answer: dict[str, Any] = {
+            "StartingPosition": self.starting_position,
+            "BatchSize": self.batch_size,
+            "MaximumBatchingWindowInSeconds": self.window_ms // 1000,
+            "ParallelizationFactor": self.parallelization,
+            "DestinationConfig": {
+                "OnFailure": {} if self.destination is None else {"Destination": self.destination}
+            },
+            "MaximumRecordAgeInSeconds": -1 if self.max_age_ms < 0 else self.max_age_ms // 1000,
+            "BisectBatchOnFunctionError": self.bisect,
+            "MaximumRetryAttempts": self.max_retries,
+            "TumblingWindowInSeconds": self.tumbling_window_ms // 1000,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"] if self.report_failures else [],
+        }
+        # Absent when there are none, as recorded on AWS, not empty.
+        if self.filters:
+            answer["FilterCriteria"] = {"Filters": [{"Pattern": f.pattern} for f in self.filters]}
+        if self.kms_key_arn is not None:
+            answer["KMSKeyArn"] = self.kms_key_arn
+        if self.event_count_metrics:
+            answer["MetricsConfig"] = {"Metrics": ["EventCount"]}
+        return answer
+
+
+def _starting_position(given: Any, stream_arn: str) -> str:
+    if given is None:
+        raise Refused(
+            "InvalidParameterValueException",
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy "
+            "constraint: Member must not be null.",
+            "StartingPosition",
+        )
+    if given not in ("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"):
+        raise Refused(
+            "ValidationException",
+            f"1 validation error detected: Value '{given}' at 'startingPosition' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]",
+            "StartingPosition",
+        )
+    if given == "AT_TIMESTAMP":
+        raise Refused(
+            "InvalidParameterValueException",
+            f"Unsupported starting position for arn type: {stream_arn}",
+            "StartingPosition",
+        )
+    return str(given)
+
+
+def _read(given: Mapping[str, Any], address: tuple[str, ...]) -> dict[str, Any]:
+    """The settings that ``given`` sets, by field name; refuses what it does not know."""
+    changes: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in address:
+            continue
+        if name in _FOR_OTHERS:
+            raise Refused(
+                "InvalidParameterValueException",
+                f"{name} is for {_FOR_OTHERS[name]}; a DynamoDB stream mapping does not take it.",
+                name,
+            )
+        if name not in _READERS:
+            raise Refused(
+                "InvalidParameterValueException",
+                f"An event source mapping has no parameter {name}.",
+                name,
+            )
+        field_name, read = _READERS[name]
+        read_value = read(name, value)
+        if read_value is not _UNCHANGED:
+            changes[field_name] = read_value
+    return changes
+
+
+_UNCHANGED: Any = object()
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number, also as the text that a CloudFormation template may hold."""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value, re.ASCII):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refused(
+            "InvalidParameterValueException", f"{name} is a whole number, not {value!r}.", name
+        )
+    return value
+
+
+def _within(lowest: int, highest: int, scale: int = 1) -> Callable[[str, Any], int]:
+    """A reader for numbers of a range; it returns them times ``scale``, but keeps -1."""
+
+    def read(name: str, value: Any) -> int:
+        number = _whole(name, value)
+        if number < lowest:
+            bound = f"greater than or equal to {lowest}"
+        elif number > highest:
+            bound = f"less than or equal to {highest}"
+        else:
+            return number if number == -1 else number * scale
+        # AWS's usual sentence for a number out of range; not recorded for these members.
+        member = name[0].lower() + name[1:]
+        raise Refused(
+            "ValidationException",
+            f"1 validation error detected: Value '{number}' at '{member}' failed to satisfy "
+            f"constraint: Member must have value {bound}",
+            name,
+        )
+
+    return read
+
+
+_any_record_age = _within(-1, 604_800, 1000)
+
+
+def _record_age(name: str, value: Any) -> int:
+    age_ms = _any_record_age(name, value)
+    # 0 to 59 lie in the type's range and are refused all the same:
+    # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
+    if 0 <= age_ms < 60_000:
+        raise Refused(
+            "InvalidParameterValueException",
+            f"{name} is -1 or from 60 to 604800, not {age_ms // 1000}.",
+            name,
+        )
+    return age_ms
+
+
+def _boolean(name: str, value: Any) -> bool:
+    """A boolean, also as the text that CloudFormation turns into one."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise Refused(
+        "InvalidParameterValueException", f"{name} is true or false, not {value!r}.", name
+    )
+
+
+def _choices(name: str, value: Any, allowed: tuple[str, ...], at_most: int) -> list[str]:
+    if not isinstance(value, list | tuple):
+        raise Refused("InvalidParameterValueException", f"{name} is a list, not {value!r}.", name)
+    member = name[0].lower() + name[1:]
+    if len(value) > at_most:
+        raise Refused(
+            "ValidationException",
+            f"1 validation error detected: Value '{list(value)}' at '{member}' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {at_most}",
+            name,
+        )
+    for one in value:
+        if one not in allowed:
+            raise Refused(
+                "ValidationException",
+                f"1 validation error detected: Value '{list(value)}' at '{member}' failed to "
+                "satisfy constraint: Member must satisfy constraint: [Member must satisfy enum "
+                f"value set: [{', '.join(allowed)}]]",
+                name,
+            )
+    return list(value)
+
+
+def _response_types(name: str, value: Any) -> bool:
+    return bool(_choices(name, value, ("ReportBatchItemFailures",), 1))
+
+
+def _metrics(name: str, value: Any) -> bool:
+    members = _members(name, value, ("Metrics",))
+    known = ("EventCount", "ErrorCount", "KafkaMetrics")
+    wanted = _choices(name, members.get("Metrics") or [], known, len(known))
+    for metric in wanted:
+        # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingMetricsConfig.html
+        if metric != "EventCount":
+            raise Refused(
+                "InvalidParameterValueException",
+                f"{name}: {metric} is for Kafka; a DynamoDB stream mapping has EventCount only.",
+                name,
+            )
+    return bool(wanted)
+
+
+def _members(name: str, value: Any, allowed: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Refused(
+            "InvalidParameterValueException", f"{name} is an object, not {value!r}.", name
+        )
+    for member in value:
+        if member not in allowed:
+            raise Refused("InvalidParameterValueException", f"{name} has no member {member}.", name)
+    return value
+
+
+def _destination(name: str, value: Any) -> Any:
+    """The on-failure ARN; None for "", no change when it is not mentioned."""
+    members = _members(name, value, ("OnFailure", "OnSuccess"))
+    if members.get("OnSuccess"):
+        raise Refused(
+            "InvalidParameterValueException",
+            "Unsupported DestinationConfig parameter for given event source mapping type.",
+            name,
+        )
+    on_failure = _members(name, members.get("OnFailure") or {}, ("Destination",))
+    arn = on_failure.get("Destination")
+    if arn is None:
+        return _UNCHANGED
+    if arn == "":
+        return None
+    if not isinstance(arn, str):
+        raise Refused(
+            "InvalidParameterValueException", f"{name}: an ARN is a text, not {arn!r}.", name
+        )
+    if len(arn) > _MAX_DESTINATION:
+        # https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
+        raise Refused(
+            "ValidationException",
+            f"1 validation error detected: Value '{arn}' at 'destinationConfig.onFailure."
+            "destination' failed to satisfy constraint: Member must have length less than or "
+            f"equal to {_MAX_DESTINATION}",
+            name,
+        )
+    if not _DESTINATION_ARN.fullmatch(arn):
+        raise Refused(
+            "InvalidParameterValueException",
+            f"{name}: {arn} is not the ARN of an SQS queue, an SNS topic or an S3 bucket. "
+            "(Kafka topics are left out here: AWS's pages contradict each other on them.)",
+            name,
+        )
+    return arn
+
+
+def _key_arn(name: str, value: Any) -> str | None:
+    if value == "":
+        return None
+    if not isinstance(value, str) or not _KEY_ARN.fullmatch(value):
+        raise Refused(
+            "ValidationException",
+            f"1 validation error detected: Value '{value}' at 'kMSKeyArn' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: "
+            r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()",
+            name,
+        )
+    return value
+
+
+def _filters(_name: str, value: Any) -> tuple[Filter, ...]:
+    return parse_filter_criteria(value)
+
+
+_READERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "BatchSize": ("batch_size", _within(1, 10_000)),
+    "BisectBatchOnFunctionError": ("bisect", _boolean),
+    "DestinationConfig": ("destination", _destination),
+    "Enabled": ("enabled", _boolean),
+    "FilterCriteria": ("filters", _filters),
+    "FunctionResponseTypes": ("report_failures", _response_types),
+    "KMSKeyArn": ("kms_key_arn", _key_arn),
+    "KmsKeyArn": ("kms_key_arn", _key_arn),
+    "MaximumBatchingWindowInSeconds": ("window_ms", _within(0, 300, 1000)),
+    "MaximumRecordAgeInSeconds": ("max_age_ms", _record_age),
+    "MaximumRetryAttempts": ("max_retries", _within(-1, 10_000)),
+    "MetricsConfig": ("event_count_metrics", _metrics),
+    "ParallelizationFactor": ("parallelization", _within(1, 10)),
+    "TumblingWindowInSeconds": ("tumbling_window_ms", _within(0, 900, 1000)),
+}

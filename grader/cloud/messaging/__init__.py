@@ -1,0 +1,1 @@
+"""Where notes go: queues, topics and buckets."""

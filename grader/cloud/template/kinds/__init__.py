@@ -1,0 +1,114 @@
+"""The table of resource types that the labs know.
+
+One entry a type: its properties (emulated unless marked harmless or refused), the rules that AWS
+applies to them together, what ``Ref`` and ``Fn::GetAtt`` yield. Any other type is refused by name.
+
+Property names, types and ranges: the CloudFormation resource schemas, which are published at
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from grader.cloud.template.kinds.base import Kind
+from grader.cloud.template.kinds.dynamodb import TABLE
+from grader.cloud.template.kinds.functions import (
+    ALIAS,
+    EVENT_INVOKE_CONFIG,
+    FUNCTION,
+    MAPPING,
+    PERMISSION,
+    VERSION,
+)
+from grader.cloud.template.kinds.iam import IAM_POLICY, MANAGED_POLICY, ROLE, ROLE_POLICY
+from grader.cloud.template.kinds.messaging import (
+    BUCKET,
+    BUCKET_POLICY,
+    KMS_ALIAS,
+    KMS_KEY,
+    QUEUE,
+    QUEUE_POLICY,
+    SUBSCRIPTION,
+    TOPIC,
+    TOPIC_POLICY,
+)
+from grader.cloud.template.kinds.watching import (
+    ALARM,
+    BUDGET,
+    COMPOSITE_ALARM,
+    DASHBOARD,
+    LOG_GROUP,
+    METRIC_FILTER,
+)
+from grader.cloud.template.model import did_you_mean
+from grader.cloud.template.shapes import Use, as_field
+
+KINDS: dict[str, Kind] = {
+    "AWS::Budgets::Budget": BUDGET,
+    "AWS::CloudWatch::Alarm": ALARM,
+    "AWS::CloudWatch::CompositeAlarm": COMPOSITE_ALARM,
+    "AWS::CloudWatch::Dashboard": DASHBOARD,
+    "AWS::DynamoDB::Table": TABLE,
+    "AWS::IAM::ManagedPolicy": MANAGED_POLICY,
+    "AWS::IAM::Policy": IAM_POLICY,
+    "AWS::IAM::Role": ROLE,
+    "AWS::IAM::RolePolicy": ROLE_POLICY,
+    "AWS::KMS::Alias": KMS_ALIAS,
+    "AWS::KMS::Key": KMS_KEY,
+    "AWS::Lambda::Alias": ALIAS,
+    "AWS::Lambda::EventInvokeConfig": EVENT_INVOKE_CONFIG,
+    "AWS::Lambda::EventSourceMapping": MAPPING,
+    "AWS::Lambda::Function": FUNCTION,
+    "AWS::Lambda::Permission": PERMISSION,
+    "AWS::Lambda::Version": VERSION,
+    "AWS::Logs::LogGroup": LOG_GROUP,
+    "AWS::Logs::MetricFilter": METRIC_FILTER,
+    "AWS::S3::Bucket": BUCKET,
+    "AWS::S3::BucketPolicy": BUCKET_POLICY,
+    "AWS::SNS::Subscription": SUBSCRIPTION,
+    "AWS::SNS::Topic": TOPIC,
+    "AWS::SNS::TopicPolicy": TOPIC_POLICY,
+    "AWS::SQS::Queue": QUEUE,
+    "AWS::SQS::QueuePolicy": QUEUE_POLICY,
+}
+
+_ELSEWHERE = {
+    "AWS::Serverless::": "it needs the transform of the Serverless Application Model; write the "
+    "plain CloudFormation type, such as AWS::Lambda::Function",
+    "AWS::CloudFormation::": "the labs play one stack without nesting, waiting or macros",
+    "AWS::Kinesis": "the labs read DynamoDB Streams",
+    "AWS::Events::": "the labs play no event bus",
+    "AWS::Scheduler::": "the labs play no schedules",
+    "AWS::StepFunctions::": "the labs play no state machines",
+    "AWS::ApplicationAutoScaling::": "a table's capacity stays as the template sets it",
+    "Custom::": "custom resources run code of their own during deployment",
+}
+
+
+def why_not(type: str) -> str:
+    """Return the sentence for a type that is not in the table."""
+    if type in ("AWS::DynamoDB::GlobalTable",):
+        return f"The labs do not play {type}: one Region, one table; use AWS::DynamoDB::Table."
+    for prefix, reason in _ELSEWHERE.items():
+        if type.startswith(prefix):
+            return f"The labs do not play {type}: {reason}."
+    return f"The labs do not know the resource type {type}." + did_you_mean(type, tuple(KINDS))
+
+
+class Support(NamedTuple):
+    """What the labs make of one top-level property of a resource type."""
+
+    type: str
+    property: str
+    use: Use
+    note: str
+
+
+def support() -> Iterator[Support]:
+    """Yield every top-level property of every type, in alphabetical order."""
+    for type, kind in sorted(KINDS.items()):
+        for name, known in sorted(kind.fields.items()):
+            field = as_field(known)
+            yield Support(type, name, field.use, field.note)

@@ -1,0 +1,112 @@
+"""How a resource gets its names: what a resource type declares, and what one resource is called.
+
+Names that the template leaves out are made up as CloudFormation makes them up, with a hash of
+stack name and logical id in the place of CloudFormation's random ending, so that the same template
+gets the same names in every run.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grader.cloud.template.model import Unknown
+from grader.cloud.template.shapes import Fields, Rule, Struct
+
+PARTITION = "aws"
+URL_SUFFIX = "amazonaws.com"
+_NAMESPACE = uuid.UUID("6f1c2d0e-4b1a-5c55-9d5e-0d8f3a1b7c42")
+
+
+class NotKnown(Exception):
+    """A name depends on a value that is Unknown; ``reason`` says on which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack lives: its name, account and Region, and when it was created (ms)."""
+
+    stack_name: str
+    account_id: str
+    region: str
+    created_ms: int
+
+
+@dataclass(frozen=True)
+class Me:
+    """One resource while its names are worked out."""
+
+    logical_id: str
+    properties: Mapping[str, Any]
+    place: Place
+
+    def given(self, *path: str) -> Any:
+        """Return a property or None. Raises NotKnown when it is Unknown."""
+        value: Any = self.properties
+        for step in path:
+            if isinstance(value, Unknown):
+                raise NotKnown(value.reason)
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if isinstance(value, Unknown):
+            raise NotKnown(value.reason)
+        return value
+
+    def name(self, *path: str, limit: int = 255, lower: bool = False, suffix: str = "") -> str:
+        """Return the name that a property gives, or one made up of at most ``limit`` characters."""
+        given = self.given(*path)
+        if isinstance(given, str) and given:
+            return given
+        ending = f"-{self.digest(12)}{suffix}"
+        start = f"{self.place.stack_name}-{self.logical_id}"[: limit - len(ending)]
+        made_up = start + ending
+        return made_up.lower() if lower else made_up
+
+    def digest(self, length: int) -> str:
+        """Return ``length`` upper-case letters and digits that belong to this resource alone."""
+        seed = f"{self.place.stack_name}/{self.logical_id}".encode("utf-8", "replace")
+        return base64.b32encode(hashlib.sha256(seed).digest()).decode()[:length]
+
+    def uuid(self) -> str:
+        """Return a UUID that belongs to this resource alone."""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.place.stack_name}/{self.logical_id}"))
+
+    def arn(self, service: str, rest: str, *, region: bool = True, account: bool = True) -> str:
+        """Return an ARN in this stack's Region and account; IAM has no Region, S3 neither."""
+        where = self.place.region if region else ""
+        whose = self.place.account_id if account else ""
+        return f"arn:{PARTITION}:{service}:{where}:{whose}:{rest}"
+
+
+Names = tuple[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource type: its properties and what ``Ref`` and ``Fn::GetAtt`` yield.
+
+    ``names`` returns (what Ref yields, attribute → value). ``attributes`` lists the attributes
+    that the type has, whether or not one resource has them. ``unplayed`` are attributes that AWS
+    has and the labs do not. ``named_by`` is the property that sets the physical name, None when
+    there is none: two resources of a type cannot share a name.
+    """
+
+    fields: Fields
+    names: Callable[[Me], Names]
+    attributes: tuple[str, ...] = ()
+    unplayed: tuple[str, ...] = ()
+    named_by: str | None = None
+    rule: Rule | None = None
+
+    @property
+    def shape(self) -> Struct:
+        """Return the shape of the resource's properties."""
+        return Struct(self.fields, self.rule)

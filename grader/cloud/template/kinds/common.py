@@ -1,0 +1,69 @@
+"""Shapes that several resource types share, and small helpers for their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from grader.cloud.template.model import Unknown
+from grader.cloud.template.shapes import Flag, Json, ListOf, Struct, Text, harmless, required
+
+TEXT = Text()
+FLAG = Flag()
+TAGS = harmless(
+    ListOf(Struct({"Key": required(Text(low=1, high=128)), "Value": required(Text(high=256))})),
+    "tags are kept with the resource and change nothing",
+)
+KEY = harmless(TEXT, "encryption is recorded; neither its effect nor the key's permissions are")
+POLICY = required(Json())
+
+
+def arn_of(says: str, service: str = r"[a-z0-9-]+") -> Text:
+    """Return the shape of an ARN of ``service`` (a pattern); ``says`` is the sentence."""
+    return Text(pattern=rf"arn:[a-z-]+:{service}:[^:\s]*:[^:\s]*:\S+", says=says)
+
+
+ROLE_ARN = arn_of(
+    "it must be a role's ARN; Ref of a role is only its name, use GetAtt Role.Arn.", "iam"
+)
+ANY_ARN = arn_of("it must be an ARN; use GetAtt with the attribute Arn.")
+QUEUE_ARN = arn_of(
+    "it must be a queue's ARN; Ref of a queue is its URL, use GetAtt Queue.Arn.", "sqs"
+)
+TOPIC_ARN = arn_of("it must be a topic's ARN, which is what Ref of a topic yields.", "sns")
+
+
+LOG_GROUP_NAME = Text(
+    low=1,
+    high=512,
+    pattern=r"[.\-_/#A-Za-z0-9]+",
+    says="AWS takes letters, digits, and the characters . - _ / # "
+    "(a log group's name is what Ref yields, not its ARN).",
+)
+
+
+def text(properties: dict[str, Any], name: str) -> str | None:
+    """Return a property as text; None when it is absent or Unknown."""
+    value = properties.get(name)
+    return value if isinstance(value, str) else None
+
+
+def entries(value: Any) -> list[tuple[int, dict[str, Any]]]:
+    """Return the objects of a list with their positions; nothing when there is no list."""
+    if not isinstance(value, list):
+        return []
+    return [(number, one) for number, one in enumerate(value) if isinstance(one, dict)]
+
+
+def unknowns(value: Any) -> Iterator[Unknown]:
+    """Yield everything in a value that is Unknown."""
+    if isinstance(value, Unknown):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from unknowns(one)
+
+
+def has_unknown(value: Any) -> bool:
+    """Return True when something in a value is Unknown."""
+    return next(unknowns(value), None) is not None

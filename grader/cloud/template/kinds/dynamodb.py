@@ -1,0 +1,276 @@
+"""DynamoDB tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from grader.cloud.template.kinds.base import Kind, Me, Names
+from grader.cloud.template.kinds.common import FLAG, TAGS, TEXT, entries, has_unknown
+from grader.cloud.template.model import Unknown, one_of, show
+from grader.cloud.template.shapes import (
+    At,
+    ListOf,
+    Struct,
+    Text,
+    Whole,
+    harmless,
+    refused,
+    required,
+)
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+
+_ATTRIBUTE = Text(low=1, high=255)
+_KEYS = ListOf(
+    Struct(
+        {
+            "AttributeName": required(_ATTRIBUTE),
+            "KeyType": required(Text(choices=("HASH", "RANGE"))),
+        }
+    ),
+    low=1,
+    high=2,
+)
+_THROUGHPUT = Struct(
+    {
+        "ReadCapacityUnits": required(Whole(1, 9_223_372_036_854_775_807)),
+        "WriteCapacityUnits": required(Whole(1, 9_223_372_036_854_775_807)),
+    }
+)
+
+
+def _projection(properties: dict[str, Any], at: At) -> None:
+    kind, names = properties.get("ProjectionType"), properties.get("NonKeyAttributes")
+    if kind == "INCLUDE" and not names:
+        at.wrong("has ProjectionType INCLUDE, which needs NonKeyAttributes.")
+    if kind in ("ALL", "KEYS_ONLY") and names:
+        at.into("NonKeyAttributes").wrong(f"goes only with ProjectionType INCLUDE, not {kind}.")
+
+
+_PROJECTION = Struct(
+    {
+        "ProjectionType": Text(choices=("ALL", "KEYS_ONLY", "INCLUDE")),
+        "NonKeyAttributes": ListOf(_ATTRIBUTE, high=100),
+    },
+    _projection,
+)
+_INDEX_NAME = Text(
+    low=3,
+    high=255,
+    pattern=r"[a-zA-Z0-9_.-]+",
+    says="AWS takes letters, digits, and the characters _ . -",
+)
+_CONTRIBUTORS = harmless(note="no report of the most used keys is made")
+
+
+def _table_rules(properties: dict[str, Any], at: At) -> None:
+    _key_rules(properties.get("KeySchema"), at.into("KeySchema"))
+    for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        for number, index in entries(properties.get(kind)):
+            _key_rules(index.get("KeySchema"), at.into(kind, number, "KeySchema"))
+    _definition_rules(properties, at)
+    _billing_rules(properties, at)
+    _local_index_rules(properties, at)
+    ttl = properties.get("TimeToLiveSpecification")
+    if isinstance(ttl, dict) and ttl.get("Enabled") is True and "AttributeName" not in ttl:
+        at.into("TimeToLiveSpecification").wrong(
+            "is enabled and lacks AttributeName: which attribute holds the time?"
+        )
+
+
+def _key_rules(schema: Any, at: At) -> None:
+    if not isinstance(schema, list) or not schema or has_unknown(schema):
+        return
+    kinds = [key.get("KeyType") for _, key in entries(schema)]
+    if kinds not in (["HASH"], ["HASH", "RANGE"]):
+        at.wrong(
+            f"has the key types {one_of([str(kind) for kind in kinds])}; "
+            "AWS takes one HASH first, then at most one RANGE."
+        )
+    names = [key.get("AttributeName") for _, key in entries(schema)]
+    if len(set(names)) < len(names):
+        at.wrong(f"uses the attribute {show(names[0])} twice.")
+
+
+def _definition_rules(properties: dict[str, Any], at: At) -> None:
+    """Every key attribute is defined, and nothing else is."""
+    schemas = [(("KeySchema",), properties.get("KeySchema"))]
+    for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        if isinstance(properties.get(kind), Unknown):
+            return
+        for number, index in entries(properties.get(kind)):
+            schemas.append(((kind, number, "KeySchema"), index.get("KeySchema")))  # type: ignore[arg-type]
+    definitions = properties.get("AttributeDefinitions", [])
+    if has_unknown(definitions) or any(has_unknown(schema) for _, schema in schemas):
+        return
+    defined = [one.get("AttributeName") for _, one in entries(definitions)]
+    used: dict[str, None] = {}
+    for path, schema in schemas:
+        for number, key in entries(schema):
+            name = key.get("AttributeName")
+            if not isinstance(name, str):
+                continue
+            used[name] = None
+            if name not in defined:
+                at.into(*path, number).wrong(
+                    f"names the attribute {show(name)}, which AttributeDefinitions does not define."
+                )
+    for number, name in enumerate(defined):
+        place = at.into("AttributeDefinitions", number)
+        if name in defined[:number]:
+            place.wrong(f"defines {show(name)} a second time.")
+        elif isinstance(name, str) and name not in used:
+            place.wrong(
+                f"defines {show(name)}, which is no key of the table or an index; define only "
+                "key attributes."
+            )
+
+
+def _billing_rules(properties: dict[str, Any], at: At) -> None:
+    mode = properties.get("BillingMode", "PROVISIONED")
+    if isinstance(mode, Unknown):
+        return
+    places = [(at, properties)]
+    places += [
+        (at.into("GlobalSecondaryIndexes", number), index)
+        for number, index in entries(properties.get("GlobalSecondaryIndexes"))
+    ]
+    for place, holder in places:
+        given = "ProvisionedThroughput" in holder
+        if mode == "PROVISIONED" and not given:
+            place.wrong(
+                "lacks ProvisionedThroughput, which BillingMode PROVISIONED needs (the default); "
+                "add it, or set BillingMode to PAY_PER_REQUEST."
+            )
+        if mode == "PAY_PER_REQUEST" and given:
+            place.into("ProvisionedThroughput").wrong(
+                "does not go with BillingMode PAY_PER_REQUEST; remove one of the two."
+            )
+
+
+def _local_index_rules(properties: dict[str, Any], at: At) -> None:
+    table = entries(properties.get("KeySchema"))
+    if not table or has_unknown(properties.get("KeySchema")):
+        return
+    for number, index in entries(properties.get("LocalSecondaryIndexes")):
+        place = at.into("LocalSecondaryIndexes", number)
+        if len(table) < 2:
+            place.wrong("is a local index, which only a table with a RANGE key can have.")
+            continue
+        keys = entries(index.get("KeySchema"))
+        if keys and keys[0][1].get("AttributeName") != table[0][1].get("AttributeName"):
+            place.into("KeySchema").wrong("must begin with the table's own HASH key.")
+        if len(keys) == 1:
+            place.into("KeySchema").wrong("lacks the RANGE key that a local index is for.")
+
+
+def _table_names(me: Me) -> Names:
+    name = me.name("TableName")
+    attributes = {"Arn": me.arn("dynamodb", f"table/{name}")}
+    if me.given("StreamSpecification", "StreamViewType"):
+        attributes["StreamArn"] = f"{attributes['Arn']}/stream/{stream_label(me.place.created_ms)}"
+    return name, attributes
+
+
+def stream_label(time_ms: int) -> str:
+    """Return the label of a stream enabled at ``time_ms`` (ms since 1970): ISO time, no zone."""
+    seconds, milliseconds = divmod(time_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}"
+
+
+TABLE = Kind(
+    fields={
+        "AttributeDefinitions": required(
+            ListOf(
+                Struct(
+                    {
+                        "AttributeName": required(_ATTRIBUTE),
+                        "AttributeType": required(Text(choices=("S", "N", "B"))),
+                    }
+                ),
+                low=1,
+            )
+        ),
+        "BillingMode": Text(choices=("PROVISIONED", "PAY_PER_REQUEST")),
+        "ContributorInsightsSpecification": _CONTRIBUTORS,
+        "DeletionProtectionEnabled": harmless(FLAG, "no lab deletes a table"),
+        "GlobalSecondaryIndexes": ListOf(
+            Struct(
+                {
+                    "ContributorInsightsSpecification": _CONTRIBUTORS,
+                    "IndexName": required(_INDEX_NAME),
+                    "KeySchema": required(_KEYS),
+                    "OnDemandThroughput": refused("caps of on-demand capacity are not emulated."),
+                    "Projection": required(_PROJECTION),
+                    "ProvisionedThroughput": _THROUGHPUT,
+                    "WarmThroughput": refused("warm throughput is not emulated."),
+                }
+            ),
+            high=20,
+        ),
+        "ImportSourceSpecification": refused(
+            "tables start empty; importing from S3 is not emulated."
+        ),
+        "KeySchema": required(_KEYS),
+        "KinesisStreamSpecification": refused("the labs read DynamoDB Streams, not Kinesis."),
+        "LocalSecondaryIndexes": ListOf(
+            Struct(
+                {
+                    "IndexName": required(_INDEX_NAME),
+                    "KeySchema": required(_KEYS),
+                    "Projection": required(_PROJECTION),
+                }
+            ),
+            high=5,
+        ),
+        "OnDemandThroughput": refused("caps of on-demand capacity are not emulated."),
+        "PointInTimeRecoverySpecification": harmless(
+            Struct(
+                {"PointInTimeRecoveryEnabled": FLAG, "RecoveryPeriodInDays": Whole(1, 35, "days")}
+            ),
+            "recorded; no lab restores a table",
+        ),
+        "ProvisionedThroughput": _THROUGHPUT,
+        "ResourcePolicy": refused("access is judged by roles alone; grant it in the role."),
+        "SSESpecification": harmless(
+            Struct(
+                {
+                    "KMSMasterKeyId": TEXT,
+                    "SSEEnabled": required(FLAG),
+                    "SSEType": Text(choices=("KMS",)),
+                }
+            ),
+            "encryption is recorded; neither its effect nor the key's permissions are",
+        ),
+        "StreamSpecification": Struct(
+            {
+                "ResourcePolicy": refused("access is judged by roles alone; grant it in the role."),
+                "StreamViewType": required(
+                    Text(choices=("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"))
+                ),
+                "Tags": TAGS,
+            }
+        ),
+        "TableClass": harmless(
+            Text(choices=("STANDARD", "STANDARD_INFREQUENT_ACCESS")), "changes only the price"
+        ),
+        "TableName": Text(
+            low=3,
+            high=255,
+            pattern=r"[a-zA-Z0-9_.-]+",
+            says="AWS takes letters, digits, and the characters _ . -",
+        ),
+        "Tags": TAGS,
+        "TimeToLiveSpecification": Struct(
+            {"AttributeName": Text(low=1, high=255), "Enabled": required(FLAG)}
+        ),
+        "VectorIndexes": refused("vector indexes are not emulated."),
+        "WarmThroughput": refused("warm throughput is not emulated."),
+    },
+    names=_table_names,
+    attributes=("Arn", "StreamArn"),
+    named_by="TableName",
+    rule=_table_rules,
+)

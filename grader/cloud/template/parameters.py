@@ -1,0 +1,201 @@
+"""The section Parameters: declarations, and the value that each parameter gets.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from grader.cloud.template.model import Mark, Reporter, Unknown, did_you_mean, one_of, show
+from grader.cloud.template.shapes import plain_text
+from grader.cloud.template.yaml_lines import Fields, Items, Node, Scalar
+
+TYPES = ("String", "Number", "CommaDelimitedList", "List<Number>")
+KEYS = (
+    "Type",
+    "Default",
+    "Description",
+    "AllowedPattern",
+    "AllowedValues",
+    "ConstraintDescription",
+    "MaxLength",
+    "MaxValue",
+    "MinLength",
+    "MinValue",
+    "NoEcho",
+)
+MAX_BYTES = 4_096
+
+_NUMBER = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+# A choice of this project: a pattern that repeats a group which itself repeats or branches can
+# take for ever, so that such a pattern is refused.
+_REPEATED = re.compile(r"\)[*+{]")
+
+
+def parameter_value(
+    name: str, mark: Mark, body: Fields, given: str | None, reporter: Reporter
+) -> Any:
+    """Return what Ref of a parameter yields: text, a list of texts, or Unknown.
+
+    ``given`` is the value passed in from outside, None when none is.
+    """
+    for key, key_mark, _ in body:
+        if key not in KEYS:
+            reporter.problem(
+                key_mark, f"Parameters.{name}: there is no {show(key)}." + did_you_mean(key, KEYS)
+            )
+    type = _type(name, mark, body, reporter)
+    if type is None:
+        return Unknown(f"the type of the parameter {name} is not known", mark[0])
+    default = body.node("Default")
+    if given is None and default is None:
+        return reporter.unsupported(
+            mark,
+            f"The parameter {name} has no Default and gets no value; the labs deploy the template "
+            "without values for parameters.",
+        )
+    text = given
+    if text is None:
+        assert default is not None
+        if not isinstance(default, Scalar) or default.value is None:
+            return reporter.problem(
+                default.mark, f"Parameters.{name}: Default must be text or a number."
+            )
+        text = plain_text(default.value)
+        mark = default.mark
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        return reporter.problem(
+            mark, f"The value of the parameter {name} has more than {MAX_BYTES:,} bytes."
+        )
+    values = [text] if type in ("String", "Number") else [one.strip() for one in text.split(",")]
+    for value in values:
+        problem = _constraints(name, type, body, value, mark, reporter)
+        if problem is not None:
+            return problem
+    return values[0] if type in ("String", "Number") else values
+
+
+def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> str | None:
+    node = body.node("Type")
+    if node is None:
+        reporter.problem(mark, f"The parameter {name} has no Type, such as String or Number.")
+        return None
+    type = node.text if isinstance(node, Scalar) else ""
+    if type in TYPES:
+        return type
+    if type.startswith("AWS::SSM::Parameter::") or type.startswith("List<AWS::SSM"):
+        reporter.unsupported(
+            node.mark,
+            f"The parameter {name} takes its value from Systems Manager, which the labs do not "
+            "play; use String with a Default.",
+        )
+    elif type.startswith(("AWS::", "List<AWS::")):
+        reporter.unsupported(
+            node.mark,
+            f"The parameter {name} has the type {type}, whose values exist only in a real "
+            "account; use String.",
+        )
+    else:
+        reporter.problem(
+            node.mark,
+            f"The parameter {name} has the type {show(type)}; AWS takes {one_of(TYPES)}."
+            + did_you_mean(type, TYPES),
+        )
+    return None
+
+
+def _constraints(
+    name: str, type: str, body: Fields, value: str, mark: Mark, reporter: Reporter
+) -> Unknown | None:
+    """Hold one value against the parameter's own constraints."""
+    subject = f"The value {show(value)} of the parameter {name}"
+    number = float(value) if _NUMBER.fullmatch(value) else None
+    if type in ("Number", "List<Number>") and number is None:
+        return reporter.problem(mark, f"{subject} is no number.")
+    allowed = body.node("AllowedValues")
+    if allowed is not None:
+        texts = _texts(allowed)
+        if texts is None:
+            return reporter.problem(
+                allowed.mark, f"Parameters.{name}: AllowedValues must be a list of values."
+            )
+        if value not in texts:
+            return reporter.problem(
+                mark, f"{subject} is not among its AllowedValues: {', '.join(map(show, texts))}."
+            )
+    for key, measured in (("Length", float(len(value))), ("Value", number)):
+        low = _limit(name, f"Min{key}", body, reporter)
+        high = _limit(name, f"Max{key}", body, reporter)
+        if measured is None:
+            continue
+        what = "has too few or too many characters" if key == "Length" else "is out of its range"
+        if (low is not None and measured < low) or (high is not None and measured > high):
+            return reporter.problem(mark, f"{subject} {what} (Min{key}, Max{key}).")
+    return _pattern(name, body, value, subject, mark, reporter)
+
+
+def _limit(name: str, key: str, body: Fields, reporter: Reporter) -> float | None:
+    node = body.node(key)
+    if node is None:
+        return None
+    text = node.text if isinstance(node, Scalar) else ""
+    if not _NUMBER.fullmatch(text):
+        reporter.problem(node.mark, f"Parameters.{name}: {key} must be a number.")
+        return None
+    return float(text)
+
+
+def _pattern(
+    name: str, body: Fields, value: str, subject: str, mark: Mark, reporter: Reporter
+) -> Unknown | None:
+    node = body.node("AllowedPattern")
+    if node is None:
+        return None
+    pattern = node.text if isinstance(node, Scalar) else None
+    if pattern is None:
+        return reporter.problem(node.mark, f"Parameters.{name}: AllowedPattern must be text.")
+    if len(pattern) > 200 or len(value) > 200 or _may_run_away(pattern):
+        reporter.unsupported(
+            node.mark,
+            f"Parameters.{name}: the labs do not try this AllowedPattern, because it may take for "
+            "ever (a repeated group that repeats or branches, or very long text).",
+        )
+        return None
+    try:
+        matches = re.fullmatch(pattern, value)
+    except (re.error, RecursionError, OverflowError) as error:
+        return reporter.problem(
+            node.mark, f"Parameters.{name}: AllowedPattern is no regular expression: {error}."
+        )
+    if matches is None:
+        return reporter.problem(mark, f"{subject} does not match its AllowedPattern {pattern}.")
+    return None
+
+
+def _may_run_away(pattern: str) -> bool:
+    """Return True for a repeated group that repeats or branches inside, and for many repeats."""
+    bare = re.sub(r"\\.", "x", re.sub(r"\[[^\]]*\]", "x", pattern))
+    if len(re.findall(r"[*+]|,\}", bare)) > 3:
+        return True
+    depth_marks: list[bool] = []
+    for number, char in enumerate(bare):
+        if char == "(":
+            depth_marks.append(False)
+        elif char in "*+{|" and depth_marks:
+            depth_marks[-1] = True
+        elif char == ")" and depth_marks:
+            inside = depth_marks.pop()
+            if inside and _REPEATED.match(bare, number):
+                return True
+            if depth_marks:
+                depth_marks[-1] = depth_marks[-1] or inside
+    return "(?" in bare or "\\1" in pattern
+
+
+def _texts(node: Node) -> list[str] | None:
+    if not isinstance(node, Items):
+        return None
+    values = [plain_text(one.value) for one in node.items if isinstance(one, Scalar)]
+    return values if len(values) == len(node.items) else None

@@ -1,0 +1,1 @@
+"""The labs: playing them, judging them, and what a learner keeps of it."""

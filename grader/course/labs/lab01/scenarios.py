@@ -1,0 +1,610 @@
+"""Lab 1's scenarios: streams built by hand, and what the learner's ``reader.py`` makes of them.
+
+Each scenario is a stream in an account of its own, so that a wrong template costs the reader
+nothing. The reader runs in the function process and asks the account for every page. Scenarios
+judge nothing; they only stop when there is nothing to play.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.cloud.account import Account
+from grader.cloud.clock import START_MS, Clock
+from grader.cloud.function import Call, FunctionHost, FunctionSpec, Invocation, Kill, Reply
+from grader.cloud.iam import policies as permissions
+from grader.cloud.mapping import Stream
+from grader.cloud.metrics import Metrics
+from grader.course.labs.lab01.changes import Image, changes, in_words
+from grader.course.play.traffic import listed
+
+if TYPE_CHECKING:
+    from grader.cloud.dynamodb.stream import Shard
+    from grader.cloud.mapping.ports import Record
+    from grader.course.play.stage import Stage
+
+READER = "reader.py"
+DRIVER = Path(__file__).with_name("driver.py")
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+
+# The README's promises: an open shard counts as read after so many empty pages in a row, and one
+# call of `read` makes at most so many requests.
+EMPTY_PAGES = 5
+MOST_CALLS = 400
+# What Lambda itself writes into a function's log; the rest is the learner's.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+PLATFORM_LINE = re.compile(r"INIT_START |(START|END|REPORT) RequestId: ")
+# Longer than an iterator lives.
+NAP_S = 16 * 60
+TIME_LIMIT_MS = 12 * HOUR_MS
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of the reader and what it got. Times in virtual milliseconds."""
+
+    time_ms: int
+    operation: str
+    shard: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one call of the learner's code came to.
+
+    ``handled`` are sequence numbers in the order in which the reader handed records over.
+    ``printed`` are the lines that the learner's code wrote. ``error`` is how the call failed, None
+    when it returned.
+    """
+
+    story: str
+    asked: Sequence[Asked]
+    handled: list[int]
+    lost: list[str]
+    described: list[dict[str, Any]]
+    printed: Sequence[str] = ()
+    checkpoint: Any = None
+    error: str | None = None
+    line: int | None = None
+    endless: bool = False
+
+    @property
+    def ended(self) -> str:
+        """How it ended, for a finding: nothing when all went well."""
+        return f"; it ended with {self.error}" if self.error else ""
+
+
+class Library:
+    """One stream, the account it is in, and the learner's reader in a process of its own.
+
+    Shards and records have names by their role: shard ``A``, record ``A2``.
+    """
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.stage = stage
+        self.clock = Clock()
+        self.account = stage.closing(Account(self.clock, Metrics(), seed=stage.seed))
+        self.stream = Stream(
+            table="Orders",
+            keys=("merchant", "id"),
+            created_ms=START_MS,
+            seed=stage.seed,
+            shards=0,
+        )
+        self.account.add_stream(self.stream)
+        self.shards: dict[str, Shard] = {}
+        self.records: dict[str, Record] = {}
+        self.names: dict[int, str] = {}
+        self.said: list[Said] = []
+        self._asked: list[Asked] = []
+        self._iterators: dict[str, str] = {}
+        self._letters: dict[str, str] = {}
+        self._host = self._start(name)
+
+    # -- the stream ----------------------------------------------------------------------------
+
+    def open(self, letters: str, parent: str | None = None) -> None:
+        """Open a shard for each letter; its id says when, as AWS's do."""
+        for letter in letters:
+            suffix = f"{ord(letter):02x}{self.stage.seed & 0xFFFFFF:06x}"
+            name = f"shardId-{self.clock.now:020d}-{suffix}"
+            self._letters[name] = letter
+            self.shards[letter] = self.stream.add_shard(
+                name,
+                parent=self.shards[parent].id if parent else None,
+                starting_sequence=self.stream.next_sequence,
+                now_ms=self.clock.now,
+            )
+
+    def letter(self, shard_id: str) -> str:
+        """A shard's name by its role; an id that is none is shown as it stands."""
+        return self._letters.get(shard_id, shard_id)
+
+    def write(self, letter: str, count: int = 1) -> None:
+        """Place ``count`` new orders whose records go to this shard."""
+        for _ in range(count):
+            number = sum(name[0] == letter for name in self.records) + 1
+            item = {"merchant": {"S": "acme"}, "id": {"S": f"order#{letter}{number}"}}
+            record = self.stream.write(
+                None,
+                {**item, "kind": {"S": "order"}, "amount": {"N": str(1_000 + number)}},
+                self.clock.now,
+                shard=self.shards[letter].id,
+            )
+            assert record is not None
+            self.records[f"{letter}{number}"] = record
+            self.names[record.sequence] = f"{letter}{number}"
+
+    def change(self, letter: str, old: Image | None, new: Image | None, *, ttl: bool) -> Record:
+        """One change as DynamoDB JSON."""
+        record = self.stream.write(
+            old, new, self.clock.now, shard=self.shards[letter].id, ttl_delete=ttl
+        )
+        assert record is not None
+        return record
+
+    def close(self, letter: str) -> None:
+        """No more records for this shard."""
+        self.stream.end_shard(self.shards[letter].id, self.clock.now)
+
+    def cross(self) -> None:
+        """The next sequence number has one digit more."""
+        self.stream.number_from(10 ** len(str(self.stream.next_sequence)))
+
+    def of(self, *letters: str) -> list[int]:
+        """The sequence numbers of everything written to these shards."""
+        return [r.sequence for name, r in self.records.items() if name[0] in letters]
+
+    def names_of(self, sequences: Sequence[int], most: int = 12) -> str:
+        """Records by name, in their order."""
+        return listed([self.names.get(one, str(one)) for one in sequences], most) or "none"
+
+    # -- the reader ----------------------------------------------------------------------------
+
+    def _start(self, name: str) -> FunctionHost:
+        with tempfile.TemporaryDirectory(prefix="labs-") as place:
+            folder = Path(place) / "reader"
+            folder.mkdir()
+            shutil.copyfile(self.stage.folder / READER, folder / READER)
+            shutil.copyfile(DRIVER, folder / "labs_driver.py")
+            role = f"arn:aws:iam::{self.account.account_id}:role/reader"
+            documents = [permissions.policy("reader", _may_read(self.stream.arn))]
+
+            def answer(call: Call) -> Reply:
+                reply = self.account.answer(call, documents, role_arn=role, function="reader")
+                self._note(call, reply)
+                return reply
+
+            host = FunctionHost(
+                FunctionSpec(
+                    name="reader",
+                    arn=f"arn:aws:lambda:us-east-1:{self.account.account_id}:function:reader",
+                    role=role,
+                    handler="labs_driver.run",
+                    code=folder,
+                    timeout_ms=TIME_LIMIT_MS,
+                    memory_mb=512,
+                ),
+                self.clock,
+                self.stage.nursery,
+                answer,
+                seed=self.stage.seed,
+                faults=lambda made: Kill("before") if made.number > MOST_CALLS else None,
+                hangs=self.stage.hangs,
+            )
+        return self.stage.closing(host)
+
+    def _note(self, call: Call, reply: Reply) -> None:
+        """Remember a request in words."""
+        try:
+            asked, got = json.loads(call.body or b"{}"), json.loads(reply.body or b"{}")
+        except ValueError:
+            return
+        shard = asked.get("ShardId", "")
+        if reply.status != 200:
+            shard = shard or self._iterators.get(asked.get("ShardIterator", ""), "")
+            said = str(got.get("__type", "error")).rpartition("#")[2]
+        elif call.operation == "GetShardIterator":
+            said = asked.get("ShardIteratorType", "")
+            if "SequenceNumber" in asked:
+                number = int(asked["SequenceNumber"])
+                said += f" {self.names.get(number, asked['SequenceNumber'])}"
+            self._iterators[got["ShardIterator"]] = shard
+        elif call.operation == "GetRecords":
+            shard = self._iterators.get(asked["ShardIterator"], "")
+            found = [int(one["dynamodb"]["SequenceNumber"]) for one in got["Records"]]
+            said = self.names_of(found) if found else "an empty page"
+            if "NextShardIterator" in got:
+                self._iterators[got["NextShardIterator"]] = shard
+            else:
+                said += "; the shard is closed and read to its end"
+        elif call.operation == "DescribeStream":
+            described = got["StreamDescription"]
+            said = "shards " + ", ".join(self.letter(one["ShardId"]) for one in described["Shards"])
+            if "LastEvaluatedShardId" in described:
+                said += "; there are more"
+        else:
+            said = "answered"
+        self._asked.append(Asked(call.time_ms, call.operation, self.letter(shard), said))
+
+    def read(
+        self, story: str, checkpoint: Any = None, *, naps: Mapping[int, int] | None = None
+    ) -> Said:
+        """Let the learner's ``read`` read until it returns; ``naps`` as the driver takes them.
+
+        Stops the whole grade of the reader when it does not start or does not come to an end.
+        """
+        event = {
+            "do": "read",
+            "stream": self.stream.arn,
+            "checkpoint": checkpoint,
+            "naps": {str(count): seconds for count, seconds in (naps or {}).items()},
+        }
+        return self._invoke(story, event)
+
+    def describe(self, story: str, letter: str) -> Said:
+        """Let the learner's ``describe`` describe every record of a shard."""
+        shard = self.shards[letter].id
+        return self._invoke(story, {"do": "describe", "stream": self.stream.arn, "shard": shard})
+
+    def anew(self, minutes: float) -> None:
+        """Time passes, and the reader's process is replaced by a new one."""
+        self.clock.run_for(round(minutes * MINUTE_MS))
+        self._host.recycle()
+
+    def _invoke(self, story: str, event: dict[str, Any]) -> Said:
+        ended = False
+
+        def done(_result: object) -> None:
+            nonlocal ended
+            ended = True
+
+        first = len(self._asked)
+        self._host.invoke(event, done)
+        while not ended:
+            self.clock.step()
+        said = self._said(story, self._host.invocations[-1], self._asked[first:])
+        self.said.append(said)
+        return said
+
+    def _said(self, story: str, invocation: Invocation, asked: list[Asked]) -> Said:
+        from grader.course.play.stage import LIMITS, error_text
+
+        result = invocation.result
+        answer = result.payload if result is not None and result.kind == "returned" else None
+        printed = [line.text for line in invocation.logs if not PLATFORM_LINE.match(line.text)]
+        if not isinstance(answer, dict) or "handled" not in answer:
+            if invocation.killed is not None:
+                text = f"it had made {MOST_CALLS} requests and had not come to an end"
+            elif invocation.real_limit in LIMITS:
+                text = LIMITS[str(invocation.real_limit)]
+            else:
+                # Lambda's messages begin with an id that says nothing to anybody.
+                text = re.sub(r"RequestId: \S+ Error: ", "", error_text(invocation))
+            said = Said(story, asked, [], [], [], printed, error=text, endless=True)
+            self.stage.stop("endless", _endless(self.stage, said))
+        failure, line = _error(answer.get("error"))
+        said = Said(
+            story,
+            asked,
+            [_number(one) for one in _list(answer, "handled")],
+            sorted({str(one) for one in _list(answer, "lost")}),
+            [one for one in _list(answer, "described") if isinstance(one, dict)],
+            printed,
+            answer.get("checkpoint"),
+            failure,
+            line,
+        )
+        if answer.get("start"):
+            self.stage.stop("start", _not_started(self.stage, said))
+        return said
+
+
+# What comes from the function process is the learner's word: it is looked at before it is used.
+
+
+def _list(answer: dict[str, Any], name: str) -> list[Any]:
+    value = answer.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _number(text: Any) -> int:
+    """A sequence number; -1 for what is none."""
+    text = str(text)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 40 else -1
+
+
+def _error(told: Any) -> tuple[str | None, int | None]:
+    """An error's text and the line of ``reader.py`` that it comes from, as the driver told them."""
+    if not isinstance(told, dict):
+        return None, None
+    line = told.get("line")
+    return str(told.get("text"))[:500], line if isinstance(line, int) else None
+
+
+def _may_read(stream_arn: str) -> dict[str, Any]:
+    actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": actions, "Resource": stream_arn},
+            {"Effect": "Allow", "Action": "dynamodb:ListStreams", "Resource": "*"},
+        ],
+    }
+
+
+def _endless(stage: Stage, said: Said) -> Any:
+    last = said.asked[-1] if said.asked else None
+    observed = str(said.error)
+    if last is not None:
+        observed += f"; the last one was {last.operation} on shard {last.shard or '-'}: {last.said}"
+    return stage.finding(
+        rule="read comes to an end once it has caught up with every shard.",
+        input=said.story,
+        expected=f"it returns; {EMPTY_PAGES} empty pages in a row are the end of an open shard, "
+        "no NextShardIterator is the end of a closed one",
+        observed=observed,
+        why="An open shard has no end that AWS would tell you: without a rule of your own a reader "
+        "asks for empty pages for ever, and pays for each.",
+        where=stage.line_like(READER, r"get_records"),
+        page=f"{stage.lab.page}#end-of-a-shard",
+    )
+
+
+def _not_started(stage: Stage, said: Said) -> Any:
+    return stage.finding(
+        rule="reader.py can be imported.",
+        input="import reader, in a new process",
+        expected="a module with the functions read and describe",
+        observed=str(said.error),
+        why="Nothing of it can be called.",
+        where=stage.line(READER, said.line),
+        page=f"{stage.lab.page}#troubleshooting",
+    )
+
+
+# -- the stories -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Play:
+    """A library after its story. ``said`` are the calls of the reader, oldest first."""
+
+    library: Library
+    said: list[Said]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def whole_stream(stage: Stage) -> Play:
+    """Six shards, three of them with a parent, are read from the beginning."""
+    library = Library(stage, "whole stream")
+    library.stream.most_shards = 2
+    library.stream.most_records = 3
+    library.open("ADF")
+    library.write("A", 4)
+    library.write("D", 4)
+    library.clock.run_for(9 * MINUTE_MS)
+    library.close("A")
+    library.open("BC", parent="A")
+    library.write("B", 2)
+    library.write("D", 1)
+    library.clock.run_for(9 * MINUTE_MS)
+    library.close("B")
+    library.cross()
+    library.open("E", parent="B")
+    library.write("C", 5)
+    library.write("E", 2)
+    library.write("F", 1)
+    # AWS promises no order of the list: children stand before their parents here.
+    library.stream.relist([library.shards[letter].id for letter in "BAECDF"])
+    said = library.read(
+        "six shards: A was split into B and C, B went on as E, D and F have no parent; "
+        "DescribeStream lists two a page, GetRecords three records"
+    )
+    return Play(library, [said])
+
+
+def quiet_hours(stage: Stage) -> Play:
+    """Two shards whose records lie behind empty pages."""
+    library = Library(stage, "quiet hours")
+    library.stream.empty_before = EMPTY_PAGES - 1
+    library.stream.most_records = 2
+    library.open("AB")
+    library.write("A", 3)
+    library.write("B", 3)
+    said = library.read(
+        f"two open shards A and B; {EMPTY_PAGES - 1} empty pages come before every "
+        "page with records"
+    )
+    return Play(library, [said])
+
+
+def slow_handling(stage: Stage) -> Play:
+    """Handling a record takes so long that the iterator of the next page expires."""
+    library = Library(stage, "slow handling")
+    library.stream.most_records = 2
+    library.open("AB")
+    library.write("A", 3)
+    library.cross()
+    library.write("A", 2)
+    library.write("B", 3)
+    naps = {2: NAP_S, 3: NAP_S, 7: NAP_S}
+    said = library.read(
+        "two open shards A and B in pages of two records; the records handled second, third and "
+        "seventh take 16 minutes each",
+        naps=naps,
+    )
+    return Play(library, [said])
+
+
+def read_on(stage: Stage) -> Play:
+    """The stream is read, goes on, and is read from the checkpoint twice more."""
+    library = Library(stage, "read on")
+    library.open("ABC")
+    library.write("A", 3)
+    library.write("B", 2)
+    first = library.read("shards A and B with records, C without any; the first read")
+    if first.error:
+        return Play(library, [first])
+    before = set(library.names)
+    library.anew(90)
+    library.cross()
+    library.close("A")
+    library.open("DE", parent="A")
+    library.write("B", 1)
+    library.write("C", 2)
+    library.write("D", 2)
+    library.write("E", 1)
+    second = library.read(
+        "90 minutes later, in a new process, from the checkpoint: A was split into D and E, and "
+        "B, C, D and E got records",
+        first.checkpoint,
+    )
+    if second.error:
+        return Play(library, [first, second], {"before": before})
+    library.anew(5)
+    third = library.read(
+        "five minutes later, from the second checkpoint: nothing was written since",
+        second.checkpoint,
+    )
+    return Play(library, [first, second, third], {"before": before})
+
+
+def after_a_day(stage: Stage) -> Play:
+    """The reader is away for more than a day, and some records are gone when it comes back."""
+    library = Library(stage, "after a day")
+    library.open("AF")
+    library.write("A", 2)
+    library.write("F", 1)
+    library.close("F")
+    library.open("G", parent="F")
+    library.write("G", 2)
+    first = library.read("shards A and G, and F, a closed parent of G; the first read")
+    if first.error:
+        return Play(library, [first])
+    library.clock.run_for(HOUR_MS)
+    library.write("A", 3)
+    library.write("G", 1)
+    library.close("G")
+    library.open("H", parent="G")
+    library.clock.run_for(28 * HOUR_MS)
+    before = set(library.names)
+    library.write("A", 2)
+    library.write("H", 2)
+    library.open("K")
+    library.write("K", 1)
+    library.anew(60)
+    second = library.read(
+        "30 hours later, from the checkpoint: records A3 to A5 have left the stream, shard F, "
+        "which was read to its end, and shard G with its record G3; A6, A7, H1 and H2 of G's child "
+        "and K1 of a new shard are there",
+        first.checkpoint,
+    )
+    return Play(library, [first, second], {"before": before})
+
+
+def described(stage: Stage) -> Play:
+    """Nine changes are described one by one."""
+    library = Library(stage, "described")
+    library.open("A")
+    for change in changes():
+        library.change("A", change.old, change.new, ttl=change.ttl)
+    said = library.describe("nine records of one shard, each given to describe", "A")
+    return Play(library, [said])
+
+
+# -- labs run --------------------------------------------------------------------------------------
+
+# What a reader prints is shown up to here: a line for each record of the longest scenario, twice.
+MOST_PRINTED = 40
+
+
+def _told(play: Play) -> Iterator[str]:
+    """The shards and their records, then each read page by page."""
+    library = play.library
+    yield "The stream, as it is in the end:"
+    for letter, shard in sorted(library.shards.items()):
+        parent = f", child of {library.letter(shard.parent_id)}" if shard.parent_id else ""
+        state = "open" if shard.ending_sequence is None else "closed"
+        names = [name for name in library.records if name[0] == letter]
+        yield f"  shard {letter} ({state}{parent}): {', '.join(names) or 'no records'}"
+    for said in play.said:
+        yield ""
+        yield from textwrap.wrap(f"read: {said.story}", 79, subsequent_indent="  ")
+        for one, times in _runs(said.asked):
+            minutes, milliseconds = divmod(one.time_ms - START_MS, MINUTE_MS)
+            when = f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds / 1000:06.3f}"
+            again = f" ({times} times in a row)" if times > 1 else ""
+            yield f"  {when}  {one.operation:16} {one.shard:2} {one.said}{again}"
+        yield from _printed(said)
+        handled = f"handled: {library.names_of(said.handled, 40)}"
+        yield from textwrap.wrap(handled, 79, initial_indent="  ", subsequent_indent="    ")
+        if said.lost:
+            yield f"  lost: {', '.join(library.letter(one) for one in said.lost)}"
+        yield f"  {'it ended with ' + said.error if said.error else 'it returned a checkpoint'}"
+
+
+def _printed(said: Said) -> Iterator[str]:
+    """What the reader printed during one call."""
+    for line in said.printed[:MOST_PRINTED]:
+        yield f"  printed: {line.rstrip()}"
+    if len(said.printed) > MOST_PRINTED:
+        yield f"  and {len(said.printed) - MOST_PRINTED} lines more"
+
+
+def describe_told(stage: Stage) -> Iterator[str]:
+    """Each change, and what the learner's ``describe`` makes of its record."""
+    said = stage.play(described).said[0]
+    every = changes()
+    for at, change in enumerate(every):
+        yield change.name
+        answer = said.described[at] if len(said.described) == len(every) else {"error": None}
+        if "error" in answer:
+            failure, line = _error(answer["error"])
+            place = f" in line {line}" if line else ""
+            yield f"  it ended with {failure or said.error}{place}"
+            continue
+        for part, value in answer.items():
+            yield from textwrap.wrap(
+                f"{part}: {in_words(value)}", 79, initial_indent="  ", subsequent_indent="    "
+            )
+    yield from _printed(said)
+
+
+def _runs(asked: Sequence[Asked]) -> Iterator[tuple[Asked, int]]:
+    """The requests in their order; those in a row that say the same stand once, with a count."""
+
+    def same_words(one: Asked) -> tuple[str, str, str]:
+        return one.operation, one.shard, one.said
+
+    for _, run in groupby(asked, key=same_words):
+        alike = list(run)
+        yield alike[0], len(alike)
+
+
+def _tell(scenario: Any) -> Any:
+    def tell(stage: Stage) -> Iterator[str]:
+        yield from _told(stage.play(scenario))
+
+    return tell
+
+
+TIMELINES = {
+    "whole-stream": _tell(whole_stream),
+    "quiet-hours": _tell(quiet_hours),
+    "slow-handling": _tell(slow_handling),
+    "read-on": _tell(read_on),
+    "after-a-day": _tell(after_a_day),
+    "describe": describe_told,
+}

@@ -1,0 +1,797 @@
+"""Lab 3, `monitoring`: would somebody have been told?
+
+Task 1 looks at what CloudWatch received from three batches, task 2 at the dashboard's body. Tasks 3
+and 4 replay incidents against the alarms: an alarm is judged by when it rings, never by how it is
+built. Whether an alarm reaches a person is task 5's question only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from grader.cloud.cloudwatch import MetricAlarm, dashboards
+from grader.cloud.metrics import Dimensions, SeriesKey
+from grader.course.criterion import Expect, criterion
+from grader.course.grade import Finding, Unreached
+from grader.course.labs.lab03.scenarios import (
+    NAMESPACE,
+    OF_MAPPINGS,
+    PAGE,
+    PAGING,
+    SERVICE,
+    UNITS,
+    Batch,
+    Measured,
+    bad_order,
+    burst,
+    deploy_blip,
+    existing_metrics,
+    healthy_day,
+    idle_night,
+    measured_batches,
+    needed_signals,
+    one_slow_shard,
+    partial_failures,
+    silent_mapping,
+    slow_downstream,
+    throttled_function,
+    throttled_table,
+)
+from grader.course.play.paging import (
+    FUNCTION,
+    MAPPING,
+    PAGED_WITHIN_MIN,
+    Watch,
+    alarm_line,
+    allowed_min,
+    rang,
+    watch,
+    why_unheard,
+)
+from grader.course.play.traffic import listed
+from grader.replay.incidents import MINUTE_MS, Incident, Replay, acts
+
+if TYPE_CHECKING:
+    from grader.cloud.template import Resource
+    from grader.course.play.stage import Stage
+
+# -- task 1: say what the function does ----------------------------------------------------------
+
+# How far the reported lag may be from the 90 seconds that the records waited: their creation time
+# is in whole seconds, and the function itself takes a moment, a cold start included.
+LAG_TOLERANCE_MS = 5_000
+# A service, a function, a version: a handful. An id of an order or a merchant: thousands.
+MOST_SERIES = 5
+
+PUBLISHES = r"_aws|put_metric_data|add_metric|print\("
+
+
+def _named(key: SeriesKey) -> str:
+    dims = ", ".join(f"{name}={value}" for name, value in key.dimensions) or "no dimensions"
+    unit = "without a unit" if key.unit == "None" else f"in {key.unit}"
+    return f"{key.name} {unit} with {dims}"
+
+
+def _nothing_published(stage: Stage, seen: Measured) -> None:
+    """Units, dimensions and cost of nothing cannot be judged."""
+    if not seen.names and not any(batch.calls for batch in seen.batches):
+        raise Unreached(_unpublished(stage, seen, seen.late, "RecordsProcessed"))
+
+
+@criterion(
+    "metrics-published",
+    task=1,
+    points=9,
+    goal="CloudWatch receives how many records were processed and failed, and the lag.",
+)
+def test_metrics_published(stage: Stage, expect: Expect) -> None:
+    """What arrived, under any dimensions and in any unit."""
+    seen = stage.play(measured_batches)
+    for batch in (seen.late, seen.prompt):
+        for name in UNITS:
+            if not expect(bool(batch.data(name)), partial(_unpublished, stage, seen, batch, name)):
+                return
+        counts = (("RecordsProcessed", batch.records), ("RecordsFailed", 0))
+        for name, wanted in counts:
+            expect(
+                batch.total(name) == wanted,
+                partial(_wrong_count, stage, batch, name, f"{wanted}"),
+            )
+    expect(
+        seen.bad.total("RecordsFailed") >= 1,
+        lambda: _wrong_count(stage, seen.bad, "RecordsFailed", "1 or more"),
+    )
+
+
+def _unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Finding:
+    observed = f"no {name} arrived in {NAMESPACE}"
+    others = sorted({_named(key) for key in batch.published})
+    if others:
+        observed += f"; what arrived: {listed(others)}"
+    elif batch.invocation.result is not None and batch.invocation.result.kind == "error":
+        from grader.course.play.stage import error_text
+
+        observed += f"; the invocation ended with {error_text(batch.invocation)}"
+    if seen.unextracted:
+        observed += f". CloudWatch Logs says: {seen.unextracted[0]}"
+    return stage.finding(
+        rule="Every batch leaves RecordsProcessed, RecordsFailed and Lag in CloudWatch.",
+        input=batch.story,
+        expected=f"{name} in the namespace {NAMESPACE}, once the batch is done",
+        observed=observed,
+        why="A metric that is not extracted raises no error anywhere: the graph is empty, and an "
+        "alarm on it never rings.",
+        where=stage.handler_line(PUBLISHES, batch.invocation),
+        page=f"{PAGE}#embedded-metric-format",
+    )
+
+
+def _wrong_count(stage: Stage, batch: Batch, name: str, wanted: str) -> Finding:
+    return stage.finding(
+        rule="RecordsProcessed and RecordsFailed sum up to the records that were and were not "
+        "processed.",
+        input=batch.story,
+        expected=f"{name}: a sum of {wanted}",
+        observed=f"{name}: a sum of {batch.total(name):g}",
+        why="A count that is wrong by little looks healthy until somebody compares it with the "
+        "table.",
+        where=stage.handler_line(name, batch.invocation),
+        page=f"{PAGE}#own-metrics",
+    )
+
+
+@criterion(
+    "metrics-units",
+    task=1,
+    points=6,
+    goal="Each metric has the README's unit, and its values are in that unit.",
+)
+def test_metrics_units(stage: Stage, expect: Expect) -> None:
+    """The unit as published, and the size of a lag that is known."""
+    seen = stage.play(measured_batches)
+    _nothing_published(stage, seen)
+    for name in seen.names:
+        for key in sorted(seen.series(name), key=str):
+            expect(
+                key.unit == UNITS[name],
+                partial(
+                    stage.finding,
+                    rule="Counts are published in Count, the lag in Milliseconds.",
+                    input=seen.late.story,
+                    expected=f"{key.name} in {UNITS[key.name]}",
+                    observed=_named(key),
+                    why="CloudWatch converts nothing: an alarm or a graph that asks for another "
+                    "unit finds no data at all.",
+                    where=stage.handler_line(key.name),
+                    page=f"{PAGE}#units",
+                ),
+            )
+    lag = max((datum.value for datum in seen.late.data("Lag")), default=None)
+    if lag is not None:
+        waited = seen.waited_ms
+        expect(
+            abs(lag - waited) <= LAG_TOLERANCE_MS,
+            lambda: stage.finding(
+                rule="Lag is the age of the batch's oldest record in milliseconds.",
+                input=seen.late.story,
+                expected=f"Lag: about {waited}",
+                observed=f"Lag: {lag:g}",
+                why="Seconds recorded as milliseconds, or the newest record instead of the oldest, "
+                "look like a system that is faster than it is: no threshold is ever reached.",
+                where=stage.handler_line(r"ApproximateCreationDateTime|Lag"),
+                page=f"{PAGE}#units",
+            ),
+        )
+
+
+@criterion(
+    "metrics-dimensions",
+    task=1,
+    points=6,
+    goal="Each metric stands under Service=totals and is not one metric per order.",
+)
+def test_metrics_dimensions(stage: Stage, expect: Expect) -> None:
+    """The one set that dashboards ask for, and how many metrics come of it."""
+    seen = stage.play(measured_batches)
+    _nothing_published(stage, seen)
+    for name in seen.names or list(UNITS):
+        found: set[Dimensions] = {key.dimensions for key in seen.series(name)}
+        shown = listed(sorted(_named(key) for key in seen.series(name))) or f"no {name}"
+        expect(
+            SERVICE in found,
+            partial(
+                stage.finding,
+                rule="The metrics are published with the one dimension Service=totals.",
+                input=f"{len(seen.batches)} batches",
+                expected=f"{name} with Service=totals",
+                observed=shown,
+                why="Dimensions are part of a metric's name: a dashboard that asks for other ones "
+                "finds another metric, or none.",
+                where=stage.handler_line(r"Dimensions|dimension"),
+                page=f"{PAGE}#dimensions",
+            ),
+        )
+        expect(
+            len(found) <= MOST_SERIES,
+            partial(
+                stage.finding,
+                rule="No dimension has a value for each order, merchant or record.",
+                input=f"{len(seen.batches)} batches",
+                expected=f"{name}: at most {MOST_SERIES} combinations of dimensions",
+                observed=f"{name}: {len(found)} combinations, such as {shown}",
+                why="Each combination is a metric of its own on the bill, and none of them shows "
+                "the whole.",
+                where=stage.handler_line(r"Dimensions|dimension"),
+                page=f"{PAGE}#dimensions",
+            ),
+        )
+
+
+@criterion(
+    "metrics-cheap",
+    task=1,
+    points=5,
+    goal="Publishing costs at most one API call for a batch.",
+)
+def test_metrics_cheap(stage: Stage, expect: Expect) -> None:
+    """Calls of one invocation; a line in the log is none."""
+    seen = stage.play(measured_batches)
+    _nothing_published(stage, seen)
+    batch = max(seen.batches, key=lambda one: one.calls)
+    expect(
+        batch.calls <= 1,
+        lambda: stage.finding(
+            rule="A batch's metrics go out together: in a log line, or in one PutMetricData call.",
+            input=batch.story,
+            expected="at most 1 call of PutMetricData",
+            observed=f"{batch.calls} calls of PutMetricData",
+            why="PutMetricData is synchronous and billed by the request: one for each record makes "
+            "the batch slower with every record and can cost more than everything else.",
+            where=stage.handler_line(r"put_metric_data"),
+            page=f"{PAGE}#own-metrics",
+        ),
+    )
+
+
+# -- task 2: a dashboard that answers ------------------------------------------------------------
+
+
+def _boards(stage: Stage) -> list[tuple[Resource, dashboards.Dashboard]]:
+    boards = stage.stack.of_type("AWS::CloudWatch::Dashboard")
+    return [(one, dashboards.parse(one.properties["DashboardBody"])) for one in boards]
+
+
+def _no_board(stage: Stage) -> Finding:
+    return stage.finding(
+        rule="The template has a dashboard.",
+        input="template.yaml as it stands",
+        expected="a resource of type AWS::CloudWatch::Dashboard",
+        observed="none",
+        why="In an incident nobody has time to look for metrics one by one.",
+        where="template.yaml (there is no AWS::CloudWatch::Dashboard)",
+        page=f"{PAGE}#dashboards",
+    )
+
+
+@criterion(
+    "dashboard-valid",
+    task=2,
+    points=5,
+    goal="CloudWatch takes the dashboard and shows every widget of it.",
+)
+def test_dashboard_valid(stage: Stage, expect: Expect) -> None:
+    """The body by CloudWatch's rules; widgets that overlap are moved and cost nothing."""
+    boards = _boards(stage)
+    expect(bool(boards), lambda: _no_board(stage))
+    for resource, board in boards:
+        for problem in board.problems:
+            if problem.sentence.startswith("Lies over"):
+                stage.advice.append(f"{resource.logical_id}: {problem}")
+                continue
+            expect(
+                False,
+                partial(
+                    stage.finding,
+                    rule="Every widget of the dashboard is one that CloudWatch accepts and can "
+                    "draw.",
+                    input=f"the body of {resource.logical_id}",
+                    expected="a body that PutDashboard takes, on a grid of 24 columns",
+                    observed=str(problem),
+                    why="A body that is refused rolls the stack back; a widget that cannot be "
+                    "drawn is missing on the day on which it is needed.",
+                    where=stage.property_line(resource.logical_id, "DashboardBody"),
+                    page=f"{PAGE}#dashboards",
+                ),
+            )
+
+
+@criterion(
+    "dashboard-signals",
+    task=2,
+    points=9,
+    goal="The dashboard answers the five questions, from metrics that exist.",
+)
+def test_dashboard_signals(stage: Stage, expect: Expect) -> None:
+    """Namespace, name, dimensions and Region of every row; the statistic where it matters."""
+    boards = _boards(stage)
+    if not boards:
+        raise Unreached(_no_board(stage))
+    shown = [(resource, signal) for resource, board in boards for signal in board.signals]
+    for question, answers in needed_signals(stage).items():
+        metrics = listed(
+            sorted({f"{space} {name} by {_by(dims)}" for space, name, dims, _ in answers}), 9
+        )
+        met = any(
+            (signal.namespace, signal.name, signal.dimensions) == (space, name, dims)
+            and (not statistics or signal.stat in statistics)
+            for space, name, dims, statistics in answers
+            for _, signal in shown
+        )
+        near = [signal for _, signal in shown if signal.name in {name for _, name, _, _ in answers}]
+        expect(
+            met,
+            partial(
+                stage.finding,
+                rule="The dashboard shows how far behind the totals are, which records fail, "
+                "whether the function is throttled, whether the mapping polls, and what was given "
+                "up.",
+                input="the bodies of the template's dashboards",
+                expected=f"{question}: one of {metrics}, with this stack's values"
+                + (
+                    " and a high statistic such as Maximum"
+                    if question.startswith("how far")
+                    else ""
+                ),
+                observed=_shown(stage, near[0]) if near else "nothing that says it",
+                why="The average of an age hides the one shard that stands still, and other "
+                "dimensions are another metric: the widget stays empty or looks well.",
+                where=_board_line(stage, boards[0][0], near),
+                page=f"{PAGE}#dashboards",
+            ),
+        )
+    known = existing_metrics(stage)
+    for resource, signal in shown:
+        exists = (signal.namespace, signal.name, signal.dimensions) in known
+        expect(
+            exists and signal.region == stage.stack.region,
+            partial(
+                stage.finding,
+                rule="Every metric on the dashboard is one that this stack publishes.",
+                input=f"widget {signal.widget} of {resource.logical_id}, metric row {signal.row}",
+                expected=f"a metric that exists, in {stage.stack.region}",
+                observed=_shown(stage, signal) + _nearest(signal, known),
+                why="CloudWatch draws an empty graph for a metric that does not exist, and an "
+                "empty graph looks like a quiet day.",
+                where=_board_line(stage, resource, [signal]),
+                page=f"{PAGE}#metrics-that-exist",
+            ),
+        )
+
+
+def _by(dims: Dimensions) -> str:
+    return ", ".join(name for name, _ in dims) or "no dimension"
+
+
+def _shown(stage: Stage, signal: dashboards.Signal) -> str:
+    """A row of a dashboard; the name of a resource of the stack is told by its logical id."""
+
+    def said(value: str) -> str:
+        resource = stage.stack.by_physical(value)
+        return f"that of {resource.logical_id}" if resource else f'"{value}"'
+
+    dims = ", ".join(f"{name} {said(value)}" for name, value in signal.dimensions)
+    dims = dims or "no dimensions"
+    return f"{signal.namespace} {signal.name} ({signal.stat}, {signal.region}) with {dims}"
+
+
+def _nearest(signal: dashboards.Signal, known: set[tuple[str, str, Dimensions]]) -> str:
+    """Where a metric of that name does exist."""
+    for namespace, name, dims in sorted(known):
+        if name == signal.name:
+            return f"; {name} is in {namespace} by {_by(dims)}"
+    if signal.name in OF_MAPPINGS:
+        return "; the mapping has not opted in to its metrics (MetricsConfig)"
+    return f"; no metric {signal.name} exists here"
+
+
+def _board_line(stage: Stage, board: Resource, signals: Sequence[dashboards.Signal]) -> str:
+    """The line of the template in which a metric's name stands, or the dashboard's own."""
+    first = board.line_of("DashboardBody")
+    for signal in signals:
+        for number, text in enumerate(board.source[first - 1 :], start=first):
+            if f'"{signal.name}"' in text:
+                return stage.line("template.yaml", number)
+    return stage.property_line(board.logical_id, "DashboardBody")
+
+
+# -- task 3: page in time ------------------------------------------------------------------------
+
+
+def _expect_page(
+    stage: Stage,
+    expect: Expect,
+    scenarios: Sequence[Callable[[Stage], Incident]],
+    *,
+    rule: str,
+    why: str,
+    anchor: str,
+    metrics: Sequence[str],
+) -> None:
+    """An alarm rings in each of these incidents by the latest time for it.
+
+    ``metrics`` are names of metrics that show the incident: where to look in the template.
+    """
+    watching = stage.play(watch)
+    for scenario in scenarios:
+        seen = watching.replay(stage.play(scenario))
+        if seen.incident.began_ms is None:
+            continue
+        expect(
+            seen.in_time,
+            partial(
+                stage.finding,
+                rule=rule,
+                input=f"{seen.incident.title}: {seen.incident.story}",
+                expected=f"an alarm rings within {allowed_min(seen.incident)} minutes",
+                observed=rang(seen, watching),
+                why=why,
+                where=alarm_line(stage, watching, metrics),
+                page=f"{PAGE}#{anchor}",
+            ),
+        )
+
+
+@criterion(
+    "pages-bad-order",
+    task=3,
+    points=7,
+    goal="Somebody would be paged when a record is given up.",
+)
+def test_pages_bad_order(stage: Stage, expect: Expect) -> None:
+    """One record, four attempts, one note: over within seconds."""
+    _expect_page(
+        stage,
+        expect,
+        (bad_order,),
+        rule=f"A record that is given up pages within {PAGED_WITHIN_MIN} minutes.",
+        why="A discarded record can be fetched from the stream for 24 hours after it was written, "
+        "then it is gone. Its failures are over within seconds: only what was given up stays.",
+        anchor="discards",
+        metrics=("ApproximateNumberOfMessagesVisible", "OnFailureDestinationDeliveredEventCount"),
+    )
+
+
+@criterion(
+    "pages-lag",
+    task=3,
+    points=8,
+    goal="Somebody would be paged when the totals fall behind.",
+)
+def test_pages_lag(stage: Stage, expect: Expect) -> None:
+    """Nothing fails; all of them get later, or one shard of four."""
+    _expect_page(
+        stage,
+        expect,
+        (slow_downstream, one_slow_shard),
+        rule=f"Totals more than five minutes late page within {PAGED_WITHIN_MIN} minutes.",
+        why="Lag that grows reaches 24 hours in the end, and what is older is lost. The average "
+        "over all shards hides the one that stands still, and 30 is 30 milliseconds.",
+        anchor="lag",
+        metrics=("IteratorAge", "Lag"),
+    )
+
+
+@criterion(
+    "pages-throttling",
+    task=3,
+    points=6,
+    goal="Somebody would be paged when the function or its table is throttled for long.",
+)
+def test_pages_throttling(stage: Stage, expect: Expect) -> None:
+    """A throttled function is not invoked; a throttled table lets it fail."""
+    _expect_page(
+        stage,
+        expect,
+        (throttled_function, throttled_table),
+        rule=f"Throttling that lasts pages within {PAGED_WITHIN_MIN} minutes.",
+        why="A throttled function is neither an invocation nor an error, and what is not invoked "
+        "reports no age either: most other metrics fall silent.",
+        anchor="throttling",
+        metrics=("Throttles",),
+    )
+
+
+@criterion(
+    "pages-silence",
+    task=3,
+    points=7,
+    goal="Somebody would be paged when the mapping stops to poll.",
+)
+def test_pages_silence(stage: Stage, expect: Expect) -> None:
+    """No data is the only sign."""
+    _expect_page(
+        stage,
+        expect,
+        (silent_mapping,),
+        rule=f"A mapping that polls no more pages within {PAGED_WITHIN_MIN} minutes.",
+        why="A disabled mapping emits nothing at all: no error, no age, no zero. Only an alarm "
+        "that takes missing data for a breach can see it.",
+        anchor="silence",
+        metrics=("PolledEventCount", "SuccessfulRequestLatency"),
+    )
+
+
+@criterion(
+    "pages-partial-failures",
+    task=3,
+    points=6,
+    goal="Somebody would be paged when reported failures go on and on.",
+)
+def test_pages_partial_failures(stage: Stage, expect: Expect) -> None:
+    """The answers say batchItemFailures, and Errors stays 0."""
+    _expect_page(
+        stage,
+        expect,
+        (partial_failures,),
+        rule=f"Records that keep failing page within {PAGED_WITHIN_MIN} minutes, also when the "
+        "answer reports them.",
+        why="An invocation that returns batchItemFailures has succeeded: Errors does not count it.",
+        anchor="reported-failures",
+        metrics=("FailedInvokeEventCount", "RecordsFailed", "Errors"),
+    )
+
+
+# -- task 4: let people sleep --------------------------------------------------------------------
+
+
+def _expect_sleep(
+    stage: Stage,
+    expect: Expect,
+    scenario: Callable[[Stage], Incident],
+    *,
+    rule: str,
+    why: str,
+    anchor: str,
+) -> None:
+    """No alarm that does something rings."""
+    watching = stage.play(watch)
+    by_name = {alarm.name: alarm for alarm in watching.alarms}
+    if not any(acts(alarm) for alarm in watching.alarms):
+        raise Unreached(
+            stage.finding(
+                rule="There is an alarm that could ring.",
+                input="template.yaml as it stands",
+                expected="at least one alarm with actions",
+                observed="none",
+                why="Whoever has no alarms sleeps well until the merchants call.",
+                where="template.yaml (no alarm has actions)",
+                page=f"{PAGE}#alarms",
+            )
+        )
+    seen = watching.replay(stage.play(scenario))
+    rang = [alert for alert in seen.alerts if acts(by_name[alert.alarm])]
+    expect(
+        not rang,
+        lambda: stage.finding(
+            rule=rule,
+            input=f"{seen.incident.title}: {seen.incident.story}",
+            expected="no alarm rings",
+            observed=f"{watching.label(rang[0].alarm)} rings in minute "
+            f"{(rang[0].time_ms - seen.incident.from_ms) // MINUTE_MS}"
+            + (f", the first of {len(rang)} alerts" if len(rang) > 1 else "")
+            + f". CloudWatch's reason: {rang[0].reason}",
+            why=why,
+            where=stage.line(
+                "template.yaml",
+                stage.stack.resources[watching.logical_ids[rang[0].alarm]].line_of("Threshold"),
+            ),
+            page=f"{PAGE}#{anchor}",
+        ),
+    )
+
+
+@criterion(
+    "sleeps-through-burst",
+    task=4,
+    points=4,
+    goal="A burst that drains inside the objective wakes nobody.",
+)
+def test_sleeps_through_burst(stage: Stage, expect: Expect) -> None:
+    """Two minutes behind is not five."""
+    _expect_sleep(
+        stage,
+        expect,
+        burst,
+        rule="A burst that drains inside the objective pages nobody.",
+        why="Whoever is woken by every sale stops to look, also on the night that matters.",
+        anchor="lag",
+    )
+
+
+@criterion(
+    "sleeps-through-blip",
+    task=4,
+    points=4,
+    goal="Failures within one minute whose retries succeed wake nobody.",
+)
+def test_sleeps_through_blip(stage: Stage, expect: Expect) -> None:
+    """One data point is not a trend."""
+    _expect_sleep(
+        stage,
+        expect,
+        deploy_blip,
+        rule="Failures of a single minute whose retries succeed page nobody.",
+        why="Retries exist for this. An alarm on one data point rings at every deployment.",
+        anchor="m-of-n",
+    )
+
+
+@criterion(
+    "sleeps-through-night",
+    task=4,
+    points=4,
+    goal="A night without orders wakes nobody.",
+)
+def test_sleeps_through_night(stage: Stage, expect: Expect) -> None:
+    """No invocations, while the mapping polls."""
+    _expect_sleep(
+        stage,
+        expect,
+        idle_night,
+        rule="A night on which nothing is ordered pages nobody.",
+        why="A function without work publishes nothing. Missing data says that something stopped "
+        "only for a metric that is published without work, too.",
+        anchor="missing-data",
+    )
+
+
+@criterion(
+    "sleeps-through-day",
+    task=4,
+    points=4,
+    goal="A quiet day with gaps and one slow import wakes nobody.",
+)
+def test_sleeps_through_day(stage: Stage, expect: Expect) -> None:
+    """Gaps of up to 45 minutes; one invocation of 52 seconds among few."""
+    _expect_sleep(
+        stage,
+        expect,
+        healthy_day,
+        rule="A quiet day with gaps between orders and one slow import pages nobody.",
+        why="Over a handful of samples every percentile is the slowest one, and a gap is no "
+        "failure.",
+        anchor="percentiles",
+    )
+
+
+# -- task 5: reach somebody ----------------------------------------------------------------------
+
+
+@criterion(
+    "somebody-hears",
+    task=5,
+    points=5,
+    goal="What rings reaches a person.",
+)
+def test_somebody_hears(stage: Stage, expect: Expect) -> None:
+    """For every incident in which an alarm rings in time, a person is told in time."""
+    watching = stage.play(watch)
+    rung = [seen for scenario in PAGING if (seen := watching.replay(stage.play(scenario))).in_time]
+    if not rung:
+        raise Unreached(
+            stage.finding(
+                rule="An alarm that rings in an incident reaches a person.",
+                input=f"{len(PAGING)} incidents",
+                expected="at least one alarm rings in time",
+                observed="none does, so nobody can be told",
+                why="Who hears it can be judged once something rings.",
+                where="template.yaml (no single line can be named)",
+                page=f"{PAGE}#alarms",
+            )
+        )
+    unheard = [seen for seen in rung if not seen.heard_in_time]
+    expect(not unheard, lambda: _unheard(stage, watching, unheard[0], len(unheard), len(rung)))
+
+
+def _unheard(stage: Stage, watching: Watch, seen: Replay, unheard: int, rung: int) -> Finding:
+    logical_id, reason, member = why_unheard(watching, seen)
+    return stage.finding(
+        rule="An alarm that rings in an incident reaches a person.",
+        input=f"{seen.incident.title}: {logical_id} rings in time",
+        expected="a person is told in time, in each of the incidents in which an alarm rings",
+        observed=f"{reason} {unheard} of {rung} such incidents reach nobody.",
+        why="An alarm that changes its colour in a console at three in the morning is a diary.",
+        where=stage.property_line(logical_id, member),
+        page=f"{PAGE}#who-is-told",
+    )
+
+
+@criterion(
+    "log-retention",
+    task=5,
+    points=3,
+    goal="The function's log is kept for a limited time, and long enough.",
+)
+def test_log_retention(stage: Stage, expect: Expect) -> None:
+    """The group that the function writes to is in the template, with a number of days."""
+    function = stage.stack.resources.get(FUNCTION)
+    if function is None:
+        raise Unreached(_no_group(stage, "no function"))
+    logging = function.properties.get("LoggingConfig", {})
+    name = logging.get("LogGroup", f"/aws/lambda/{function.physical_id}")
+    group = stage.stack.by_physical(name, "AWS::Logs::LogGroup")
+    if not expect(group is not None, lambda: _no_group(stage, f"no log group {name}")):
+        return
+    assert group is not None
+    days = group.properties.get("RetentionInDays")
+    expect(
+        days is not None and 3 <= days <= 400,
+        lambda: stage.finding(
+            rule="The function's log group has a retention of 3 to 400 days.",
+            input=f"{group.logical_id} in template.yaml",
+            expected="RetentionInDays: 3 to 400",
+            observed="no RetentionInDays: the log is kept for ever"
+            if days is None
+            else f"RetentionInDays: {days}",
+            why="Every metric in a log line is also a line that is stored and billed until it "
+            "expires; with less than a weekend nothing is left to look at on Monday.",
+            where=stage.property_line(group.logical_id, "RetentionInDays"),
+            page=f"{PAGE}#log-retention",
+        ),
+    )
+
+
+def _no_group(stage: Stage, observed: str) -> Finding:
+    return stage.finding(
+        rule="The function's log group is part of the template.",
+        input=f"{FUNCTION} in template.yaml",
+        expected="an AWS::Logs::LogGroup that the function writes to",
+        observed=observed,
+        why="A group that Lambda creates by itself keeps its lines for ever.",
+        where=stage.property_line(FUNCTION, "LoggingConfig"),
+        page=f"{PAGE}#log-retention",
+    )
+
+
+@criterion(
+    "free-tier-alarms",
+    task=5,
+    points=2,
+    goal="The alarms fit into the Free Tier's ten.",
+)
+def test_free_tier_alarms(stage: Stage, expect: Expect) -> None:
+    """Each metric that an alarm reads is one; periods below a minute are never free."""
+    watching = stage.play(watch)
+    if not watching.alarms:
+        raise Unreached(
+            stage.finding(
+                rule="There are alarms to count.",
+                input="template.yaml as it stands",
+                expected="at least one alarm",
+                observed="none",
+                why="No alarm costs nothing and says nothing.",
+                where="template.yaml (there is no AWS::CloudWatch::Alarm)",
+                page=f"{PAGE}#alarms",
+            )
+        )
+    plain = [alarm for alarm in watching.alarms if isinstance(alarm, MetricAlarm)]
+    count = sum(len(alarm.metrics) for alarm in plain)
+    quick = [watching.logical_ids[one.name] for one in plain if one.period_s < 60]
+    expect(
+        count <= 10 and not quick,
+        lambda: stage.finding(
+            rule="The alarms read at most ten metrics, each with a period of a minute or more.",
+            input=f"{len(watching.alarms)} alarms",
+            expected="at most 10 metrics in alarms, none of them high-resolution",
+            observed=f"{count} metrics in alarms"
+            + (f"; high-resolution: {listed(quick)}" if quick else ""),
+            why="Ten alarm metrics are free each month; an expression over three metrics counts as "
+            "three.",
+            where=stage.line("template.yaml", stage.stack.resources[MAPPING].line)
+            if not plain
+            else stage.property_line(watching.logical_ids[plain[-1].name], "Period"),
+            page=f"{PAGE}#what-it-costs",
+        ),
+    )

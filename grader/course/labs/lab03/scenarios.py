@@ -1,0 +1,685 @@
+"""Lab 3's scenarios: batches whose metrics are counted, and incidents that the alarms watch.
+
+Some incidents are data files (`incidents/*.json`), some come out of the learner's own system: its
+handler and its mapping are played, so that their settings shape what the alarms see. Scenarios
+judge nothing; they only stop when there is nothing to play.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.cloud.clock import START_MS, Clock
+from grader.cloud.cloudwatch import dashboards
+from grader.cloud.mapping.ports import Refused
+from grader.cloud.metrics import Datum, Dimensions, Metrics, SeriesKey, dimensions
+from grader.course.play.paging import (
+    FUNCTION,
+    MAPPING,
+    PAGED_WITHIN_MIN,
+    event_counts,
+    in_minutes,
+    incident,
+    of_function,
+    of_mapping,
+    open_shop,
+    ordinary,
+    queues,
+    refuse,
+    told,
+    watch,
+)
+from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, Shop
+from grader.replay import incidents
+from grader.replay.incidents import MINUTE_MS, Incident
+
+if TYPE_CHECKING:
+    from grader.cloud.function import Call, Invocation, Kill
+    from grader.course.play.stage import Stage
+
+PAGE = "modules/03-monitoring"
+
+# The README's metrics: one dimension, and a unit for each name.
+NAMESPACE = "Shop/Totals"
+SERVICE: Dimensions = dimensions(Service="totals")
+UNITS = {"RecordsProcessed": "Count", "RecordsFailed": "Count", "Lag": "Milliseconds"}
+
+# The README's promise to the merchants.
+PROMISED_MS = 5 * MINUTE_MS
+
+
+# -- task 1: metrics of batches -------------------------------------------------------------------
+
+Series = dict[SeriesKey, list[Datum]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was handed to the function, and the metrics of the function's own it led to."""
+
+    story: str
+    records: int
+    invocation: Invocation
+    published: Series
+
+    def of(self, name: str) -> Series:
+        """The series of one metric in the README's namespace."""
+        return {
+            key: data
+            for key, data in self.published.items()
+            if key.namespace == NAMESPACE and key.name == name
+        }
+
+    def data(self, name: str) -> list[Datum]:
+        """One metric's observations: under the README's dimension when it is there."""
+        found = self.of(name)
+        wanted = {key: data for key, data in found.items() if key.dimensions == SERVICE} or found
+        return [datum for data in wanted.values() for datum in data]
+
+    def total(self, name: str) -> float:
+        """The sum of one metric's observations."""
+        return sum(datum.value * datum.count for datum in self.data(name))
+
+    @property
+    def calls(self) -> int:
+        """How many PutMetricData calls the invocation made."""
+        return sum(call.operation == "PutMetricData" for call in self.invocation.calls)
+
+
+@dataclass
+class Measured:
+    """What the function said about three batches. ``late`` waited ``waited_ms`` in the stream."""
+
+    late: Batch
+    prompt: Batch
+    bad: Batch
+    waited_ms: int
+    unextracted: Sequence[str]
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """All three, in their order."""
+        return (self.late, self.prompt, self.bad)
+
+    def series(self, name: str) -> set[SeriesKey]:
+        """Every series of one metric that any batch led to."""
+        return {key for batch in self.batches for key in batch.of(name)}
+
+    @property
+    def names(self) -> list[str]:
+        """The README's metrics of which anything arrived."""
+        return [name for name in UNITS if self.series(name)]
+
+
+def measured_batches(stage: Stage) -> Measured:
+    """A batch that waited for a minute and a half, a prompt one, and one with a bad order."""
+    shop = open_shop(stage, "measured batches", mappings=False)
+    waited_ms = 90_000
+
+    def deliver(story: str, records: Sequence[Any]) -> Batch:
+        before = _custom(shop.pipeline.metrics)
+        invocation = shop.pipeline.deliver(FUNCTION, records)
+        stage.require_start([invocation])
+        after = _custom(shop.pipeline.metrics)
+        published = {key: data[len(before.get(key, ())) :] for key, data in after.items()}
+        return Batch(story, len(records), invocation, {k: d for k, d in published.items() if d})
+
+    # The last ones came a minute later: the lag is that of the oldest record, not of the newest.
+    waiting = [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(1, 16)]
+    shop.pipeline.run_for(seconds=60)
+    waiting += [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(16, 21)]
+    shop.pipeline.run_for(seconds=waited_ms / 1000 - 60)
+    late = deliver("20 new orders of 12 merchants, the oldest of which waited 90 s", waiting)
+    prompt = deliver("3 new orders", [shop.put("acme", f"o-{n}") for n in range(1, 4)])
+    mixed = [shop.put("globex", "o-1"), shop.put_bad("globex", "bad-1", "12,50")]
+    bad = deliver("a good order, then a bad one", mixed)
+    return Measured(late, prompt, bad, waited_ms, shop.pipeline.unextracted)
+
+
+def _custom(metrics: Metrics) -> Series:
+    return {key: list(metrics.data(key)) for key in metrics if not key.namespace.startswith("AWS/")}
+
+
+# -- tasks 3 and 4: what the alarms watch ---------------------------------------------------------
+
+
+# -- recorded incidents ---------------------------------------------------------------------------
+
+FILES = Path(__file__).parents[2] / "play" / "incidents"
+
+
+def _bind(stage: Stage) -> incidents.Bind:
+    """Under which namespaces and dimensions this stack publishes what a recording holds."""
+    stack = stage.stack
+    own = _own_metrics(stage)
+
+    def bind(of: str, name: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
+        match of:
+            case "function":
+                return [("AWS/Lambda", of_function(stage))]
+            case "mapping":
+                return [("AWS/Lambda", of_mapping(stage))] if event_counts(stage) else []
+            case "reader":
+                table = stack.resources[ORDERS].physical_id
+                return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
+            case "queue":
+                return [("AWS/SQS", dims) for dims in queues(stage)]
+            case "custom":
+                return [(NAMESPACE, SERVICE)] if (name, unit) in own else []
+        raise KeyError(of)
+
+    return bind
+
+
+def _own_metrics(stage: Stage) -> set[tuple[str, str]]:
+    """The README's metrics, with their units, that the handler was seen to publish rightly."""
+    seen = stage.play(measured_batches)
+    return {
+        (key.name, key.unit)
+        for name in UNITS
+        for key in seen.series(name)
+        if key.dimensions == SERVICE
+    }
+
+
+def _recorded(stage: Stage, name: str) -> Incident:
+    stage.require_interface(SYSTEM)
+    document = json.loads((FILES / f"{name}.json").read_text(encoding="utf-8"))
+    return incidents.read(document, _bind(stage))
+
+
+def one_slow_shard(stage: Stage) -> Incident:
+    """Recorded: one shard of four falls behind."""
+    return _recorded(stage, "one-slow-shard")
+
+
+def throttled_function(stage: Stage) -> Incident:
+    """Recorded: the function is not let run."""
+    return _recorded(stage, "throttled-function")
+
+
+def burst(stage: Stage) -> Incident:
+    """Recorded: a burst that drains inside the objective."""
+    return _recorded(stage, "burst")
+
+
+def quiet_day(stage: Stage) -> Incident:
+    """Recorded: an idle night, then a day with gaps."""
+    return _recorded(stage, "quiet-day")
+
+
+def idle_night(stage: Stage) -> Incident:
+    """The night of the quiet day."""
+    whole = stage.play(quiet_day)
+    minute = whole.start_ms + 650 * MINUTE_MS
+    return replace(
+        whole,
+        name="idle-night",
+        title="An idle night",
+        story="Nobody orders anything from nine in the evening to seven in the morning.",
+        to_ms=minute,
+    )
+
+
+def healthy_day(stage: Stage) -> Incident:
+    """The day after it."""
+    whole = stage.play(quiet_day)
+    return replace(
+        whole,
+        name="healthy-day",
+        title="A quiet day",
+        story="An order comes every now and then, with up to three quarters of an hour in between. "
+        "At eleven an import of 900 orders makes one invocation take 52 seconds.",
+        from_ms=whole.start_ms + 690 * MINUTE_MS,
+    )
+
+
+# -- generated incidents --------------------------------------------------------------------------
+
+
+# Healthy minutes before an incident: played with the handler, and with a scripted function.
+PLAYED_LEAD_IN_MIN, LEAD_IN_MIN = 24, 40
+
+
+def _open(stage: Stage, play: str) -> Shop:
+    """A system that has been running for a while."""
+    shop = open_shop(stage, play)
+    shop.pipeline.run_for(minutes=5)
+    ordinary(shop, PLAYED_LEAD_IN_MIN)
+    stage.require_start(shop.pipeline.invocations(FUNCTION))
+    return shop
+
+
+class _Blip:
+    """A fault plan: two environments die at their first call, never two in a row."""
+
+    def __init__(self) -> None:
+        self.killed: list[int] = []
+
+    def __call__(self, call: Call) -> Kill | None:
+        from grader.cloud.function import Kill
+
+        fresh = call.invocation - 1 not in self.killed and call.invocation not in self.killed
+        if call.number == 1 and fresh and len(self.killed) < 2:
+            self.killed.append(call.invocation)
+            return Kill("before")
+        return None
+
+
+def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
+    """A deployment kills two invocations; two hours later the mapping stops to poll."""
+    shop = _open(stage, "blip and silence")
+    pipeline = shop.pipeline
+    changed = pipeline.clock.now
+    pipeline.functions[FUNCTION].faults = _Blip()
+    for order in (1, 2):
+        shop.put("globex", f"blip-{order}")
+        pipeline.run_for(seconds=25)
+    pipeline.run_for(seconds=10)
+    pipeline.functions[FUNCTION].faults = None
+    ordinary(shop, 40)
+    pipeline.flush()
+    blip = incident(
+        shop,
+        "deploy-blip",
+        "A deployment",
+        "New code is deployed. Two invocations die within a minute, their retries succeed.",
+        changed_ms=changed,
+        wrong=False,
+    )
+    changed = pipeline.clock.now
+    pipeline.mapping(MAPPING).disable()
+    ordinary(shop, 35)
+    pipeline.flush()
+    silence = incident(
+        shop,
+        "silent-mapping",
+        "The mapping goes silent",
+        "Somebody disables the mapping during maintenance and forgets it. Orders are written, "
+        "nothing is read, and nothing fails.",
+        changed_ms=changed,
+        # A mapping polls until it is Disabled, a minute after it was told.
+        began_ms=changed + MINUTE_MS,
+    )
+    return blip, silence
+
+
+def deploy_blip(stage: Stage) -> Incident:
+    """Generated: two failures within a minute whose retries succeed."""
+    return stage.play(blip_and_silence)[0]
+
+
+def silent_mapping(stage: Stage) -> Incident:
+    """Generated: the mapping polls no more."""
+    return stage.play(blip_and_silence)[1]
+
+
+def bad_order(stage: Stage) -> Incident:
+    """Generated: one bad order among good ones."""
+    shop = _open(stage, "bad order")
+    changed = shop.pipeline.clock.now
+    shop.put_bad("globex", "bad-1", "12,50")
+    ordinary(shop, 17)
+    shop.pipeline.flush()
+    return incident(
+        shop,
+        "bad-order",
+        "One bad order",
+        "An order with the amount '12,50' comes. After its retries Lambda gives it up.",
+        changed_ms=changed,
+    )
+
+
+def throttled_table(stage: Stage) -> Incident:
+    """Generated: the totals table takes no writes."""
+    shop = _open(stage, "throttled table")
+    changed = shop.pipeline.clock.now
+    shop.pipeline.throttle(TOTALS, minutes=30)
+    ordinary(shop, 17, every=2)
+    shop.pipeline.flush()
+    return incident(
+        shop,
+        "throttled-table",
+        "The totals table is throttled",
+        "Something else uses up the throughput of the totals table. Every write is refused for "
+        "half an hour, and orders go on coming.",
+        changed_ms=changed,
+    )
+
+
+def _rehearsed(
+    stage: Stage,
+    *,
+    until_ms: int,
+    order_times: Iterable[int],
+    takes: Callable[[int, int], int],
+    fails: Callable[[Any, int], bool],
+) -> Metrics:
+    """What the learner's mapping publishes when it feeds a scripted function.
+
+    Its own metrics are published as the learner's handler was seen to do.
+    """
+    from grader.cloud.mapping import Settings, Stream
+
+    stage.require_interface(SYSTEM)
+    stack = stage.stack
+    properties = stack.resources[MAPPING].properties
+    given = stack.resources[FUNCTION].properties
+    own = _own_metrics(stage)
+    metrics = Metrics()
+    clock = Clock(START_MS)
+
+    def ended(time_ms: int, records: int, failed: int) -> None:
+        told = {"RecordsProcessed": records - failed, "RecordsFailed": failed}
+        for name, value in told.items():
+            if (name, UNITS[name]) in own:
+                metrics.put(NAMESPACE, name, value, time_ms, unit=UNITS[name], dims=SERVICE)
+
+    stream = Stream(
+        table=stack.resources[ORDERS].physical_id,
+        keys=("merchant", "id"),
+        created_ms=START_MS,
+        region=stack.region,
+        account_id=stack.account_id,
+        seed=stage.seed,
+    )
+    try:
+        settings = Settings.parse({**properties, "EventSourceArn": stream.arn})
+        function = incidents.Scripted(
+            stack.resources[FUNCTION].physical_id,
+            clock,
+            takes,
+            fails,
+            settings.report_failures,
+            ended,
+            timeout_ms=int(given.get("Timeout", 3)) * 1000,
+            account_id=stack.account_id,
+            region=stack.region,
+        )
+        writes = ((time_ms, _item(number)) for number, time_ms in enumerate(order_times))
+        uuid = stack.resources[MAPPING].physical_id
+        incidents.rehearse(
+            properties, function, stream, metrics, writes, uuid=uuid, until_ms=until_ms
+        )
+    except Refused as refusal:
+        refuse(stage, MAPPING, refusal)
+    if ("Lag", UNITS["Lag"]) in own:
+        # A record is as old when its batch is done as it was when the batch was handed over, and
+        # as long as the batch takes.
+        for datum in metrics.find("AWS/Lambda", "IteratorAge"):
+            lag = datum.value + takes(datum.time_ms, 1)
+            metrics.put(NAMESPACE, "Lag", lag, datum.time_ms, unit=UNITS["Lag"], dims=SERVICE)
+    for minute_ms in range(START_MS, until_ms, MINUTE_MS):
+        for dims in queues(stage):
+            name = "ApproximateNumberOfMessagesVisible"
+            metrics.put("AWS/SQS", name, 0, minute_ms, unit="Count", dims=dims)
+    return metrics
+
+
+def _item(number: int) -> dict[str, Any]:
+    return {
+        "merchant": {"S": f"merchant-{number % 40}"},
+        "id": {"S": f"order#o-{number}"},
+        "kind": {"S": "order"},
+        "amount": {"N": "1250"},
+        "status": {"S": "placed"},
+    }
+
+
+def partial_failures(stage: Stage) -> Incident:
+    """Generated: the learner's mapping with a function that reports some records as failed."""
+    began = START_MS + LEAD_IN_MIN * MINUTE_MS
+    until = began + 30 * MINUTE_MS
+    unsteady_from = began // 20_000 * 20_000
+
+    def fails(record: Any, attempt: int) -> bool:
+        """Every third order fails once: its number is in its key."""
+        number = int(record["dynamodb"]["Keys"]["id"]["S"].rpartition("-")[2])
+        written = START_MS + number * 20_000
+        return attempt == 1 and number % 3 == 0 and written >= unsteady_from
+
+    metrics = _rehearsed(
+        stage,
+        until_ms=until,
+        order_times=range(START_MS + 7_130, until, 20_000),
+        takes=lambda _time, _records: 300,
+        fails=fails,
+    )
+    return Incident(
+        name="partial-failures",
+        title="Failures that Errors does not show",
+        story="A dependency is unsteady: every third order is reported as failed at its first "
+        "attempt and succeeds at the second. Errors stays 0, nothing is given up.",
+        metrics=metrics,
+        start_ms=START_MS,
+        from_ms=began - 10 * MINUTE_MS,
+        to_ms=until,
+        began_ms=began,
+        page_by_ms=began + PAGED_WITHIN_MIN * MINUTE_MS,
+    )
+
+
+def slow_downstream(stage: Stage) -> Incident:
+    """Generated: every batch takes 50 seconds, and orders come faster than that.
+
+    Whether the totals fall behind depends on the learner's mapping: with large batches or several
+    lanes they may not, and then nobody has to be paged.
+    """
+    began = START_MS + LEAD_IN_MIN * MINUTE_MS
+    rush_over = began + 15 * MINUTE_MS
+    until = began + 30 * MINUTE_MS
+    metrics = _rehearsed(
+        stage,
+        until_ms=until,
+        order_times=[*range(START_MS + 7_130, began, 20_000), *range(began + 130, rush_over, 250)],
+        takes=lambda time_ms, _records: 50_000 if time_ms >= began else 300,
+        fails=lambda _record, _attempt: False,
+    )
+    ages = metrics.find("AWS/Lambda", "IteratorAge")
+    late = next((datum.time_ms for datum in ages if datum.value > PROMISED_MS), None)
+    page_by = None if late is None else late + PAGED_WITHIN_MIN * MINUTE_MS
+    return Incident(
+        name="slow-downstream",
+        title="A service downstream becomes slow",
+        story="Every batch takes 50 seconds, however small it is, and for a quarter of an hour "
+        "four orders come a second. Nothing fails.",
+        metrics=metrics,
+        start_ms=START_MS,
+        from_ms=began - 10 * MINUTE_MS,
+        to_ms=until,
+        began_ms=None if late is None else began,
+        page_by_ms=page_by,
+    )
+
+
+# What must page, in the order in which `labs run 3` tells it, and what must not.
+PAGING: tuple[Callable[[Stage], Incident], ...] = (
+    bad_order,
+    slow_downstream,
+    one_slow_shard,
+    throttled_function,
+    throttled_table,
+    silent_mapping,
+    partial_failures,
+)
+SLEEPING: tuple[Callable[[Stage], Incident], ...] = (burst, deploy_blip, idle_night, healthy_day)
+
+
+# -- task 2: what is published at all -------------------------------------------------------------
+
+# Metrics that AWS publishes of resources like the stack's, whether or not a play made them speak.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+# https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
+_OF_FUNCTIONS = (
+    *("Invocations", "Errors", "Throttles", "Duration", "IteratorAge", "ConcurrentExecutions"),
+    *("DestinationDeliveryFailures", "RecursiveInvocationsDropped"),
+)
+OF_MAPPINGS = (
+    *("PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount"),
+    *("DroppedEventCount", "OnFailureDestinationDeliveredEventCount"),
+)
+_OF_ACCOUNTS = (
+    "ConcurrentExecutions",
+    "UnreservedConcurrentExecutions",
+    "ClaimedAccountConcurrency",
+)
+_OF_TABLES = (
+    *("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents"),
+    *("WriteThrottleEvents", "TimeToLiveDeletedItemCount", "ThrottledRequests"),
+)
+_OF_OPERATIONS = ("SuccessfulRequestLatency", "ThrottledRequests", "SystemErrors")
+_OPERATIONS = (
+    *("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem"),
+    *("BatchWriteItem", "TransactWriteItems", "TransactGetItems", "GetRecords"),
+)
+_OF_SHARDS = ("ReturnedRecordsCount", "ReturnedBytes")
+_OF_QUEUES = (
+    *("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"),
+    *("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesDelayed"),
+    *("NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"),
+    *("NumberOfEmptyReceives", "SentMessageSize"),
+)
+_OF_TOPICS = (
+    *("NumberOfMessagesPublished", "NumberOfNotificationsDelivered"),
+    *("NumberOfNotificationsFailed", "PublishSize"),
+)
+
+Metric = tuple[str, str, Dimensions]
+
+
+def existing_metrics(stage: Stage) -> set[Metric]:
+    """Every (namespace, name, dimensions) that this stack publishes."""
+    found = {
+        (key.namespace, key.name, key.dimensions)
+        for name in UNITS
+        for key in stage.play(measured_batches).series(name)
+    }
+    found |= {
+        (key.namespace, key.name, key.dimensions)
+        for batch in stage.play(measured_batches).batches
+        for key in batch.published
+    }
+
+    def add(namespace: str, names: Sequence[str], dims: Dimensions) -> None:
+        found.update((namespace, name, dims) for name in names)
+
+    add("AWS/Lambda", _OF_ACCOUNTS, ())
+    for resource in stage.stack.resources.values():
+        name = resource.physical_id
+        match resource.type:
+            case "AWS::Lambda::Function":
+                add("AWS/Lambda", _OF_FUNCTIONS, dimensions(FunctionName=name))
+                add("AWS/Lambda", _OF_FUNCTIONS, dimensions(FunctionName=name, Resource=name))
+            case "AWS::Lambda::EventSourceMapping":
+                if "EventCount" in resource.properties.get("MetricsConfig", {}).get("Metrics", []):
+                    add("AWS/Lambda", OF_MAPPINGS, dimensions(EventSourceMappingUUID=name))
+            case "AWS::DynamoDB::Table":
+                add("AWS/DynamoDB", _OF_TABLES, dimensions(TableName=name))
+                for operation in _OPERATIONS:
+                    dims = dimensions(TableName=name, Operation=operation)
+                    add("AWS/DynamoDB", _OF_OPERATIONS, dims)
+                label = resource.attributes.get("StreamArn", "").rpartition("/stream/")[2]
+                if label:
+                    add(
+                        "AWS/DynamoDB",
+                        _OF_SHARDS,
+                        dimensions(TableName=name, Operation="GetRecords", StreamLabel=label),
+                    )
+            case "AWS::SQS::Queue":
+                add("AWS/SQS", _OF_QUEUES, dimensions(QueueName=resource.attributes["QueueName"]))
+            case "AWS::SNS::Topic":
+                topic = resource.attributes["TopicName"]
+                add("AWS/SNS", _OF_TOPICS, dimensions(TopicName=topic))
+    return found
+
+
+def needed_signals(stage: Stage) -> dict[str, list[tuple[str, str, Dimensions, tuple[str, ...]]]]:
+    """What a dashboard has to show: for each question the metrics that answer it.
+
+    The last member is the statistics that do; none means any.
+    """
+    function, mapping = of_function(stage), of_mapping(stage)
+    orders = stage.stack.resources[ORDERS].physical_id
+    reads = dimensions(TableName=orders, Operation="GetRecords")
+    high = ("Maximum", "p90", "p95", "p99", "p99.9", "p100")
+    visible = "ApproximateNumberOfMessagesVisible"
+    return {
+        "how far behind the totals are": [
+            ("AWS/Lambda", "IteratorAge", function, high),
+            (NAMESPACE, "Lag", SERVICE, high),
+        ],
+        "which records fail": [
+            ("AWS/Lambda", "FailedInvokeEventCount", mapping, ()),
+            (NAMESPACE, "RecordsFailed", SERVICE, ()),
+        ],
+        "whether the function is throttled": [("AWS/Lambda", "Throttles", function, ())],
+        "whether the mapping polls": [
+            ("AWS/Lambda", "PolledEventCount", mapping, ()),
+            ("AWS/DynamoDB", "SuccessfulRequestLatency", reads, ()),
+        ],
+        "what was given up": [
+            ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", mapping, ()),
+            *(
+                ("AWS/SQS", name, dims, ())
+                for dims in queues(stage)
+                for name in (visible, "NumberOfMessagesSent")
+            ),
+        ],
+    }
+
+
+# -- timelines for `labs run 3` -------------------------------------------------------------------
+
+
+def _plain() -> bool:
+    """Whether the terminal cannot show block characters."""
+    try:
+        incidents.BLOCKS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return True
+    return False
+
+
+def incidents_told(stage: Stage) -> Iterator[str]:
+    """Every incident with the alarms' data and states."""
+    watching = stage.play(watch)
+    yield "Each line of blocks is what one alarm sees; under it the alarm's state:"
+    yield "- OK, ! ALARM, ? INSUFFICIENT_DATA. ^ is the beginning of the incident,"
+    yield "| the latest moment at which a person had to be paged."
+    for scenario in (*PAGING, *SLEEPING):
+        incident = stage.play(scenario)
+        seen = watching.replay(incident)
+        yield ""
+        length = in_minutes(incident.to_ms - incident.from_ms)
+        yield f"== {incident.title} ({incident.name}, {length})"
+        yield from _wrapped(incident.story)
+        label = watching.label
+        for line in incidents.picture(seen, watching.alarms, label=label, plain=_plain()):
+            yield f"  {line}".rstrip()
+        yield told(seen, label)
+
+
+def _wrapped(text: str) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, 78)
+
+
+def dashboard_told(stage: Stage) -> Iterator[str]:
+    """The stack's dashboards, drawn."""
+    boards = stage.stack.of_type("AWS::CloudWatch::Dashboard")
+    if not boards:
+        yield "The template has no dashboard."
+    for board in boards:
+        yield f"== {board.logical_id}"
+        yield from dashboards.draw(str(board.properties["DashboardBody"]), 78)
+
+
+TIMELINES = {"incidents": incidents_told, "dashboard": dashboard_told}

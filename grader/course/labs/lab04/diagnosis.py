@@ -1,0 +1,332 @@
+"""Lab 4's closed lists: which causes and which pieces of evidence there are, and what is right.
+
+The answers are about the stack as it was shipped. They are data here, so that a grade does not have
+to play it; `tests/course/labs/test_lab04_session.py` plays it and proves every line of `SHOWN`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Each cause: what it is, and what the session would show if it were the one.
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "mapping-disabled": (
+        "The mapping is disabled, so nothing polls the stream.",
+        "State would be Disabled, and PolledEventCount would have no data points.",
+    ),
+    "cannot-read-stream": (
+        "The function's role may not read the stream.",
+        "LastProcessingResult would name the stream and the refusal, and nothing would be polled.",
+    ),
+    "started-too-late": (
+        "The mapping started at LATEST, after the records were written.",
+        "StartingPosition would be LATEST, and the records would not be among those polled.",
+    ),
+    "filter-matches-nothing": (
+        "The filter lets no record through.",
+        "The records would be polled and filtered out, and the function would not be invoked.",
+    ),
+    "function-throttled": (
+        "Lambda has no concurrency left for the function.",
+        "Throttles would be above 0, and LastProcessingResult would be that of a failed call.",
+    ),
+    "timeout-too-short": (
+        "The function may run for less time than a full batch takes.",
+        "Large batches would end with Task timed out, and small ones would not.",
+    ),
+    "out-of-memory": (
+        "The function needs more memory than it has.",
+        "Max Memory Used would reach Memory Size, with the error type Runtime.OutOfMemory.",
+    ),
+    "slow-start": (
+        "A new environment takes longer to start than it may.",
+        "Init Duration would fill the time limit, and warm invocations would be well.",
+    ),
+    "table-too-slow": (
+        "The table that the function writes to is throttled, so the function waits in vain.",
+        "The invocations that run out of time would have throttled calls in their log.",
+    ),
+    "endless-retries": (
+        "A record that can never succeed is retried without a limit, and all behind it wait.",
+        "The same record would be handed over again and again, and nothing would bound that.",
+    ),
+    "too-much-traffic": (
+        "More records come in than the function can process, though it processes all of them well.",
+        "Full batches would succeed, one after the other, while the age grows.",
+    ),
+    "answer-not-read": (
+        "The function reports its failures to a mapping that does not read them.",
+        "FunctionResponseTypes would be empty, and the answers would name failed records.",
+    ),
+    "wrong-identifiers": (
+        "The function reports failures that are not in the batch, so all of it comes again.",
+        "The function would answer, and the mapping would count the whole batch as failed.",
+    ),
+    "given-up-without-note": (
+        "Records are given up, and the mapping has no destination for a note.",
+        "DroppedEventCount would be above 0, and DestinationConfig would be empty.",
+    ),
+    "note-undeliverable": (
+        "Records are given up, and the note cannot be delivered.",
+        "DestinationDeliveryFailures would be above 0.",
+    ),
+    "trimmed": (
+        "The records left the stream after 24 hours.",
+        "IteratorAge would have been near 24 hours before they were gone.",
+    ),
+    "exceptions-swallowed": (
+        "The function catches its own failures and answers as if all were well.",
+        "The log would tell of failures in invocations that Lambda counts as successes.",
+    ),
+    "alarm-in-wrong-unit": (
+        "The alarm that matters has a threshold in another unit than its metric.",
+        "It would be in ALARM always, or never, whatever happens.",
+    ),
+    "alarm-on-wrong-metric": (
+        "The alarm that matters watches other dimensions than those of this stack.",
+        "It would have no data, and would not leave its state.",
+    ),
+    "missing-data-hides": (
+        "The alarm that matters takes missing data for health and stays in OK.",
+        "No alarm would have entered ALARM.",
+    ),
+    "actions-off": (
+        "The actions of the alarms are switched off.",
+        "ActionsEnabled would be false, and the history would have no actions.",
+    ),
+    "topic-refuses-alarms": (
+        "The topic does not let CloudWatch publish.",
+        "The history would have an action that failed, after a change to ALARM.",
+    ),
+    "nobody-confirmed": (
+        "Nobody has confirmed the subscription.",
+        "The subscription would be pending, and the topic would have published messages.",
+    ),
+}
+
+# Each piece of evidence, as a statement that a ticket's page shows to be so, or does not.
+EVIDENCE: Mapping[str, str] = {
+    "all-filtered": "Every record that the mapping polled was filtered out; none was invoked.",
+    "no-polls": "PolledEventCount has no data points at all, from the first line to the last.",
+    "not-enabled": "State is another one than Enabled.",
+    "stream-refused": "LastProcessingResult names the stream.",
+    "nothing-processed": 'LastProcessingResult is "No records processed".',
+    "last-call-failed": 'LastProcessingResult is "PROBLEM: Function call failed".',
+    "last-call-ok": 'LastProcessingResult is "OK".',
+    "numeric-on-attribute": "The deployed filter compares an attribute of the item with numeric.",
+    "never-run": "The function has no log stream: it has never run.",
+    "throttles": "Throttles is above 0.",
+    "task-timed-out": "The log says Task timed out after as many seconds as Timeout has.",
+    "grows-with-records": "Smaller batches end well, and take longer the more records they have.",
+    "memory-full": "Max Memory Used has reached Memory Size.",
+    "init-too-long": "Init Duration is longer than Timeout.",
+    "same-first-record": "Every invocation since it began was handed the same first record.",
+    "same-exception": "Every invocation since it began ended with the same exception.",
+    "retries-unlimited": "MaximumRetryAttempts and MaximumRecordAgeInSeconds are both -1.",
+    "no-bisect": "BisectBatchOnFunctionError is false.",
+    "age-follows-clock": "IteratorAge grows by about a minute in each minute.",
+    "full-and-well": "Every invocation since it began has a full batch and ends well.",
+    "logged-and-answered": "The log tells that a record failed, and its invocation ends well.",
+    "errors-zero": "Errors is 0, not missing, in the minutes whose records were not counted.",
+    "own-metric-zero": "RecordsFailed, the function's own metric, says 0 for that time.",
+    "table-throttled": "WriteThrottleEvents of MerchantTotals is above 0.",
+    "no-report-setting": "FunctionResponseTypes does not have ReportBatchItemFailures.",
+    "dropped": "DroppedEventCount is above 0.",
+    "undelivered": "DestinationDeliveryFailures is above 0.",
+    "note-waits": "A failure note lies in FailedRecords.",
+    "queue-empty": "FailedRecords is empty.",
+    "entered-alarm": "An alarm entered ALARM within ten minutes.",
+    "stayed-ok": "No alarm left the state OK.",
+    "action-failed": "The history says that an alarm's action failed.",
+    "actions-disabled": "ActionsEnabled is false.",
+    "threshold-in-seconds": "The threshold of TotalsLate is in seconds.",
+    "other-dimension": "TotalsLate watches another function than TotalsFunction.",
+    "pending": "The subscription waits to be confirmed.",
+    "confirmed": "The subscription is confirmed.",
+    "policy-without-cloudwatch": "The topic's policy does not name CloudWatch.",
+    "nothing-published": "NumberOfMessagesPublished has no data points.",
+}
+
+# More than that is a list of everything, not a proof.
+MOST_EVIDENCE = 4
+
+_SETTINGS_OF_TOTALS = {"retries-unlimited", "no-bisect", "queue-empty"}
+
+# Which of the statements each ticket's page shows to be so.
+SHOWN: Mapping[str, frozenset[str]] = {
+    "large-orders": frozenset(
+        {
+            *("all-filtered", "nothing-processed", "numeric-on-attribute", "never-run"),
+            *("no-report-setting", "queue-empty"),
+        }
+    ),
+    "import": frozenset(
+        {
+            *("last-call-failed", "task-timed-out", "grows-with-records", "same-first-record"),
+            *("age-follows-clock", *_SETTINGS_OF_TOTALS),
+        }
+    ),
+    "stuck": frozenset(
+        {
+            *("last-call-failed", "same-first-record", "same-exception", "age-follows-clock"),
+            *_SETTINGS_OF_TOTALS,
+        }
+    ),
+    "lost": frozenset(
+        {
+            *("last-call-ok", "logged-and-answered", "errors-zero", "own-metric-zero"),
+            *("table-throttled", *_SETTINGS_OF_TOTALS),
+        }
+    ),
+    "pager": frozenset(
+        {
+            *("entered-alarm", "action-failed", "confirmed", "policy-without-cloudwatch"),
+            "nothing-published",
+        }
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The right cause of a ticket, and what proves it: one piece out of each of ``proofs``."""
+
+    cause: str
+    proofs: tuple[frozenset[str], ...]
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "large-orders": Answer(
+        "filter-matches-nothing",
+        (
+            frozenset({"all-filtered"}),
+            frozenset({"numeric-on-attribute", "nothing-processed", "never-run"}),
+        ),
+    ),
+    "import": Answer(
+        "timeout-too-short",
+        (frozenset({"task-timed-out"}), frozenset({"grows-with-records"})),
+    ),
+    "stuck": Answer(
+        "endless-retries",
+        # The import has the same first record and the same settings, too, and no exception.
+        (frozenset({"same-exception"}), frozenset({"same-first-record", "retries-unlimited"})),
+    ),
+    "lost": Answer(
+        "exceptions-swallowed",
+        (
+            frozenset({"logged-and-answered"}),
+            frozenset({"errors-zero", "own-metric-zero", "last-call-ok"}),
+        ),
+    ),
+    "pager": Answer(
+        "topic-refuses-alarms",
+        (
+            frozenset({"action-failed"}),
+            frozenset({"entered-alarm", "policy-without-cloudwatch", "nothing-published"}),
+        ),
+    ),
+}
+
+
+class Unreadable(Exception):
+    """The diagnosis cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a learner says about one ticket."""
+
+    cause: str
+    evidence: tuple[str, ...]
+
+
+def read(text: str) -> dict[str, Diagnosis]:
+    """The diagnosis of every ticket in ``diagnosis.toml``. Raises Unreadable."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Unreadable(f"it is not TOML: {error}") from None
+    found = {}
+    for ticket in ANSWERS:
+        given = document.get(ticket)
+        if not isinstance(given, dict):
+            raise Unreadable(f"there is no table [{ticket}]")
+        cause, evidence = given.get("cause"), given.get("evidence")
+        if not isinstance(cause, str) or not isinstance(evidence, list) or not _texts(evidence):
+            raise Unreadable(
+                f"[{ticket}] needs a cause, which is a text, and evidence, which is a list of texts"
+            )
+        found[ticket] = Diagnosis(cause, tuple(evidence))
+    return found
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(one, str) for one in values)
+
+
+def unknown(given: str, known: Mapping[str, Any]) -> str | None:
+    """A sentence when ``given`` is none of the ``known`` ids."""
+    if given in known:
+        return None
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{given!r} is none of the README's ids{hint}"
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong with a diagnosis; ``member`` is "cause" or "evidence"."""
+
+    member: str
+    expected: str
+    observed: str
+
+
+def judge(ticket: str, said: Diagnosis) -> Wrong | None:
+    """What is wrong with the diagnosis of a ticket, None when it is right.
+
+    It does not give the answer away: a wrong cause is told by what it would show.
+    """
+    answer = ANSWERS[ticket]
+    if not said.cause:
+        return Wrong("cause", "a cause", "no cause")
+    strange = unknown(said.cause, CAUSES)
+    if strange:
+        return Wrong("cause", "a cause out of the README's list", strange)
+    if said.cause != answer.cause:
+        _, sign = CAUSES[said.cause]
+        return Wrong(
+            "cause",
+            f"the cause that the page of labs run 4 {ticket} shows",
+            f"{said.cause}. But then {sign[0].lower() if sign[1:2].islower() else sign[0]}"
+            f"{sign[1:]}",
+        )
+    for one in said.evidence:
+        strange = unknown(one, EVIDENCE)
+        if strange:
+            return Wrong("evidence", "evidence out of the README's list", strange)
+        if one not in SHOWN[ticket]:
+            return Wrong(
+                "evidence",
+                f"evidence that is so on the page of labs run 4 {ticket}",
+                f"{one}, which is not so there: {EVIDENCE[one]}",
+            )
+    if len(set(said.evidence)) > MOST_EVIDENCE:
+        return Wrong(
+            "evidence",
+            f"at most {MOST_EVIDENCE} pieces of evidence, those that prove the cause",
+            f"{len(set(said.evidence))} pieces",
+        )
+    if any(not proof & set(said.evidence) for proof in answer.proofs):
+        named = ", ".join(said.evidence) or "no evidence"
+        return Wrong(
+            "evidence",
+            "evidence that leaves no other cause",
+            f"the cause is right, but what is named would fit other causes as well: {named}",
+        )
+    return None

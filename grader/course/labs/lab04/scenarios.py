@@ -1,0 +1,431 @@
+"""Lab 4's scenarios: the five tickets, played; and what `labs run 4` tells of them.
+
+Each ticket is a play that any stack can be put through. The learner's own stack goes through them
+for the criteria; the stack as it was shipped goes through them for the evidence. Scenarios judge
+nothing; they only stop when there is nothing to play.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.cloud.metrics import Dimensions, dimensions
+from grader.course.play.paging import (
+    FUNCTION,
+    MAPPING,
+    event_counts,
+    incident,
+    of_function,
+    of_mapping,
+    ordinary,
+    queues,
+)
+from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, Shop
+from grader.replay import incidents
+from grader.replay.incidents import Incident
+
+if TYPE_CHECKING:
+    from grader.cloud.function import Invocation
+    from grader.cloud.mapping.ports import Record
+    from grader.course.play.stage import Stage
+
+REVIEW, REVIEW_MAPPING, LARGE_ORDERS = "ReviewFunction", "LargeOrdersToReview", "LargeOrders"
+INTERFACE = {
+    **SYSTEM,
+    REVIEW: "AWS::Lambda::Function",
+    REVIEW_MAPPING: "AWS::Lambda::EventSourceMapping",
+    LARGE_ORDERS: "AWS::DynamoDB::Table",
+}
+PAGE = "modules/04-debugging"
+
+# The README's limits: what is a large order, and how late good orders may be.
+LARGE_CENTS = 50_000
+LATE_MIN = 15
+# The import is a full batch of the shipped mapping and some more.
+IMPORTED = 120
+
+
+def open_shop(stage: Stage, play: str, **options: Any) -> Shop:
+    """A shop on a freshly deployed stack; stops when AWS would refuse one of its mappings."""
+    stage.require_interface(INTERFACE)
+    pipeline = stage.deploy(**options)
+    for mapping in (MAPPING, REVIEW_MAPPING):
+        stage.require_mapping(pipeline, mapping)
+    return Shop.open(pipeline, play)
+
+
+# -- an ordinary day ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What merchants' items said in the end, beside the truth."""
+
+    shop: Shop
+    last: Invocation
+
+    @property
+    def wrong(self) -> list[str]:
+        """The merchants whose item does not say what their orders say."""
+        merchants = sorted({merchant for merchant, _ in self.shop.orders})
+        return [name for name in merchants if self.shop.stored(name) != self.shop.truth(name)]
+
+
+def ordinary_day(stage: Stage) -> Sums:
+    """Orders are placed, changed and deleted; every batch comes twice, the second time cold."""
+    shop = open_shop(stage, "ordinary day", mappings=False)
+    placed = [shop.put(name, f"o-{n}") for n in (1, 2, 3) for name in ("acme", "globex")]
+    stage.require_start(shop.pipeline.settle(FUNCTION, placed))
+    changed = [shop.put("acme", "o-1"), shop.delete("globex", "o-2"), shop.put("acme", "o-1")]
+    shop.pipeline.settle(FUNCTION, changed)
+    shop.pipeline.recycle(FUNCTION)
+    shop.pipeline.run_for(minutes=11)
+    shop.pipeline.settle(FUNCTION, placed[2:] + changed[:2])
+    return Sums(shop, shop.pipeline.settle(FUNCTION, changed)[-1])
+
+
+# -- ticket: large-orders -------------------------------------------------------------------------
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class LargeOrders:
+    """Which orders were to be noted, and which were; keys are (merchant, id of the item).
+
+    ``handed`` are those of which every record has reached the function.
+    """
+
+    shop: Shop
+    expected: list[Key]
+    small: list[Key]
+    noted: list[Key]
+    handed: set[Key]
+
+
+def large_orders(stage: Stage) -> LargeOrders:
+    """Nine orders and two carts in ten minutes; four of the orders are or become large."""
+    shop = open_shop(stage, "large orders")
+    shop.pipeline.run_for(minutes=5)
+    amounts = {
+        ("acme", "o-1"): 72_000,
+        ("acme", "o-2"): 1_250,
+        ("acme", "o-3"): LARGE_CENTS,
+        ("acme", "o-4"): LARGE_CENTS - 1,
+        ("globex", "o-1"): 9_800,
+        ("globex", "o-2"): 100_000,
+        ("globex", "o-3"): 6,
+        ("initech", "o-1"): 700,
+    }
+    records = []
+    for number, ((merchant, order), amount) in enumerate(amounts.items()):
+        records.append(shop.put(merchant, order, amount))
+        if number % 4 == 1:
+            shop.put_cart(merchant, f"c-{number}", items=60_000)
+        shop.pipeline.run_for(seconds=37.1)
+    amounts["globex", "o-1"] = 61_000
+    records.append(shop.put("globex", "o-1", 61_000))
+    shop.pipeline.run_for(minutes=5)
+    shop.pipeline.flush()
+    reached = {number for one in shop.pipeline.invocations(REVIEW) for number in one.sequences}
+    keys = {(merchant, f"order#{order}"): amount for (merchant, order), amount in amounts.items()}
+    return LargeOrders(
+        shop,
+        sorted(key for key, amount in keys.items() if amount >= LARGE_CENTS),
+        sorted(key for key, amount in keys.items() if amount < LARGE_CENTS),
+        _noted(shop),
+        set(keys) - {_key(one) for one in records if one.sequence not in reached},
+    )
+
+
+def _noted(shop: Shop) -> list[Key]:
+    items = shop.pipeline.account.items(shop.pipeline.table(LARGE_ORDERS))
+    return sorted((str(item.get("merchant")), str(item.get("id"))) for item in items)
+
+
+def _key(record: Record) -> Key:
+    keys = record.event["dynamodb"]["Keys"]
+    return keys["merchant"]["S"], keys["id"]["S"]
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """What the review made of deletions: its failed invocations, and which notes are gone."""
+
+    failed: list[Invocation]
+    gone: list[Key]
+
+
+def deletions(stage: Stage) -> Deletions:
+    """After the ten minutes of large orders, a small and a large one are deleted."""
+    seen = stage.play(large_orders)
+    pipeline = seen.shop.pipeline
+    before = len(pipeline.invocations(REVIEW))
+    seen.shop.delete("acme", "o-2")
+    seen.shop.delete("globex", "o-2")
+    pipeline.run_for(minutes=2)
+    pipeline.flush()
+    failed = [
+        one
+        for one in pipeline.invocations(REVIEW)[before:]
+        if one.result is not None and one.result.kind != "returned"
+    ]
+    still = _noted(seen.shop)
+    return Deletions(failed, [key for key in seen.noted if key not in still])
+
+
+# -- ticket: import -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import: the invocations since it began and the merchants that are not counted."""
+
+    shop: Shop
+    began_ms: int
+    uncounted: list[str]
+
+    @property
+    def timeouts(self) -> list[Invocation]:
+        """The invocations that Lambda ended because of the function's time limit."""
+        return [one for one in self.shop.pipeline.invocations(FUNCTION) if timed_out(one)]
+
+    @property
+    def limit_s(self) -> float:
+        """The function's time limit in seconds."""
+        return self.shop.pipeline.functions[FUNCTION].spec.timeout_ms / 1000
+
+
+def timed_out(invocation: Invocation) -> bool:
+    """Whether Lambda ended the invocation because of the function's time limit."""
+    result = invocation.result
+    return result is not None and "timed out" in str(result.error_message)
+
+
+def an_import(stage: Stage) -> Import:
+    """Some ordinary orders, then 120 orders at one moment."""
+    shop = open_shop(stage, "import")
+    shop.pipeline.run_for(minutes=5)
+    for number in range(3):
+        for order in range(2 * number + 1):
+            shop.put("acme", f"o-{number}-{order}")
+        shop.pipeline.run_for(seconds=40.3)
+    began = shop.pipeline.clock.now
+    merchants = [f"partner-{n}" for n in range(1, 9)]
+    for number in range(IMPORTED):
+        shop.put(merchants[number % len(merchants)], f"i-{number}")
+    shop.pipeline.run_for(minutes=5)
+    shop.pipeline.flush()
+    stage.require_start(shop.pipeline.invocations(FUNCTION))
+    late = [name for name in merchants if shop.stored(name) != shop.truth(name)]
+    return Import(shop, began, late)
+
+
+# -- ticket: stuck --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """One bad order among good ones. ``late`` are the good ones that were not counted in time."""
+
+    shop: Shop
+    bad: Record
+    bad_ms: int
+    good: list[Record]
+    late: list[Record]
+    trace: bool
+
+
+def bad_order(stage: Stage) -> Stuck:
+    """A healthy while; then a bad order between two good ones, and good ones after it."""
+    shop = open_shop(stage, "bad order")
+    pipeline = shop.pipeline
+    pipeline.run_for(minutes=5)
+    ordinary(shop, 24)
+    stage.require_start(pipeline.invocations(FUNCTION))
+    began = pipeline.clock.now
+    good = [shop.put("near-1", "o-1")]
+    bad = shop.put_bad("globex", "bad-1", "12,50")
+    good += [shop.put("near-2", "o-1"), shop.put("globex", "o-2")]
+    for _ in range(2):
+        pipeline.run_for(minutes=1)
+        pipeline.account.observe()
+    good += [shop.put(f"later-{n}", "o-1") for n in (1, 2)]
+    ordinary(shop, LATE_MIN)
+    late = [record for record in good if not counted(shop, record)]
+    trace = is_traced(shop, bad, "bad-1")
+    pipeline.flush()
+    return Stuck(shop, bad, began, good, late, trace)
+
+
+def bad_order_for_an_hour(stage: Stage) -> Stuck:
+    """The bad order, and an hour more of ordinary business."""
+    seen = stage.play(bad_order)
+    ordinary(seen.shop, 60, every=10)
+    seen.shop.pipeline.flush()
+    return seen
+
+
+def counted(shop: Shop, record: Record) -> bool:
+    """Whether the item of the record's merchant says what the merchant's orders say."""
+    merchant = record.event["dynamodb"]["Keys"]["merchant"]["S"]
+    return shop.stored(merchant) == shop.truth(merchant)
+
+
+def is_traced(shop: Shop, record: Record, order: str) -> bool:
+    """Whether somebody could find out about a record that was not counted.
+
+    By a failure note that covers it, or by any message or object of the stack that names it.
+    """
+    pipeline = shop.pipeline
+    if any(note.covers(record.sequence) for note in pipeline.notes(MAPPING)):
+        return True
+    return any(order in text or str(record.sequence) in text for text in _kept(pipeline))
+
+
+def _kept(pipeline: Any) -> Iterator[str]:
+    """What lies in the queues and buckets of the stack."""
+    for queue in pipeline.stack.of_type("AWS::SQS::Queue"):
+        yield from (one.body for one in pipeline.account.messages(queue.attributes["Arn"]))
+    for bucket in pipeline.stack.of_type("AWS::S3::Bucket"):
+        objects = pipeline.account.objects(bucket.physical_id)
+        yield from (content.decode("utf-8", "replace") for content in objects.values())
+
+
+# -- ticket: lost ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outage:
+    """Orders placed while the totals table is throttled, and those of which nothing is left."""
+
+    shop: Shop
+    began_ms: int
+    over_ms: int
+    placed: list[Record]
+    vanished: list[Record]
+
+
+def outage(stage: Stage) -> Outage:
+    """The totals table is throttled for a minute and a half, and orders go on coming."""
+    shop = open_shop(stage, "outage")
+    pipeline = shop.pipeline
+    pipeline.run_for(minutes=5)
+    for number in range(1, 4):
+        shop.put("acme", f"o-{number}")
+        pipeline.run_for(seconds=30.2)
+    # From one full minute to another, so that the metrics of its minutes are its own.
+    pipeline.run_for(seconds=120 - 3 * 30.2)
+    began = pipeline.clock.now
+    pipeline.throttle(TOTALS, minutes=1.5)
+    placed = []
+    for number in range(1, 8):
+        placed.append(shop.put(f"during-{number}", f"lost-{number}"))
+        pipeline.run_for(seconds=12.1)
+    pipeline.run_for(seconds=120 - 7 * 12.1)
+    over = pipeline.clock.now
+    shop.put("acme", "o-4")
+    pipeline.run_for(minutes=LATE_MIN)
+    pipeline.flush()
+    stage.require_start(pipeline.invocations(FUNCTION))
+    vanished = [
+        record
+        for number, record in enumerate(placed, start=1)
+        if not counted(shop, record) and not is_traced(shop, record, f"lost-{number}")
+    ]
+    return Outage(shop, began, over, placed, vanished)
+
+
+# -- ticket: pager --------------------------------------------------------------------------------
+
+RECORDING = Path(__file__).parents[2] / "play" / "incidents" / "one-slow-shard.json"
+
+
+def falling_behind(stage: Stage) -> Incident:
+    """Recorded: a quarter of the totals gets later and later. Whatever the stack, this rings."""
+    stage.require_interface(INTERFACE)
+    stack = stage.stack
+
+    def bind(of: str, name: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
+        match of:
+            case "function":
+                return [("AWS/Lambda", of_function(stage))]
+            case "mapping":
+                return [("AWS/Lambda", of_mapping(stage))] if event_counts(stage) else []
+            case "reader":
+                table = stack.resources[ORDERS].physical_id
+                return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
+            case "queue":
+                return [("AWS/SQS", dims) for dims in queues(stage)]
+            # Whether the handler publishes them rightly was lab 3's question.
+            case "custom":
+                return [("Shop/Totals", dimensions(Service="totals"))]
+        raise KeyError(of)
+
+    return incidents.read(json.loads(RECORDING.read_text(encoding="utf-8")), bind)
+
+
+def stuck_incident(stage: Stage) -> Incident:
+    """What the alarms see of the bad order."""
+    seen = stage.play(bad_order_for_an_hour)
+    return incident(
+        seen.shop,
+        "stuck",
+        "The totals stand still",
+        "One order cannot be counted, and nothing behind it is.",
+        changed_ms=seen.bad_ms,
+    )
+
+
+# -- timelines for `labs run 4` -------------------------------------------------------------------
+
+
+@contextmanager
+def as_shipped(stage: Stage) -> Iterator[Stage]:
+    """A stage with the pristine stack of this lab on it, whatever the learner's files say."""
+    from grader.course.play.stage import Stage
+
+    with Stage(
+        stage.lab.starter, lab=stage.lab, seed=stage.seed, nursery=stage.nursery, linted=False
+    ) as shipped:
+        assert stage.criterion is not None
+        shipped.begin(stage.criterion)
+        yield shipped
+
+
+def _shift(tickets: Sequence[str]) -> Callable[[Stage], Iterator[str]]:
+    """Tells these tickets with the evidence of the stack as shipped."""
+
+    def told(stage: Stage) -> Iterator[str]:
+        from grader.course.labs.lab04 import session
+
+        with as_shipped(stage) as shipped:
+            yield from session.opening(shipped)
+            for ticket in tickets:
+                yield ""
+                yield from session.TICKETS[ticket](shipped)
+
+    return told
+
+
+def mine(stage: Stage) -> Iterator[str]:
+    """The same plays with the learner's own files."""
+    from grader.course.labs.lab04 import session
+
+    yield "The same traffic and troubles, played with your files."
+    for tell in session.TICKETS.values():
+        yield ""
+        yield from tell(stage)
+
+
+TICKETS = ("large-orders", "import", "stuck", "lost", "pager")
+TIMELINES = {
+    "shift": _shift(TICKETS),
+    **{ticket: _shift([ticket]) for ticket in TICKETS},
+    "mine": mine,
+}

@@ -1,0 +1,437 @@
+"""Lab 5's scenarios: batches with counted writes, an hour under the mapping, the four workloads.
+
+Each is played once, however many criteria look at it. What repetition, crashes, overlap and late
+records do is lab 2's business and is played by lab 2's scenarios; here come those that only a
+folding handler can get wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grader.course.grade import Unmet, Unreached
+from grader.course.labs.lab02.scenarios import WHEN, Book, settle
+from grader.course.labs.lab05 import spend, tuning_file
+from grader.course.labs.lab05.workloads import WORKLOADS, Judged, judged
+from grader.course.play.paging import FUNCTION, MAPPING, open_shop
+from grader.course.play.traffic import ORDERS, TOTALS, Shop
+from grader.replay import incidents
+from grader.review.estimate import amount_text
+from grader.review.pricing import dollars
+
+if TYPE_CHECKING:
+    from grader.cloud.account import ItemWrite
+    from grader.cloud.function import Invocation
+    from grader.cloud.mapping.ports import Record
+    from grader.course.play.stage import Stage
+
+# -- one large batch ------------------------------------------------------------------------------
+
+BATCH, MERCHANTS = 100, 4
+# Orders carry more than an amount: about what one has in real life.
+ADDRESS = "17 Example Street, 4th floor, left, ring twice; " * 12
+
+
+@dataclass
+class BigBatch:
+    """A healthy batch: 100 new orders of four merchants, in one invocation.
+
+    ``writes`` is what the function wrote; ``log_bytes`` what it logged by itself, without the lines
+    that Lambda writes about every invocation.
+    """
+
+    book: Book
+    invocation: Invocation
+    writes: list[ItemWrite]
+    log_lines: int
+    log_bytes: int
+    longest_line: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether all the orders are in the totals: otherwise its cost says nothing."""
+        return all(seen.right for seen in self.book.seen)
+
+    @property
+    def units(self) -> int:
+        """Write units of the whole batch, in every table."""
+        return sum(write.units for write in self.writes)
+
+    def writes_of_totals(self, merchants: list[str]) -> dict[str, int]:
+        """How often each merchant's item in MerchantTotals was written."""
+        table = self.book.shop.pipeline.table(TOTALS)
+        return {
+            name: sum(
+                write.table == table and write.key == {"merchant": {"S": name}}
+                for write in self.writes
+            )
+            for name in merchants
+        }
+
+
+# What Lambda itself writes into the log.
+PLATFORM = ("INIT_START", "START ", "END ", "REPORT ", '{"time":')
+
+
+def _own_lines(invocation: Invocation) -> list[str]:
+    return [
+        line.text
+        for line in invocation.logs
+        if not (line.text.startswith(PLATFORM) and _is_platform(line.text))
+    ]
+
+
+def _is_platform(text: str) -> bool:
+    return not text.startswith("{") or '"type":"platform.' in text.replace(" ", "")
+
+
+def merchants_of(number: int) -> list[str]:
+    """Names of the merchants of a batch."""
+    return [f"merchant-{n}" for n in range(1, number + 1)]
+
+
+def big_batch(stage: Stage) -> BigBatch:
+    """100 new orders of four merchants in one batch."""
+    shop = open_shop(stage, "big batch", mappings=False)
+    names = merchants_of(MERCHANTS)
+    records = [shop.put(names[n % MERCHANTS], f"o-{n + 1}", address=ADDRESS) for n in range(BATCH)]
+    tables = shop.pipeline.account.tables
+    before = len(tables.writes)
+    invocation = shop.pipeline.deliver(FUNCTION, records)
+    stage.require_start([invocation])
+    writes = tables.writes[before:]
+    lines = [len(text.encode()) + 1 for text in _own_lines(invocation)]
+    book = Book(shop)
+    for name in names:
+        book.truth(f"{BATCH} new orders of {MERCHANTS} merchants in one batch", name, invocation)
+    return BigBatch(
+        book,
+        invocation,
+        writes,
+        len(lines),
+        sum(lines),
+        max(lines, default=0),
+    )
+
+
+# -- folding and repetition -----------------------------------------------------------------------
+
+
+def folded_changes(stage: Stage) -> Book:
+    """Several changes of one order in one batch, and merchants side by side."""
+    shop = open_shop(stage, "folded changes", mappings=False)
+    book = Book(shop)
+    placed = [shop.put("acme", f"o-{n}") for n in (1, 2, 3)]
+    placed += [shop.put("globex", "o-1"), shop.put("gratis", "o-1", amount=0)]
+    settle(stage, shop, placed)
+    batch = [
+        shop.put("acme", "o-4"),
+        shop.put("acme", "o-4"),
+        shop.put("globex", "o-1"),
+        shop.put("acme", "o-4"),
+        shop.delete("acme", "o-1"),
+        shop.put("initech", "o-1"),
+        shop.delete("initech", "o-1"),
+        shop.put("acme", "o-2", status="paid", amount=shop.orders["acme", "o-2"]),
+        shop.put("initech", "o-2"),
+    ]
+    last = settle(stage, shop, batch)[-1]
+    told = "one batch: o-4 of acme placed and changed twice, o-1 deleted, o-2 paid; o-1 of initech "
+    told += "placed and deleted, o-2 placed; o-1 of globex changed"
+    for name in ("acme", "globex", "initech", "gratis"):
+        book.truth(told, name, last)
+    return book
+
+
+def best_day(stage: Stage) -> Book:
+    """A full batch of one merchant: with its markers, 100 orders are one write too many for one
+    transaction. A mapping with smaller batches never brings so many, so its size is asked for.
+    """
+    shop = open_shop(stage, "best day", mappings=False)
+    mapping = stage.stack.resources.get(MAPPING)
+    # 100 is the default: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+    size = mapping.properties.get("BatchSize", BATCH) if mapping else BATCH
+    number = min(int(size), BATCH)
+    last = settle(stage, shop, [shop.put("acme", f"o-{n + 1}") for n in range(number)])[-1]
+    book = Book(shop)
+    book.truth(f"{number} new orders of one merchant in one batch", "acme", last)
+    return book
+
+
+def mixed_again(stage: Stage) -> Book:
+    """Records that were counted come again in one batch with new ones of the same merchant."""
+    shop = open_shop(stage, "mixed again", mappings=False)
+    book = Book(shop)
+    first = [shop.put("acme", f"o-{n}") for n in (1, 2, 3, 4)]
+    settle(stage, shop, first)
+    shop.pipeline.cross(ORDERS)
+    fresh = [shop.put("acme", "o-5"), shop.put("acme", "o-6"), shop.put("globex", "o-1")]
+    shop.pipeline.recycle(FUNCTION)
+    last = settle(stage, shop, [*first[2:], *fresh])[-1]
+    story = "two records that were counted come again, in one batch with new ones of the merchant"
+    book.truth(story, "acme", last)
+
+    both = [shop.put("soylent", "o-1"), shop.delete("soylent", "o-1")]
+    settle(stage, shop, both)
+    total, orders = shop.stored("soylent")
+    shop.pipeline.run_for(minutes=11)
+    last = settle(stage, shop, [both[1], shop.put("soylent", "o-2")])[-1]
+    story = "an order is placed and deleted in one batch; the deletion alone comes again, with a "
+    story += "new order"
+    # Whether the first batch was counted right is another question.
+    after = (plus(total, shop.orders["soylent", "o-2"]), plus(orders, 1))
+    book.like(story, "soylent", after, "the first batch and the new order", last)
+    return book
+
+
+def plus(stored: Any, more: int) -> Any:
+    """A stored number and some more; what is no number stays what it is."""
+    return stored + more if isinstance(stored, int | Decimal) else stored
+
+
+# More calls than this are swept at evenly spread ones.
+MOST_KILLS = 12
+
+
+def killed_between_merchants(stage: Stage) -> Book:
+    """The environment dies at each call in turn, in a batch of two merchants; then it comes again.
+
+    What comes again is not the same batch: its tail, in one batch with a new order.
+    """
+    shop = open_shop(stage, "killed between merchants", mappings=False)
+    book = Book(shop)
+
+    def batch(name: str) -> list[Record]:
+        return [
+            shop.put(f"{name}-a", "o-1"),
+            shop.put(f"{name}-b", "o-1"),
+            shop.put(f"{name}-a", "o-2"),
+            shop.put(f"{name}-b", "o-2"),
+        ]
+
+    rehearsal = settle(stage, shop, batch("peace"))[0]
+    for end in ("-a", "-b"):
+        if not book.truth("four orders of two merchants in one batch", f"peace{end}", rehearsal):
+            return book
+    calls = [call.operation for call in rehearsal.calls]
+    points = [(k, when) for k in range(1, len(calls) + 1) for when in WHEN]
+    if len(points) > MOST_KILLS:
+        step = len(points) / MOST_KILLS
+        points = [points[int(n * step)] for n in range(MOST_KILLS)]
+    for number, (k, when) in enumerate(points, start=1):
+        if stage.hangs.exhausted:
+            break
+        name = f"crash-{number}"
+        records = batch(name)
+        shop.pipeline.kill_at(FUNCTION, call=k, when=when)
+        shop.pipeline.deliver(FUNCTION, records)
+        shop.pipeline.kill_at(FUNCTION, None)
+        shop.pipeline.run_for(seconds=2)
+        settle(stage, shop, records[:1])
+        last = settle(stage, shop, [*records[1:], shop.put(f"{name}-a", "o-3")])[-1]
+        story = (
+            f"four orders of two merchants; the environment dies right {when} AWS call {k} of "
+            f"{len(calls)} ({calls[k - 1]}); then the first record comes again alone, the others "
+            "with a new order"
+        )
+        for end in ("-a", "-b"):
+            book.truth(story, name + end, last)
+    return book
+
+
+# -- an hour under the mapping -------------------------------------------------------------------
+
+
+@dataclass
+class BusyHour:
+    """A play of the learner's own mapping: orders, carts, and two bad orders among them."""
+
+    shop: Shop
+    orders: list[Record]
+    carts: list[Record]
+    bad: list[Record]
+    arrived: set[int]
+    calls: int
+    cart_only_calls: int
+    merchants: tuple[str, ...] = ("acme", "globex", "initech")
+
+
+def busy_hour(stage: Stage) -> BusyHour:
+    """Orders and carts of three merchants; two of the orders are bad and share a batch."""
+    shop = open_shop(stage, "busy hour")
+    shop.pipeline.run_for(minutes=10)
+    names = BusyHour.merchants
+    orders: list[Record] = []
+    carts: list[Record] = []
+    bad: list[Record] = []
+    for n in range(1, 13):
+        if n == 5:
+            bad.append(shop.put_bad("acme", "bad-1", "12,50"))
+        if n == 8:
+            bad.append(shop.put_bad("globex", "bad-2", None))
+        orders.append(shop.put(names[n % 3], f"o-{n}"))
+        carts.append(shop.put_cart(names[n % 3], f"c-{n}", items=n))
+    shop.pipeline.run_for(minutes=2)
+    # Of merchants whose totals nobody looks at here: whether they arrive is what counts.
+    orders += [shop.put("soylent", "o-1"), shop.put("soylent", "o-2"), shop.put("hooli", "o-1")]
+    shop.pipeline.run_for(minutes=1)
+    orders.append(shop.delete("soylent", "o-1"))
+    orders.append(shop.put("hooli", "o-1", status="paid", amount=shop.orders["hooli", "o-1"]))
+    for n in range(1, 6):
+        carts.append(shop.put_cart("acme", f"c-{n}", items=n + 20))
+        shop.pipeline.run_for(seconds=20)
+    shop.pipeline.run_for(minutes=30)
+    invocations = shop.pipeline.invocations(FUNCTION)
+    stage.require_start(invocations)
+    of_carts = {record.sequence for record in carts}
+    return BusyHour(
+        shop,
+        orders,
+        carts,
+        bad,
+        {sequence for one in invocations for sequence in one.sequences},
+        len(invocations),
+        sum(of_carts.issuperset(one.sequences) for one in invocations),
+    )
+
+
+# -- the four workloads --------------------------------------------------------------------------
+
+
+def low(stage: Stage) -> Judged:
+    """The workload low with the learner's settings."""
+    return judged(WORKLOADS["low"], tuning_file.choice(stage, "low"))
+
+
+def medium(stage: Stage) -> Judged:
+    """The workload medium with the learner's settings."""
+    return judged(WORKLOADS["medium"], tuning_file.choice(stage, "medium"))
+
+
+def high(stage: Stage) -> Judged:
+    """The workload high with the learner's settings."""
+    return judged(WORKLOADS["high"], tuning_file.choice(stage, "high"))
+
+
+def real_time(stage: Stage) -> Judged:
+    """The workload real-time with the learner's settings."""
+    return judged(WORKLOADS["real-time"], tuning_file.choice(stage, "real-time"))
+
+
+PLAYS = {"low": low, "medium": medium, "high": high, "real-time": real_time}
+
+
+def lag_line(point: Judged, columns: int, *, plain: bool) -> str:
+    """The lag over the hour with the burst as a line of blocks, with its scale.
+
+    One block stands for some minutes and shows the longest lag of them.
+    """
+    part = point.parts[-1]
+    minutes: list[Any] = [None if one is None else one / 1000 for one in part.delay_ms]
+    if part.oldest_ms:
+        # What still waits at the end is as late as the latest.
+        minutes[-1] = max(minutes[-1] or 0, part.oldest_ms / 1000)
+    values = [
+        max(
+            (
+                one
+                for one in minutes[len(minutes) * n // columns : len(minutes) * (n + 1) // columns]
+                if one is not None
+            ),
+            default=None,
+        )
+        for n in range(columns)
+    ]
+    top = max((one for one in values if one is not None), default=0)
+    # A gap is a time in which nothing was finished.
+    blocks = incidents.sparkline(values, plain=plain).replace(" ", "~")
+    return f"{blocks} 0 to {seconds(top)}"
+
+
+def seconds(value: float) -> str:
+    """Seconds for people: 0.4 s, 12 s, 754 s."""
+    return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"
+
+
+# -- timelines for `labs run 5` -------------------------------------------------------------------
+
+
+def _plain() -> bool:
+    """Whether the terminal cannot show block characters."""
+    try:
+        incidents.BLOCKS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return True
+    return False
+
+
+def workloads_told(stage: Stage) -> Iterator[str]:
+    """The four workloads at the learner's points."""
+    yield "Each line of blocks is the lag over the hour that holds the burst: from a write"
+    yield "to the end of the invocation that processed it. Costs are those of a month."
+    for name, play in PLAYS.items():
+        workload = WORKLOADS[name]
+        yield ""
+        try:
+            point = stage.play(play)
+        except (Unmet, Unreached) as stopped:
+            yield f"== {name}: {stopped.finding.observed}"
+            continue
+        yield f"== {name}: {settings_told(point)}"
+        yield f"  {lag_line(point, 60, plain=_plain())}"
+        rows = (
+            ("lag", seconds(point.lag_ms / 1000), f"{workload.lag_s} s", point.late),
+            ("throttles a day", f"{point.throttles:,}", f"{workload.throttles:,}", point.throttled),
+            ("dollars a month", dollars(point.bill.total), dollars(workload.budget), point.dear),
+        )
+        for what, value, limit, broken in rows:
+            verdict = "above the limit" if broken else "met"
+            yield f"  {what:<16} {value:>12}   limit {limit:>9}   {verdict}"
+        yield f"  {point.invocations:,} invocations a day. The month:"
+        for line in point.bill.lines:
+            free = f"   {line.free_share:.0%} of it free" if workload.free else ""
+            amount = f"{amount_text(line.amount):>14} {line.unit:<10}"
+            yield f"    {line.name:<24}{amount}{dollars(line.cost):>10}{free}"
+
+
+def settings_told(point: Judged) -> str:
+    """The learner's point in AWS's words."""
+    chosen = point.choice
+    told = (
+        f"BatchSize {chosen.batch_size}, window {chosen.window_s} s, "
+        f"ParallelizationFactor {chosen.parallelization}, {chosen.memory_mb} MB"
+    )
+    if chosen.concurrency is not None:
+        told += f", {chosen.concurrency} reserved"
+    return told
+
+
+def spend_told(stage: Stage) -> Iterator[str]:
+    """The month with the loop, and who is told of it."""
+    found = spend.notices(stage)
+    yield "A new account; credits pay everything. From day 12 on a loop costs 4 dollars a day."
+    total = 0
+    told = spend.first_told(found, spend.LOOP_MONTH)
+    for day, cents in enumerate(spend.LOOP_MONTH, start=1):
+        total += cents
+        mark = f"  <- {told.budget.logical_id} tells somebody" if told and told.day == day else ""
+        if day >= spend.LOOP_FROM_DAY - 1 or mark:
+            yield f"  day {day:>2}: ${total / 100:>6.2f} so far, ${0:.2f} after credits{mark}"
+    if told is None:
+        yield "  nobody is told"
+        for one in found:
+            if one.deaf:
+                yield f"  {one.budget.logical_id}: {one.deaf}"
+    early = spend.first_told(found, spend.ORDINARY_YEAR)
+    yield "In a year of ordinary months: " + (
+        f"{early.budget.logical_id} tells somebody on day {early.day}"
+        if early
+        else "nobody is told"
+    )
+
+
+TIMELINES = {"workloads": workloads_told, "spend": spend_told}

@@ -1,0 +1,1 @@
+"""Deploy, write, trouble and watch a learner's stack; knows no finding."""

@@ -1,0 +1,101 @@
+"""A pytest plugin for teams: the fixture ``pipeline``, their own stack on virtual time.
+
+    # pytest.ini:  pipeline_template = template.yaml
+
+    def test_poison(pipeline):
+        pipeline.put("Orders", {"id": "o-1", "amount": "not a number"})
+        pipeline.run_for(minutes=1)
+        assert pipeline.notes("Mapping")[0].condition == "RetryAttemptsExhausted"
+
+Installed with the package and found by pytest itself. It imports nothing but pytest until a test
+asks for the fixture; a fixture of the same name in a project's own conftest.py takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from grader.cloud.function import Nursery
+    from grader.cloud.pipeline import Pipeline
+
+INI = "pipeline_template"
+MARKER = (
+    "pipeline(template, code=None, seed=0, ready=True, refused=False): the stack that the fixture "
+    "`pipeline` deploys. Paths are relative to pytest's root folder; code is where the template's "
+    "local Code lies, its own folder unless given. ready: run until every mapping is Enabled. "
+    "refused: go on although AWS would refuse a mapping."
+)
+# Longer than any change of a mapping's state takes.
+READY_MINUTES = 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting that names the template of a whole project."""
+    parser.addini(INI, "the CloudFormation template that the fixture `pipeline` deploys")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", MARKER)
+
+
+@pytest.fixture(scope="session")
+def pipeline_nursery() -> Iterator[Nursery]:
+    """The process from which every pipeline of this test run gets its function processes."""
+    from grader.cloud.function import Nursery
+
+    nursery = Nursery.start()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest, pipeline_nursery: Nursery) -> Iterator[Pipeline]:
+    """The stack of this project, deployed afresh for this test: `grader.cloud.pipeline.Pipeline`.
+
+    The template comes from ``@pytest.mark.pipeline("template.yaml")`` or from the setting
+    ``pipeline_template``. The test fails when the template cannot be deployed, or when AWS would
+    refuse one of its mappings.
+    """
+    marker = request.node.get_closest_marker("pipeline")
+    options = dict(marker.kwargs) if marker else {}
+    named = marker.args[0] if marker and marker.args else options.pop("template", None)
+    named = named or request.config.getini(INI)
+    if not named:
+        raise pytest.UsageError(
+            f"the fixture `pipeline` needs a template: set {INI} in pytest's settings or mark the "
+            'test with @pytest.mark.pipeline("template.yaml")'
+        )
+    from grader.cloud.mapping import Refused
+    from grader.cloud.pipeline import Pipeline
+    from grader.cloud.template import TemplateProblems
+
+    root: Path = request.config.rootpath
+    code = options.pop("code", None)
+    ready, refused_is_fine = options.pop("ready", True), options.pop("refused", False)
+    try:
+        deployed = Pipeline.deploy(
+            root / named,
+            code=None if code is None else root / code,
+            nursery=pipeline_nursery,
+            **options,
+        )
+    except (OSError, Refused, TemplateProblems) as problem:
+        pytest.fail(f"{named} cannot be deployed: {problem}", pytrace=False)
+    with deployed:
+        if deployed.refusals and not refused_is_fine:
+            pytest.fail(
+                "\n".join(
+                    f"AWS would refuse {name}: {refusal.code}: {refusal.message}"
+                    for name, refusal in deployed.refusals.items()
+                ),
+                pytrace=False,
+            )
+        if ready:
+            deployed.run_for(minutes=READY_MINUTES)
+        yield deployed

@@ -1,0 +1,443 @@
+"""A grade as something to read: terminal text, JSON, JUnit XML.
+
+Text is at most 80 columns wide and, for one lab, about a screen long: one line for each task, the
+first finding whole, the others counted. Nothing is said by colour alone. Everything here is a pure
+function of the grade, so that the same grade gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import groupby
+from xml.sax.saxutils import escape, quoteattr
+
+from grader.course.grade import GRADES_SCHEMA, Finding, Grade, Verdict
+
+WIDTH = 80
+# A long value of the short report keeps this many lines, and one that counts the others.
+FIELD_LINES = 2
+LABEL = 10
+
+# The word for each outcome, as the learner reads it.
+WORDS = {
+    "met": "met",
+    "unmet": "not met",
+    "unreached": "not reached",
+    "skipped": "not asked",
+    "broken": "grader fault",
+}
+
+_ANSI = {"good": "32", "bad": "31", "dim": "2", "strong": "1"}
+# What stands in for a character that the terminal's encoding lacks.
+_PLAIN = str.maketrans(
+    {
+        "…": "...",
+        "→": "->",
+        "←": "<-",
+        "–": "-",
+        "—": "-",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "×": "x",
+        "≥": ">=",
+        "≤": "<=",
+        "≠": "!=",
+        "·": "-",
+        "•": "-",
+        "\u00a0": " ",
+    }
+)
+
+Paint = Callable[[str, str], str]
+
+
+def plain(text: str, style: str) -> str:
+    """No colour: what ``NO_COLOR``, a pipe or a file gets."""
+    return text
+
+
+def coloured(text: str, style: str) -> str:
+    """ANSI colour for a terminal; ``style`` is one of good, bad, dim, strong."""
+    return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a run changed against the one before: criteria by id, and the two scores."""
+
+    won: tuple[str, ...]
+    lost: tuple[str, ...]
+    before: int | None
+    after: int
+
+    def sentence(self) -> str:
+        """``won: a, b; lost: c; 62 -> 78``, or that nothing changed; "" for a first run."""
+        if self.before is None:
+            return ""
+        if not self.won and not self.lost and self.before == self.after:
+            return "Since the last run: nothing changed."
+        parts = [f"won: {', '.join(self.won)}"] if self.won else []
+        parts += [f"lost: {', '.join(self.lost)}"] if self.lost else []
+        return f"Since the last run: {'; '.join([*parts, f'{self.before} -> {self.after}'])}."
+
+
+def compare(grade: Grade, outcomes: Mapping[str, str], score: int | None) -> Change:
+    """Compare a complete run with the outcomes and the score of the one before.
+
+    A criterion that the run before did not know (the course was updated) is neither won nor lost.
+    """
+    won, lost = [], []
+    for verdict in grade.asked:
+        name = verdict.criterion.id
+        was_met, is_met = outcomes.get(name) == "met", verdict.outcome == "met"
+        if is_met and not was_met and name in outcomes:
+            won.append(name)
+        # A fault of the grader's takes nothing away from the learner.
+        elif was_met and not is_met and verdict.outcome != "broken":
+            lost.append(name)
+    return Change(tuple(won), tuple(lost), score, grade.score)
+
+
+# --- terminal text ----------------------------------------------------------------------------
+
+
+def terminal(
+    grade: Grade,
+    *,
+    tasks: Mapping[int, str],
+    change: Change | None = None,
+    verbose: bool = False,
+    paint: Paint = plain,
+    width: int = WIDTH,
+    again: str = "",
+    after: str = "",
+) -> str:
+    """The report of one lab. ``tasks`` maps a task's number to its title.
+
+    ``again`` is the command that grades the same files once more; ``after`` is what to do once
+    everything is met. Both may be empty.
+    """
+    again = again or f"labs grade {grade.lab}"
+    lines = [_headline(grade, paint, width), ""]
+    for number, group in groupby(grade.asked, key=lambda verdict: verdict.criterion.task):
+        lines += _task(number, list(group), tasks.get(number, ""), verbose, paint, width)
+    open_ = [verdict for verdict in grade.asked if verdict.outcome != "met"]
+    # What our own fault hid from the learner is told last: it is not theirs to mend.
+    open_.sort(key=lambda verdict: ("unmet", "unreached", "broken").index(verdict.outcome))
+    for verdict in open_ if verbose else open_[:1]:
+        lines += ["", *_verdict(verdict, verbose, paint, width)]
+    if not verbose and (left := _left_out(open_)):
+        lines += ["", *wrapped(f"{left}: {again} -v shows everything.", width)]
+    closing = _closing(grade, change, verbose)
+    if grade.passed:
+        closing.append(f"Every criterion is met. {after}".strip())
+    lines += [""] if closing else []
+    for sentence in closing:
+        lines += wrapped(sentence, width)
+    return "\n".join(lines) + "\n"
+
+
+def summary(grade: Grade, *, paint: Paint = plain, width: int = WIDTH) -> str:
+    """One lab in two or three lines: the score, and the criteria that are open."""
+    lines = [_headline(grade, paint, width), *_hanging("  ", _open_names(grade.asked), width)]
+    return "\n".join(lines) + "\n"
+
+
+def _open_names(verdicts: Sequence[Verdict]) -> str:
+    """``not met: a, b; not reached: c``; "" when everything is met."""
+    parts = []
+    for outcome in ("unmet", "unreached", "broken"):
+        names = [verdict.criterion.id for verdict in verdicts if verdict.outcome == outcome]
+        parts += [f"{WORDS[outcome]}: {', '.join(names)}"] if names else []
+    return "; ".join(parts)
+
+
+def _headline(grade: Grade, paint: Paint, width: int) -> str:
+    left = f"Lab {grade.lab} {grade.slug}"
+    right = f"{grade.score} of {grade.max_score} points"
+    skipped = len(grade.verdicts) - len(grade.asked)
+    if skipped:
+        right += f" ({_count(skipped, 'criterion', 'criteria')} not asked)"
+    if grade.broken:
+        right += ", grader fault"
+    gap = " " * max(2, width - len(left) - len(right))
+    style = "good" if grade.passed else "strong"
+    return f"{paint(left, 'strong')}{gap}{paint(right, style)}"
+
+
+def _task(
+    number: int, verdicts: Sequence[Verdict], title: str, verbose: bool, paint: Paint, width: int
+) -> list[str]:
+    won = sum(verdict.score for verdict in verdicts)
+    worth = sum(v.criterion.points for v in verdicts if v.outcome != "broken")
+    met = all(verdict.outcome == "met" for verdict in verdicts)
+    points = f"{won}/{worth}"
+    name = clean(title)
+    room = width - 10 - len(points) - 2
+    if len(name) > room:
+        name = name[: room - 3].rstrip() + "..."
+    dots = " " * (width - 10 - len(name) - len(points))
+    lines = [f"  Task {number:<2} {name}{dots}{paint(points, 'good' if met else 'bad')}"]
+    if verbose:
+        for verdict in verdicts:
+            lines += _criterion_line(verdict, paint, width)
+        return lines
+    lines += _hanging(" " * 10, _open_names(verdicts), width)
+    return lines
+
+
+def _criterion_line(verdict: Verdict, paint: Paint, width: int) -> list[str]:
+    word = WORDS[verdict.outcome]
+    points = f"{verdict.score}/{verdict.criterion.points}"
+    style = {"met": "good", "unmet": "bad"}.get(verdict.outcome, "dim")
+    name = verdict.criterion.id
+    gap = " " * max(2, width - 10 - 14 - len(name) - len(points))
+    return [f"{'':10}{paint(f'{word:<14}', style)}{name}{gap}{points}"]
+
+
+def _verdict(verdict: Verdict, verbose: bool, paint: Paint, width: int) -> list[str]:
+    criterion = verdict.criterion
+    head = f"{criterion.id} (task {criterion.task}, {criterion.points} points)"
+    lines = [f"{paint(head, 'strong')}: {paint(WORDS[verdict.outcome], 'bad')}"]
+    found = [verdict.finding] if verdict.finding else []
+    if not found:
+        lines += wrapped(criterion.goal, width, indent=2)
+    for number, finding in enumerate([*found, *verdict.further] if verbose else found):
+        if number:
+            lines += ["", f"  {criterion.id}, finding {number + 1}"]
+        lines += finding_lines(finding, width=width, whole=verbose)
+    return lines
+
+
+def finding_lines(finding: Finding, *, width: int = WIDTH, whole: bool = True) -> list[str]:
+    """The fields of a finding in the order of the contract, labelled, indented and wrapped.
+
+    Unless ``whole``, long values are cut, and the cut says how much it left out. Expected and
+    observed are cut around their first difference, which therefore always shows.
+    """
+    room = width - 2 - LABEL
+    values = {
+        name.name: _value_lines(getattr(finding, name.name), room) for name in fields(finding)
+    }
+    if finding.page:
+        # The command stays in one piece, so that it can be copied.
+        last, command = values["why"][-1], f"(labs docs {finding.page})"
+        fits = len(last) + 1 + len(command) <= room
+        values["why"][-1:] = [f"{last} {command}"] if fits else [last, command]
+    if not whole:
+        first = _first_difference(values["expected"], values["observed"])
+        for name in ("expected", "observed"):
+            values[name] = _cut(values[name], first)
+        for name in ("input", "where"):
+            values[name] = _cut(values[name], 0)
+    lines = []
+    for name in ("rule", "input", "expected", "observed", "why", "where", "next"):
+        for number, line in enumerate(values[name]):
+            label = name.capitalize() if number == 0 else ""
+            lines.append(f"  {label:<{LABEL}}{line}".rstrip())
+    return lines
+
+
+def _value_lines(text: str, room: int) -> list[str]:
+    """A value in lines of at most ``room`` characters; its own line breaks and indents stay."""
+    lines: list[str] = []
+    for line in clean(text).split("\n"):
+        indent = " " * min(len(line) - len(line.lstrip()), room // 2)
+        lines += textwrap.wrap(
+            line, room, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
+        ) or [""]
+    while len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _first_difference(one: Sequence[str], other: Sequence[str]) -> int:
+    for number, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return number
+    return min(len(one), len(other))
+
+
+def _cut(lines: list[str], around: int) -> list[str]:
+    """At most FIELD_LINES lines, with line ``around`` among them, and what the cut left out."""
+    if len(lines) <= FIELD_LINES + 1:
+        return lines
+    start = max(0, min(around - 1, len(lines) - FIELD_LINES))
+    stop = start + FIELD_LINES
+    left = [f"{_count(start, 'line')} before"] if start else []
+    left += [f"{_count(len(lines) - stop, 'line')} after"] if stop < len(lines) else []
+    return [*lines[start:stop], f"[{' and '.join(left)} this: -v shows all]"]
+
+
+def _left_out(open_: Sequence[Verdict]) -> str:
+    """What the short report does not show, counted; "" when it shows everything."""
+    if not open_:
+        return ""
+    findings = sum((verdict.finding is not None) + len(verdict.further) for verdict in open_)
+    findings -= open_[0].finding is not None
+    silent = sum(1 for verdict in open_[1:] if verdict.finding is None)
+    parts = [_count(findings, "more finding")] if findings else []
+    parts += [f"{_count(silent, 'criterion', 'criteria')} without a finding"] if silent else []
+    return " and ".join(parts)
+
+
+def _closing(grade: Grade, change: Change | None, verbose: bool) -> list[str]:
+    sentences = [clean(f"Note: {note}") for note in grade.notes]
+    advice = [clean(f"Advice (costs no points): {text}") for text in grade.advice]
+    if len(advice) > 1 and not verbose:
+        advice = [f"{advice[0]} [{_count(len(advice) - 1, 'more piece')} of advice: -v]"]
+    sentences += advice
+    if grade.broken:
+        sentences.append(
+            "The grader failed on what is marked as grader fault. That is our fault, not yours, and"
+            " costs you no points: please report it with the output of -v and of labs doctor."
+        )
+    if change and (sentence := change.sentence()):
+        sentences.append(sentence)
+    return sentences
+
+
+def wrapped(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
+    """A sentence in lines of at most ``width`` characters; commands in it are not broken."""
+    pad = " " * indent
+    return textwrap.wrap(
+        clean(text), width, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False
+    ) or [""]
+
+
+def _hanging(head: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def _count(number: int, thing: str, things: str = "") -> str:
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
+def clean(text: str) -> str:
+    r"""Text without control characters: each is written out, so that no value can steer a terminal.
+
+    Line breaks stay; tabs become spaces; a stray escape becomes ``\x1b``. Characters that reorder
+    or hide text are written out too.
+    """
+    text = text.replace("\r\n", "\n").expandtabs(4)
+    return _STEERING.sub(lambda found: _written_out(found[0]), text)
+
+
+# C0 and C1 controls but the line feed, lone surrogates, bidirectional and invisible characters.
+_STEERING = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def _written_out(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Text that ``encoding`` can carry: plain stand-ins first, escapes for whatever is left."""
+    name = encoding or "ascii"
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        name = "ascii"
+    if _fits(text, name):
+        return text
+    text = "".join(c if _fits(c, name) else c.translate(_PLAIN) for c in text)
+    return text.encode(name, "backslashreplace").decode(name)
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# --- documents --------------------------------------------------------------------------------
+
+
+def json_text(grade: Grade) -> str:
+    """One grade as its JSON document, in ASCII so that any stream can carry it."""
+    return json.dumps(grade.document(), indent=2) + "\n"
+
+
+def json_all(grades: Iterable[Grade]) -> str:
+    """Several grades as one JSON document."""
+    document = {"schema": GRADES_SCHEMA, "labs": [grade.document() for grade in grades]}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def junit(grades: Sequence[Grade]) -> str:
+    """Grades as JUnit XML of the shape that pytest writes: a suite a lab, a case a criterion.
+
+    Not met and not reached are failures, the grader's own faults are errors, what was not asked is
+    skipped. Times are zero and there is no time stamp or host: the same grade gives the same file.
+    """
+    suites = "".join(_suite(grade) for grade in grades)
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="labs">\n{suites}</testsuites>\n'
+    )
+
+
+def _suite(grade: Grade) -> str:
+    outcomes = [verdict.outcome for verdict in grade.verdicts]
+    counts = {
+        "errors": outcomes.count("broken"),
+        "failures": outcomes.count("unmet") + outcomes.count("unreached"),
+        "skipped": outcomes.count("skipped"),
+        "tests": len(outcomes),
+    }
+    numbers = " ".join(f'{name}="{number}"' for name, number in counts.items())
+    name = f"lab{grade.lab:02}.{grade.slug}"
+    facts = {"score": grade.score, "max_score": grade.max_score, "seed": grade.seed}
+    cases = "".join(_case(name, verdict) for verdict in grade.verdicts)
+    return (
+        f'  <testsuite name={_attribute(name)} {numbers} time="0.000">\n'
+        f"{_properties(facts, '    ')}{cases}  </testsuite>\n"
+    )
+
+
+def _case(suite: str, verdict: Verdict) -> str:
+    criterion = verdict.criterion
+    head = (
+        f"    <testcase classname={_attribute(f'{suite}.task{criterion.task}')}"
+        f' name={_attribute(criterion.id)} time="0.000">\n'
+    )
+    facts = {"points": criterion.points, "score": verdict.score}
+    body = ""
+    if verdict.outcome != "met":
+        tag = {"broken": "error", "skipped": "skipped"}.get(verdict.outcome, "failure")
+        message = criterion.goal if verdict.finding is None else verdict.finding.rule
+        if verdict.outcome != "unmet":
+            message = f"{WORDS[verdict.outcome]}: {message}"
+        found = [verdict.finding, *verdict.further] if verdict.finding else []
+        text = "\n\n".join("\n".join(finding_lines(finding)) for finding in found)
+        body = f"      <{tag} message={_attribute(message)}>{escape(clean(text))}</{tag}>\n"
+    return f"{head}{_properties(facts, '      ')}{body}    </testcase>\n"
+
+
+def _properties(facts: Mapping[str, int], indent: str) -> str:
+    rows = "".join(
+        f'{indent}  <property name="{name}" value="{value}"/>\n' for name, value in facts.items()
+    )
+    return f"{indent}<properties>\n{rows}{indent}</properties>\n"
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(clean(text).replace("\n", " "))

@@ -1,0 +1,314 @@
+"""The course site: what a program writes of it, and building, reading and serving it.
+
+What a program writes is committed: ``labs dev sync`` writes it and ``labs dev check`` refuses a
+difference. The site itself is built by MkDocs from ``docs/`` and is not committed: a wheel carries
+it built (``tools/hatch_site.py``), and in a clone ``labs docs`` builds it when MkDocs is installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from grader.course.lab import PACKAGE, UsageError
+from grader.review import pricing
+
+PRICES_SCRIPT = "docs/assets/js/prices.js"
+CARDS_PAGE = "docs/cards.md"
+
+# What a reader of the built site does not need: maps of minified sources, stemmers of other
+# languages than English.
+_UNNEEDED = ("**/*.map", "assets/javascripts/lunr")
+# What the site is made of, in a clone.
+_SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
+
+_WIDTH = 80
+
+
+# --- written by program -----------------------------------------------------------------------
+
+
+def prices_script() -> str:
+    """The price list for the browser, from ``pricing.toml``."""
+    known = pricing.load()
+    prices = [
+        {
+            "id": price.id,
+            "name": price.name,
+            "unit": price.unit,
+            "per": float(price.per),
+            "tiers": [
+                {
+                    "upTo": None if tier.up_to is None else float(tier.up_to),
+                    "price": float(tier.price),
+                }
+                for tier in price.tiers
+            ],
+            "quota": price.quota,
+            "knownUpTo": None if price.known_up_to is None else float(price.known_up_to),
+        }
+        for price in known.prices.values()
+    ]
+    quotas = {
+        quota.id: {"id": quota.id, "amount": float(quota.amount), "hourly": quota.hourly}
+        for quota in known.quotas.values()
+    }
+    data = json.dumps({"prices": prices, "quotas": quotas}, indent=1)
+    return (
+        "// Written by `labs dev sync` from grader/review/pricing.toml. Do not edit.\n"
+        '"use strict";\n\n'
+        "globalThis.streamlabs = globalThis.streamlabs || {};\n"
+        f"Object.assign(globalThis.streamlabs, {data});\n"
+    )
+
+
+def cards_page() -> str:
+    """All flashcards of the modules as one page, with links that hold from there."""
+    parts = [
+        "---\n"
+        "description: Every flashcard of the course in one deck that remembers what you know.\n"
+        "scripts: [progress]\n"
+        "search: {exclude: true}\n"
+        "---\n\n"
+        "# All flashcards\n",
+        "<!-- Written by `labs dev sync` from the modules' pages. Do not edit. -->\n",
+        "A card that you know moves up a box and comes back later: after a day, three days, a "
+        "week, two weeks. A card that you forgot starts again in the first box.\n",
+        "## The cards { #cards }\n",
+        '<div class="cards-review" markdown>\n',
+    ]
+    for page in sorted((PACKAGE.parent / "docs" / "modules").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r'^<div class="cards".*?^</div>$', text, re.M | re.S):
+            title = re.search(r"^# (.+)$", text, re.M)
+            parts.append(f"### {title[1] if title else page.stem}\n")
+            parts.append(_links_from_above(block, page.name) + "\n")
+    parts += [
+        "</div>\n",
+        "## Your progress { #progress-here }\n",
+        "Answers, cards and ticks are kept in this browser and nowhere else.\n",
+        '<div id="progress" markdown>\nKeeping progress needs JavaScript.\n</div>\n',
+    ]
+    return "\n".join(parts)
+
+
+def _links_from_above(text: str, name: str) -> str:
+    """Links of a page in ``modules/`` as they read one folder further up."""
+
+    def moved(link: re.Match[str]) -> str:
+        target = link[1]
+        if re.match(r"[a-z]+:", target):
+            return link[0]
+        if target.startswith("#"):
+            return f"](modules/{name}{target})"
+        if target.startswith("../"):
+            return f"]({target.removeprefix('../')})"
+        return f"](modules/{target})"
+
+    return re.sub(r"\]\(([^)\s]+)\)", moved, text)
+
+
+# --- building ---------------------------------------------------------------------------------
+
+
+def can_build() -> bool:
+    """Whether MkDocs and its theme are installed beside this package."""
+    return all(importlib.util.find_spec(name) for name in ("mkdocs", "material"))
+
+
+def build(root: Path, target: Path, *, strict: bool = False) -> str:
+    """Build the site of the clone at ``root`` into ``target`` and leave out what nobody needs.
+
+    Returns what MkDocs said. UsageError when it fails; with ``strict`` every warning is a failure.
+    """
+    # Not --quiet: it would hide the warnings from --strict.
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(target)]
+    done = subprocess.run(
+        [*command, "--strict" if strict else "--no-strict"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        # The theme announces its end of life on every build; it is pinned.
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )
+    said = done.stdout + done.stderr
+    if done.returncode:
+        raise UsageError(f"The site cannot be built: {said.strip()}")
+    trim(target)
+    return said
+
+
+def trim(site: Path) -> None:
+    """Delete from a built site what its readers do not need."""
+    for pattern in _UNNEEDED:
+        for path in sorted(site.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def is_stale(root: Path, site: Path) -> bool:
+    """Whether something in the clone is newer than the site built from it, or there is none."""
+    start = site / "index.html"
+    if not start.is_file():
+        return True
+    built = start.stat().st_mtime
+    sources = [root / name for name in _SOURCES]
+    files = (path for one in sources for path in (one.rglob("*") if one.is_dir() else [one]))
+    return any(path.stat().st_mtime > built for path in files if path.is_file())
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def as_text(page: Path, anchor: str = "") -> str:
+    """A page as text of at most 80 columns; from ``anchor``'s heading on, to the next like it.
+
+    ``page`` is a built page or its Markdown text, which is given as it stands. UsageError for an
+    anchor that the page does not have.
+    """
+    source = page.read_text(encoding="utf-8")
+    if page.suffix != ".html":
+        return source
+    reader = _Reader()
+    reader.feed(source)
+    blocks = reader.blocks
+    if anchor:
+        start = next((n for n, block in enumerate(blocks) if anchor in block.ids), None)
+        if start is None:
+            raise UsageError(f"The page has no place {anchor!r}.")
+        level = blocks[start].level or 7
+        end = next(
+            (n for n in range(start + 1, len(blocks)) if 0 < blocks[n].level <= level), len(blocks)
+        )
+        blocks = blocks[start:end]
+    return "\n".join(line for block in blocks for line in block.lines()) + "\n"
+
+
+class _Block:
+    """A paragraph, heading, list item, row or piece of code."""
+
+    def __init__(self, tag: str, depth: int, ids: set[str]) -> None:
+        self.tag = tag
+        self.depth = depth
+        self.ids = ids
+        self.text = ""
+
+    @property
+    def level(self) -> int:
+        """1 to 6 for a heading, 0 for anything else."""
+        return int(self.tag[1]) if re.fullmatch("h[1-6]", self.tag) else 0
+
+    def lines(self) -> Iterator[str]:
+        """The block's lines, an empty one before all but list items and rows."""
+        if self.tag == "pre":
+            yield ""
+            yield from ("    " + line for line in self.text.strip("\n").splitlines())
+            return
+        text = " ".join(self.text.split()).rstrip(" |")
+        if not text:
+            return
+        if self.tag not in ("li", "tr"):
+            yield ""
+        first = "  " * self.depth + ("- " if self.tag == "li" else "")
+        rest = " " * len(first)
+        yield from textwrap.wrap(
+            text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False
+        )
+        if self.level in (1, 2):
+            yield ("=" if self.level == 1 else "-") * min(len(text), _WIDTH)
+
+
+class _Reader(HTMLParser):
+    """The blocks of a built page's article, in order."""
+
+    _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+    _BLOCKS = frozenset((*_HEADINGS, "p", "li", "tr", "pre", "dt", "dd", "summary", "caption"))
+    _SKIPPED = frozenset(("script", "style", "svg", "button"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: list[_Block] = []
+        self._open: list[_Block] = []
+        self._inside = False
+        self._skipped = 0
+        self._depth = 0
+        self._ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        classes = (given.get("class") or "").split()
+        if tag == "article" and "md-content__inner" in classes:
+            self._inside = True
+        if not self._inside:
+            return
+        if tag in self._SKIPPED or self._skipped or "headerlink" in classes:
+            # What has no end tag of its own cannot be waited for.
+            if tag not in ("path", "img", "input", "br"):
+                self._skipped += 1
+            return
+        if given.get("id"):
+            self._ids.add(str(given["id"]))
+        if tag in ("ul", "ol"):
+            self._depth += 1
+        if tag in self._BLOCKS:
+            inside_item = self._open and self._open[-1].tag in ("li", "tr", "dd") and tag == "p"
+            if not inside_item:
+                block = _Block(tag, max(0, self._depth - 1), self._ids)
+                self._ids = set()
+                self.blocks.append(block)
+                self._open.append(block)
+        elif tag == "img" and given.get("alt"):
+            self.handle_data(f"[Picture: {given['alt']}]")
+        elif tag == "br":
+            self.handle_data("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._skipped:
+            self._skipped -= tag != "path"
+            return
+        if tag == "article":
+            self._inside = False
+        if tag in ("ul", "ol"):
+            self._depth -= 1
+        if tag in ("td", "th"):
+            self.handle_data(" | ")
+        if self._open and self._open[-1].tag == tag:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._inside and self._open and not self._skipped:
+            self._open[-1].text += data
+
+
+# --- serving ----------------------------------------------------------------------------------
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Files of one folder, without a line for every request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """A server of ``folder`` that only this machine can reach; port 0 takes any free one.
+
+    UsageError when the port is taken.
+    """
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
+    except OSError as error:
+        raise UsageError(f"Port {port} cannot be used: {error.strerror}.") from None

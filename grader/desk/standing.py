@@ -1,0 +1,108 @@
+"""Where a learner stands: every lab's points, the next step, and what was proved in the end.
+
+Pure functions of the labs and the progress, for `labs list`.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from grader.course.lab import Lab
+from grader.course.progress import Entry, Progress
+from grader.desk.report import WIDTH, Paint, plain
+
+SCHEMA = "labs/standing/v1"
+
+
+def lines(labs: Sequence[Lab], progress: Progress, paint: Paint = plain) -> list[str]:
+    """The table of `labs list`, the total and the next step; or the finish."""
+    known = [(lab, progress.labs.get(lab.slug, Entry())) for lab in labs]
+    if known and all(entry.passed for _, entry in known):
+        return list(_finish(known, paint))
+    rows = [("lab", "folder", "best", "hints", "state")]
+    for lab, entry in known:
+        best = "-" if entry.best is None else str(entry.best)
+        hints = str(sum(entry.hints.values()))
+        row = (str(lab.number), f"labs/{lab.name}", f"{best} of 100", hints, _state(entry))
+        rows.append(row)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    passed = sum(entry.passed for _, entry in known)
+    total = f"{_points(known)} of {100 * len(known)} points, {passed} of {len(known)} labs passed."
+    return [*table, "", total, *_next_step(known)]
+
+
+def document(labs: Sequence[Lab], progress: Progress) -> str:
+    """The same as a JSON document."""
+    known = [(lab, progress.labs.get(lab.slug, Entry())) for lab in labs]
+    rows = [
+        {
+            "lab": lab.number,
+            "slug": lab.slug,
+            "best": entry.best,
+            "last": entry.last,
+            "passed": entry.passed,
+            "runs": entry.runs,
+            "hints": sum(entry.hints.values()),
+            "solution": entry.solution or None,
+        }
+        for lab, entry in known
+    ]
+    complete = bool(known) and all(entry.passed for _, entry in known)
+    whole = {"schema": SCHEMA, "score": _points(known), "max_score": 100 * len(known)}
+    return json.dumps({**whole, "complete": complete, "labs": rows}, indent=2) + "\n"
+
+
+def _points(known: Sequence[tuple[Lab, Entry]]) -> int:
+    return sum(entry.best or 0 for _, entry in known)
+
+
+def _state(entry: Entry) -> str:
+    state = "passed" if entry.passed else "begun" if entry.runs else "not begun"
+    return f"{state}, solution {entry.solution}" if entry.solution else state
+
+
+def _next_step(known: Sequence[tuple[Lab, Entry]]) -> Iterator[str]:
+    """What to do now, and how to go back to the best files where the last run was worse."""
+    for lab, entry in known:
+        if entry.passed:
+            continue
+        yield f"Next: labs watch {lab.number} (or labs grade {lab.number})"
+        break
+    for lab, entry in known:
+        if entry.best_files and entry.last is not None and entry.last < (entry.best or 0):
+            yield (
+                f"Lab {lab.number}: the last run won {entry.last}, your best {entry.best}."
+                f" Its files: labs reset {lab.number} --best"
+            )
+
+
+def _finish(known: Sequence[tuple[Lab, Entry]], paint: Paint) -> Iterator[str]:
+    """One screen that says what was proved, and how."""
+    head = f"All {len(known)} labs are passed" if len(known) > 1 else "The lab is passed"
+    score = f"{_points(known)} of {100 * len(known)} points"
+    yield paint(head, "strong") + f"{score:>{WIDTH - len(head)}}"
+    for lab, entry in known:
+        how = [_count(entry.runs, "run"), _count(sum(entry.hints.values()), "hint")]
+        if entry.solution == "given up":
+            how.append("solution opened before")
+        left, right = f"Lab {lab.number}: {lab.title}", ", ".join(how)
+        yield paint(left, "good") + f"{right:>{max(len(right) + 2, WIDTH - len(left))}}"
+        text = "; ".join(task.title for task in lab.tasks)
+        yield from textwrap.wrap(
+            text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
+    yield ""
+    unaided = sum(entry.solution != "given up" for _, entry in known)
+    yield f"{unaided} of {len(known)} were passed without opening the solution first."
+    yield "Once more with other data: labs grade all --seed 7"
+    yield "The same files in your own account: labs docs deploy"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

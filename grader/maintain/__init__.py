@@ -1,0 +1,1 @@
+"""For maintainers: the contract of a lab, the scaffold, everything that is generated."""

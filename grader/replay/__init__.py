@@ -1,0 +1,1 @@
+"""A run as data, and what is made of it."""

@@ -1,0 +1,1 @@
+"""Any template: checklist, tuning, prices, estimate, lint."""

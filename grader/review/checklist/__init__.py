@@ -1,0 +1,106 @@
+"""The production checklist: what a consumer of a DynamoDB stream needs before it goes live.
+
+One *consumer* is one event source mapping that reads a DynamoDB stream. Every item is asked of
+every consumer, and answered from the template alone: *met*, *not met*, *cannot tell* (something
+it depends on stands outside the template) or *not applicable*.
+
+::
+
+    stack = template.resolve(text)                  # a lab's stack, resolved strictly
+    report = review(stack)                          # -> Report
+
+    reading = read(text, path="template.yaml")      # any template, as far as it can be known
+    report = review(reading.stack, hidden=reading.hidden)
+
+``review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str] = ()) -> Report``
+never raises for a stack that ``template.resolve`` or ``read`` returned. In the report:
+
+- ``report.results``: a tuple of Result, by consumer in template order, then in the items' order;
+- ``report.of(item_id)``: the results of one item, one for each consumer;
+- ``report.consumers``: the consumers found, a tuple of Consumer;
+- a Result has ``item`` (Item), ``consumer`` (the mapping's logical id), ``verdict``, ``detail``
+  (a sentence about this template) and ``evidence`` (a tuple of Evidence: line, logical id,
+  property, the template's line as it stands);
+- an Item has ``id``, ``title``, ``severity``, ``applies``, ``why``, ``fix``, ``page``.
+
+``ITEMS`` is the whole list. Pure: it reads no file and starts nothing.
+
+    reading    any template's text → a Stack in which unknown parts are marked
+    scene      who reads which table, with which role, watched by which alarms
+    delivery   items about the event source mapping
+    running    items about the function and its role
+    watching   items about alarms and logs
+    keeping    items about tables, queues and tags
+    output     a report as text, JSON or SARIF
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from grader.cloud.template.model import Problem, Stack
+from grader.review.checklist.delivery import DELIVERY
+from grader.review.checklist.keeping import KEEPING
+from grader.review.checklist.model import (
+    SEVERITIES,
+    SEVERITY_MEANING,
+    VERDICTS,
+    Evidence,
+    Item,
+    Report,
+    Result,
+    Verdict,
+)
+from grader.review.checklist.reading import NoTemplate, Reading, read, readable
+from grader.review.checklist.running import RUNNING
+from grader.review.checklist.scene import Consumer, consumers
+from grader.review.checklist.watching import WATCHING
+
+__all__ = [
+    "ITEMS",
+    "SEVERITIES",
+    "SEVERITY_MEANING",
+    "VERDICTS",
+    "Consumer",
+    "Evidence",
+    "Item",
+    "NoTemplate",
+    "Reading",
+    "Report",
+    "Result",
+    "Verdict",
+    "consumers",
+    "read",
+    "review",
+]
+
+ITEMS: tuple[Item, ...] = (*DELIVERY, *RUNNING, *WATCHING, *KEEPING)
+
+
+def review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str] = ()) -> Report:
+    """Ask every item of every consumer of a stack.
+
+    ``hidden`` tells what may hold resources out of sight (``Reading.hidden``): what is not found is
+    then *cannot tell*. ``skip`` are ids of items that are not asked.
+    """
+    found = consumers(stack, tuple(hidden))
+    results = []
+    for consumer in found:
+        for item in ITEMS:
+            if item.id not in skip:
+                answer = item.ask(consumer)
+                results.append(
+                    Result(
+                        item,
+                        consumer.name,
+                        answer.verdict,
+                        readable(answer.detail),
+                        answer.evidence,
+                    )
+                )
+    return Report(
+        stack.path,
+        found,
+        tuple(results),
+        tuple((problem.line, readable(problem.sentence)) for problem in hidden),
+    )

@@ -1,0 +1,285 @@
+"""Who reads which table, with which role: the template seen from a consumer.
+
+A consumer is one event source mapping that reads a DynamoDB stream. Everything here answers from a
+resolved Stack and says so when a thing stands outside the template.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from grader.cloud.template.model import Problem, Resource, Stack
+from grader.review.checklist.grants import Grants, grants_of
+from grader.review.checklist.model import Answer, Evidence
+from grader.review.checklist.reading import known, shown, unknown
+
+MAPPING = "AWS::Lambda::EventSourceMapping"
+TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+# What hands out values of resources that stand elsewhere.
+_ELSEWHERE = ("AWS::CloudFormation::", "Custom::")
+
+
+# -- small readers of property values ---------------------------------------------------------
+
+
+def whole(value: Any) -> int | None:
+    """A property as a whole number: 5, "5" and 5.0 are 5; None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value == value and abs(value) < 1e15 and value == int(value) else None
+    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,15}(\.0+)?\s*", value, re.ASCII):
+        return int(float(value))
+    return None
+
+
+def number(value: Any) -> float | None:
+    """A property as a number; None for anything that is none."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value) if abs(value) < 1e300 else None
+    if isinstance(value, str) and re.fullmatch(
+        r"\s*[-+]?[0-9]{0,18}\.?[0-9]{1,18}([eE][-+]?[0-9]{1,2})?\s*", value, re.ASCII
+    ):
+        return float(value)
+    return None
+
+
+def flag(value: Any) -> bool | None:
+    """A property as a boolean: true and "true" are True; None for anything else."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    return None
+
+
+def inside(value: Any, *path: str) -> Any:
+    """The value at a path of keys; None when it is absent, an unknown value when that is "
+    "unknown."""
+    for step in path:
+        if unknown(value):
+            return value
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def objects(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The objects of a list with their positions; a single object counts as a list of one."""
+    if isinstance(value, Mapping):
+        value = [value]
+    if isinstance(value, list):
+        for position, one in enumerate(value):
+            if isinstance(one, Mapping):
+                yield position, one
+
+
+def words(value: Any) -> list[str]:
+    """The texts of a list; a single text counts as a list of one."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str)]
+
+
+# -- whose is a value -------------------------------------------------------------------------
+
+
+def owner(stack: Stack, value: Any) -> Resource | None:
+    """The resource that a name, an ARN or a mark belongs to, None when it is not in the "
+    "template."""
+    if not isinstance(value, str) or not value:
+        return None
+    best: tuple[int, Resource | None] = (0, None)
+    for resource in stack.resources.values():
+        for one in (resource.physical_id, *resource.attributes.values()):
+            if not isinstance(one, str) or not one:
+                continue
+            one = one.removesuffix(":*")
+            same = value == one
+            below = one.startswith("arn:") and value.startswith((one + ":", one + "/"))
+            if (same or below) and len(one) > best[0]:
+                best = (len(one), resource)
+    return best[1]
+
+
+def function_of(stack: Stack, value: Any) -> Resource | None:
+    """The function that a name, an ARN, a version or an alias belongs to."""
+    for _ in range(3):  # an alias of a version of a function
+        found = owner(stack, value)
+        if found is None or found.type == "AWS::Lambda::Function":
+            break
+        if found.type not in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+            return None
+        value = found.properties.get("FunctionName")
+    if found is None and isinstance(value, str) and ":" in value and known(value):
+        # A partial ARN (account:function:name) or a name with a qualifier (name:alias).
+        name = value.split(":function:")[-1].removeprefix("function:").split(":")[0]
+        found = owner(stack, name)
+    return found if found is not None and found.type == "AWS::Lambda::Function" else None
+
+
+# -- the consumer -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Consumer:
+    """One event source mapping on a DynamoDB stream, and what belongs to it.
+
+    ``function``, ``table`` and ``role`` are None when they stand outside the template.
+    ``certain`` is False when the source could be something else than a DynamoDB stream.
+    """
+
+    stack: Stack = field(repr=False)
+    mapping: Resource
+    hidden: tuple[Problem, ...] = field(default=(), repr=False)
+    certain: bool = True
+
+    @property
+    def name(self) -> str:
+        """The mapping's logical id."""
+        return self.mapping.logical_id
+
+    @cached_property
+    def function(self) -> Resource | None:
+        """The function that is invoked."""
+        return function_of(self.stack, self.mapping.properties.get("FunctionName"))
+
+    @cached_property
+    def table(self) -> Resource | None:
+        """The table whose stream is read."""
+        found = owner(self.stack, self.mapping.properties.get("EventSourceArn"))
+        return found if found is not None and found.type in TABLES else None
+
+    @cached_property
+    def role(self) -> Resource | None:
+        """The function's role."""
+        if self.function is None:
+            return None
+        found = owner(self.stack, self.function.properties.get("Role"))
+        return found if found is not None and found.type == "AWS::IAM::Role" else None
+
+    @cached_property
+    def grants(self) -> Grants | None:
+        """What the role allows; None when the role stands outside the template."""
+        return grants_of(self.stack, self.role) if self.role is not None else None
+
+    @property
+    def destination(self) -> Any:
+        """The on-failure destination's ARN as the mapping has it; None when there is none."""
+        value = inside(self.mapping.properties, "DestinationConfig", "OnFailure", "Destination")
+        return value or None
+
+    @cached_property
+    def destination_resource(self) -> Resource | None:
+        """The on-failure destination as a resource of the template."""
+        return owner(self.stack, self.destination)
+
+    @property
+    def siblings(self) -> list[Resource]:
+        """The mappings of the template that read the same stream, this one included."""
+        arn = self.mapping.properties.get("EventSourceArn")
+        return [
+            one
+            for one in self.stack.of_type(MAPPING)
+            if one.properties.get("EventSourceArn") == arn
+        ]
+
+    def value(self, *path: str) -> Any:
+        """A property of the mapping."""
+        return inside(self.mapping.properties, *path)
+
+    def hiding(self) -> str:
+        """What may hold more resources than can be seen, as a clause; empty when nothing does."""
+        if not self.hidden:
+            return ""
+        more = f" and {len(self.hidden) - 1} more" if len(self.hidden) > 1 else ""
+        return f"{self.hidden[0].sentence} (line {self.hidden[0].line}){more}"
+
+    def absent(self, detail: str, *evidence: Evidence) -> Answer:
+        """The answer when something is not in the template: *not met*, unless parts are hidden."""
+        if self.hidden:
+            return unsure(f"{detail} It may be out of sight: {self.hiding()}.", *evidence)
+        return unmet(detail, *evidence)
+
+
+def consumers(stack: Stack, hidden: tuple[Problem, ...] = ()) -> tuple[Consumer, ...]:
+    """Every mapping that reads a DynamoDB stream, in template order."""
+    found = []
+    for mapping in stack.of_type(MAPPING):
+        reads = _reads_dynamodb(stack, mapping)
+        if reads is not False:
+            found.append(Consumer(stack, mapping, hidden, certain=bool(reads)))
+    return tuple(found)
+
+
+def _reads_dynamodb(stack: Stack, mapping: Resource) -> bool | None:
+    """Whether the mapping reads a DynamoDB stream; None when it may."""
+    arn = mapping.properties.get("EventSourceArn")
+    if arn is None or not isinstance(arn, str):
+        # A strictly resolved stack hands out Unknown for what is no DynamoDB stream.
+        return None if arn is not None and unknown(arn) and _has_position(mapping) else False
+    service = re.match(r"arn:[^:]*:([a-z0-9-]+):", arn)
+    if service is not None:
+        return service[1] == "dynamodb"
+    found = owner(stack, arn)
+    if found is not None and not found.type.startswith(_ELSEWHERE):
+        return found.type in TABLES
+    if known(arn) or not _has_position(mapping):
+        return False
+    # The source is given from outside. Its name is all there is to go by.
+    hint = shown(arn).lower() + " " + mapping.logical_id.lower()
+    if any(word in hint for word in ("dynamo", "ddb", "table")):
+        return True
+    if any(word in hint for word in ("kinesis", "kafka", "msk", "sqs", "queue", "docdb")):
+        return False
+    return None
+
+
+def _has_position(mapping: Resource) -> bool:
+    # Queues take no starting position; the other sources below have members of their own.
+    own = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedEventSource", "Topics", "Queues")
+    return "StartingPosition" in mapping.properties and not any(
+        name in mapping.properties for name in own
+    )
+
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+def at(resource: Resource, *path: str | int) -> Evidence:
+    """The place of a property, or of the nearest thing around it that is there."""
+    line = resource.line_of(*path)
+    quote = resource.source[line - 1].strip() if 0 < line <= len(resource.source) else ""
+    return Evidence(line, resource.logical_id, ".".join(map(str, path)), quote)
+
+
+def met(detail: str, *evidence: Evidence) -> Answer:
+    """The item is met."""
+    return Answer("met", detail, evidence)
+
+
+def unmet(detail: str, *evidence: Evidence) -> Answer:
+    """The item is not met."""
+    return Answer("not met", detail, evidence)
+
+
+def unsure(detail: str, *evidence: Evidence) -> Answer:
+    """The template alone cannot tell."""
+    return Answer("cannot tell", detail, evidence)
+
+
+def aside(detail: str, *evidence: Evidence) -> Answer:
+    """The item does not apply to this consumer."""
+    return Answer("not applicable", detail, evidence)
+
+
+def outside(what: str, value: Any, *evidence: Evidence) -> Answer:
+    """The answer when what is asked about stands outside the template."""
+    name = f" ({shown(value)})" if value is not None else ""
+    return unsure(f"The {what} stands outside this template{name}.", *evidence)

@@ -1,0 +1,288 @@
+"""PutMetricData at the door, scripted faults, and the Streams API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from account_stand_in import ACCOUNT, REGION, allow, deployed, function_client, table
+from botocore.exceptions import ClientError
+
+from grader.cloud.metrics import dimensions
+
+# -- metrics ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="account")
+def _account() -> Any:
+    with deployed(
+        table("Orders", "merchant", "id", stream="NEW_AND_OLD_IMAGES"), table("Totals", "id")
+    ) as account:
+        yield account
+
+
+def test_metric_data_keeps_namespace_dimensions_unit_and_time_apart(account: Any) -> None:
+    cloudwatch = function_client(account, "cloudwatch")
+    now = account.clock.now
+    cloudwatch.put_metric_data(
+        Namespace="Shop",
+        MetricData=[
+            {"MetricName": "Lag", "Value": 3, "Unit": "Seconds"},
+            {"MetricName": "Lag", "Value": 4, "Unit": "Milliseconds"},
+            {
+                "MetricName": "Lag",
+                "Value": 5,
+                "Dimensions": [{"Name": "b", "Value": "2"}, {"Name": "a", "Value": "1"}],
+                "Timestamp": now / 1000 - 60,
+            },
+        ],
+    )
+    keys = list(account.metrics)
+    assert [(key.unit, key.dimensions) for key in keys] == [
+        ("Seconds", ()),
+        ("Milliseconds", ()),
+        ("None", dimensions(a="1", b="2")),
+    ]
+    assert [account.metrics.data(key)[0].time_ms for key in keys] == [now, now, now - 60_000]
+
+
+def test_values_with_counts_and_statistic_sets_keep_sum_and_count(account: Any) -> None:
+    cloudwatch = function_client(account, "cloudwatch")
+    cloudwatch.put_metric_data(
+        Namespace="Shop",
+        MetricData=[
+            {"MetricName": "Size", "Values": [1, 10], "Counts": [3, 2]},
+            {
+                "MetricName": "Set",
+                "StatisticValues": {"SampleCount": 4, "Sum": 20, "Minimum": 1, "Maximum": 9},
+            },
+        ],
+    )
+    metrics = account.metrics
+    assert metrics.total("Shop", "Size") == 23
+    assert sum(datum.count for datum in metrics.find("Shop", "Size")) == 5
+    found = metrics.find("Shop", "Set")
+    assert sum(datum.value * datum.count for datum in found) == 20
+    assert sum(datum.count for datum in found) == 4
+    assert (min(datum.value for datum in found), max(datum.value for datum in found)) == (1, 9)
+
+
+def test_a_compressed_request_is_read(account: Any) -> None:
+    """boto3 compresses PutMetricData above 10 KB."""
+    cloudwatch = function_client(account, "cloudwatch")
+    wide = [{"Name": "d", "Value": "v" * 900}]
+    data = [{"MetricName": "m", "Value": 1, "Dimensions": wide}] * 30
+    cloudwatch.put_metric_data(Namespace="Shop", MetricData=data)
+    assert account.metrics.total("Shop", "m") == 30
+
+
+GOOD: dict[str, Any] = {"MetricName": "m", "Value": 1}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "data"),
+    [
+        ("AWS/Lambda", [GOOD]),
+        ("Shop", [GOOD] * 1001),
+        ("Shop", [{**GOOD, "Dimensions": [{"Name": f"d{n}", "Value": "v"} for n in range(31)]}]),
+        ("Shop", [{"MetricName": "m"}]),
+        ("Shop", [{**GOOD, "Values": [1.0]}]),
+        ("Shop", [{"MetricName": "m", "Values": [1.0] * 151}]),
+        ("Shop", [{"MetricName": "m", "Values": [1.0], "Counts": [1.0, 2.0]}]),
+        ("Shop", [{**GOOD, "Timestamp": 1_700_000_000}]),
+        ("Shop", [{**GOOD, "StorageResolution": 30}]),
+        ("Shop", [{"MetricName": "m", "Value": 1e120}]),
+        ("Shop", [GOOD, {**GOOD, "Dimensions": [{"Name": "d", "Value": " "}]}]),
+    ],
+    ids=[
+        "AWS namespace",
+        "1001 data",
+        "31 dimensions",
+        "no value",
+        "two forms",
+        "151 values",
+        "counts differ",
+        "too old",
+        "resolution",
+        "too large",
+        "empty dimension",
+    ],
+)
+def test_data_that_cloudwatch_refuses_is_refused_whole(
+    account: Any, namespace: str, data: list[Any]
+) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html"""
+    cloudwatch = function_client(account, "cloudwatch", parameter_validation=False)
+    with pytest.raises(ClientError) as failure:
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+    assert failure.value.response["Error"]["Code"] in (
+        "InvalidParameterValue",
+        "InvalidParameterCombination",
+        "MissingParameter",
+    )
+    assert list(account.metrics) == []
+
+
+def test_a_namespace_condition_is_honoured(account: Any) -> None:
+    granted = allow(
+        "cloudwatch:PutMetricData", Condition={"StringEquals": {"cloudwatch:namespace": "Shop"}}
+    )
+    cloudwatch = function_client(account, "cloudwatch", granted)
+    cloudwatch.put_metric_data(Namespace="Shop", MetricData=[GOOD])
+    with pytest.raises(ClientError):
+        cloudwatch.put_metric_data(Namespace="Other", MetricData=[GOOD])
+
+
+# -- faults ----------------------------------------------------------------------------------
+
+
+def test_a_throttled_table_throttles_for_as_long_as_scripted(account: Any) -> None:
+    now = account.clock.now
+    account.throttle("Totals", now + 1000, now + 2000)
+    dynamodb = function_client(account, "dynamodb")
+
+    def put() -> None:
+        dynamodb.put_item(TableName="Totals", Item={"id": {"S": "a"}})
+
+    put()
+    account.clock.run_for(1000)
+    with pytest.raises(ClientError) as failure:
+        put()
+    assert failure.value.response["Error"]["Code"] == "ThrottlingException"
+    account.put("Totals", {"id": "judge"})
+    dynamodb.put_item(TableName="Orders", Item={"merchant": {"S": "a"}, "id": {"S": "b"}})
+    account.clock.run_for(1000)
+    put()
+    metrics = account.metrics
+    assert metrics.total("AWS/DynamoDB", "WriteThrottleEvents", dimensions(TableName="Totals")) == 1
+    assert metrics.total("AWS/DynamoDB", "ThrottledRequests") == 1
+
+
+def test_a_provisioned_table_throttles_with_its_own_error() -> None:
+    resource = table(
+        "Totals",
+        "id",
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+    )
+    with deployed(resource) as account:
+        account.throttle("Totals", 0, account.clock.now + 1, operations=["UpdateItem"])
+        dynamodb = function_client(account, "dynamodb")
+        dynamodb.get_item(TableName="Totals", Key={"id": {"S": "a"}})
+        with pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException):
+            dynamodb.update_item(TableName="Totals", Key={"id": {"S": "a"}})
+
+
+def test_a_throttled_transaction_is_cancelled_with_the_reason(account: Any) -> None:
+    account.throttle("Totals", 0, account.clock.now + 1)
+    dynamodb = function_client(account, "dynamodb")
+    key = {"merchant": {"S": "a"}, "id": {"S": "b"}}
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as failure:
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": "Orders", "Item": key}},
+                {"Put": {"TableName": "Totals", "Item": {"id": {"S": "a"}}}},
+            ]
+        )
+    reasons = [reason["Code"] for reason in failure.value.response["CancellationReasons"]]
+    assert reasons == ["None", "ThrottlingError"]
+    assert account.items("Orders") == []
+
+
+def test_a_batch_hands_back_what_was_throttled(account: Any) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
+    account.throttle("Totals", 0, account.clock.now + 1)
+    dynamodb = function_client(account, "dynamodb")
+    totals = [{"PutRequest": {"Item": {"id": {"S": "a"}}}}]
+    orders = [{"PutRequest": {"Item": {"merchant": {"S": "a"}, "id": {"S": "b"}}}}]
+    answer = dynamodb.batch_write_item(RequestItems={"Totals": totals, "Orders": orders})
+    assert answer["UnprocessedItems"] == {"Totals": totals}
+    assert len(account.items("Orders")) == 1
+    with pytest.raises(ClientError):
+        dynamodb.batch_write_item(RequestItems={"Totals": totals})
+
+
+def test_any_service_can_be_made_to_fail(account: Any) -> None:
+    now = account.clock.now
+    account.fail("dynamodb", now, now + 1, operations=["PutItem"], resource="Totals")
+    dynamodb = function_client(account, "dynamodb")
+    with pytest.raises(dynamodb.exceptions.InternalServerError) as failure:
+        dynamodb.put_item(TableName="Totals", Item={"id": {"S": "a"}})
+    assert failure.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    account.fail("cloudwatch", now, now + 1, code="Throttling", status=400, message="Rate exceeded")
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        function_client(account, "cloudwatch").put_metric_data(Namespace="N", MetricData=[GOOD])
+
+
+# -- the Streams API -------------------------------------------------------------------------
+
+
+def test_a_reader_gets_the_emulators_stream_through_boto3(account: Any) -> None:
+    streams = function_client(account, "dynamodbstreams")
+    for number in range(3):
+        account.put("Orders", {"merchant": "acme", "id": f"o-{number}", "amount": number})
+    (listed,) = streams.list_streams(TableName="Orders")["Streams"]
+    described = streams.describe_stream(StreamArn=listed["StreamArn"])["StreamDescription"]
+    assert described["StreamStatus"] == "ENABLED"
+    assert described["CreationRequestDateTime"].timestamp() * 1000 == account.clock.now
+    iterator = streams.get_shard_iterator(
+        StreamArn=listed["StreamArn"],
+        ShardId=described["Shards"][0]["ShardId"],
+        ShardIteratorType="TRIM_HORIZON",
+    )["ShardIterator"]
+    page = streams.get_records(ShardIterator=iterator, Limit=2)
+    assert [one["dynamodb"]["NewImage"]["id"]["S"] for one in page["Records"]] == ["o-0", "o-1"]
+    page = streams.get_records(ShardIterator=page["NextShardIterator"])
+    assert [one["dynamodb"]["NewImage"]["id"]["S"] for one in page["Records"]] == ["o-2"]
+    account.clock.run_for(15 * 60_000 + 1)
+    with pytest.raises(streams.exceptions.ExpiredIteratorException):
+        streams.get_records(ShardIterator=iterator)
+    account.clock.run_for(24 * 3_600_000)
+    with pytest.raises(streams.exceptions.TrimmedDataAccessException):
+        streams.get_shard_iterator(
+            StreamArn=listed["StreamArn"],
+            ShardId=described["Shards"][0]["ShardId"],
+            ShardIteratorType="AT_SEQUENCE_NUMBER",
+            SequenceNumber=page["Records"][0]["dynamodb"]["SequenceNumber"],
+        )
+
+
+def test_reading_records_needs_permission_on_that_stream(account: Any) -> None:
+    arn = account.stream_of("Orders").arn
+    shard = account.stream_of("Orders").shards[0].id
+    granted = allow("dynamodb:GetShardIterator", resource=f"{arn[:-4]}*")
+    streams = function_client(account, "dynamodbstreams", granted)
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="LATEST")[
+        "ShardIterator"
+    ]
+    with pytest.raises(ClientError, match="dynamodb:GetRecords") as failure:
+        streams.get_records(ShardIterator=iterator)
+    assert arn in failure.value.response["Error"]["Message"]
+
+
+def test_a_stream_that_is_not_there_is_not_found(account: Any) -> None:
+    streams = function_client(account, "dynamodbstreams")
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/Totals/stream/2026-01-01T00:00:00.000"
+    with pytest.raises(streams.exceptions.ResourceNotFoundException):
+        streams.describe_stream(StreamArn=arn)
+    assert streams.list_streams(TableName="Totals")["Streams"] == []
+    with pytest.raises(ClientError):
+        streams.get_records(ShardIterator="nonsense")
+
+
+def test_a_disabled_stream_is_listed_for_24_hours(account: Any) -> None:
+    streams = function_client(account, "dynamodbstreams")
+    account.disable_stream("Orders")
+    account.clock.run_for(23 * 3_600_000)
+    assert len(streams.list_streams()["Streams"]) == 1
+    account.clock.run_for(2 * 3_600_000)
+    assert streams.list_streams()["Streams"] == []
+
+
+def test_sequence_numbers_start_where_the_account_was_told() -> None:
+    orders = table("Orders", "id", stream="KEYS_ONLY")
+    with deployed(orders, first_sequence=10**21 - 2) as account:
+        for number in range(3):
+            account.put("Orders", {"id": str(number)})
+        records = account.stream_of("Orders").shards[0].records
+        assert {len(str(record.sequence)) for record in records} == {21, 22}

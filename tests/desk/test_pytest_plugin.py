@@ -1,0 +1,156 @@
+"""The fixture `pipeline` that the package offers, in projects of its own, each run by pytest."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+# Loaded once here, not once for each project: pytester forgets what its runs have imported.
+import grader.cloud.pipeline  # noqa: F401
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/reference/test-your-own-stack.md").read_text(encoding="utf-8")
+
+
+def of_the_page(title: str) -> str:
+    """A file as it stands on the page."""
+    found = re.search(rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```$', PAGE, re.M | re.S)
+    assert found
+    return found[1]
+
+
+@pytest.fixture(name="project")
+def _project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project with the page's template and handler, and no settings."""
+    # The plugin is named at each run, whether or not this environment has it as an entry point.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    for title in ("template.yaml", "handler.py"):
+        (pytester.path / title).write_text(of_the_page(title), encoding="utf-8")
+    return pytester
+
+
+def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return project.runpytest_inprocess("-p", "grader.desk.pytest_plugin", *options)
+
+
+def test_the_package_offers_the_plugin_to_pytest() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    offered = settings["project"]["entry-points"]["pytest11"]
+    assert offered == {"streamlabs": "grader.desk.pytest_plugin"}
+
+
+def test_each_test_gets_the_stack_afresh_and_enabled(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\npipeline_template = template.yaml\n")
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_fresh(pipeline, time):
+            assert pipeline.mapping("Mapping").state == "Enabled"
+            assert pipeline.item("Orders", {"id": "o-1"}) is None
+            pipeline.put("Orders", {"id": "o-1", "amount": 5})
+            pipeline.run_for(seconds=5)
+            assert len(pipeline.invocations("Checker")) == 1
+        """
+    )
+    run(project).assert_outcomes(passed=2)
+
+
+def test_the_marker_names_template_code_and_seed(project: pytest.Pytester) -> None:
+    folder = project.mkdir("infra")
+    (project.path / "template.yaml").rename(folder / "stack.yaml")
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.pipeline("infra/stack.yaml", code=".", seed=7, ready=False)
+        def test_marked(pipeline):
+            assert pipeline.seed == 7
+            assert pipeline.mapping("Mapping").state == "Creating"
+        """
+    )
+    run(project, "--strict-markers").assert_outcomes(passed=1)
+
+
+def test_without_a_template_the_error_says_how_to_name_one(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_it(pipeline): pass")
+    result = run(project)
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*pipeline_template*"])
+
+
+def test_what_cannot_be_deployed_fails_the_test_in_one_sentence(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\npipeline_template = missing.yaml\n")
+    project.makepyfile("def test_it(pipeline): pass")
+    result = run(project)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*missing.yaml cannot be deployed*"])
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_mapping_that_aws_would_refuse_fails_the_test_unless_it_is_expected(
+    project: pytest.Pytester, allowed: bool
+) -> None:
+    text = (project.path / "template.yaml").read_text(encoding="utf-8")
+    (project.path / "template.yaml").write_text(text.replace("dynamodb:GetRecords, ", ""))
+    project.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.pipeline("template.yaml", refused={allowed})
+        def test_refused(pipeline):
+            assert pipeline.refusals["Mapping"].parameter == "FunctionName"
+        """
+    )
+    result = run(project)
+    if allowed:
+        result.assert_outcomes(passed=1)
+    else:
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*AWS would refuse Mapping: *Cannot access stream*"])
+
+
+def test_a_projects_own_fixture_of_that_name_takes_its_place(project: pytest.Pytester) -> None:
+    project.makeconftest("import pytest\n@pytest.fixture\ndef pipeline(): return 'ours'\n")
+    project.makepyfile("def test_it(pipeline): assert pipeline == 'ours'")
+    run(project).assert_outcomes(passed=1)
+
+
+def test_a_run_that_does_not_use_it_imports_nothing_of_it(tmp_path: Path) -> None:
+    """pytest alone, with the plugin: neither boto3 nor moto nor the emulator."""
+    (tmp_path / "test_other.py").write_text(
+        "import sys\n\ndef test_other():\n"
+        "    heavy = {'boto3', 'botocore', 'moto', 'yaml', 'grader.cloud.mapping', 'grader.cloud.pipeline'}\n"
+        "    assert not heavy & set(sys.modules)\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "grader.desk.pytest_plugin",
+            "-p",
+            "no:cacheprovider",
+        ],
+        cwd=tmp_path,
+        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_judge_does_not_load_plugins() -> None:
+    """A grade disables plugin autoload, so that the fixture is not active inside it."""
+    source = (ROOT / "grader/course/judge.py").read_text(encoding="utf-8")
+    assert "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in source
