@@ -18,9 +18,10 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
+from grader.cloud.dynamodb.units import write_units
 from grader.cloud.template import Resource, Stack
 from grader.review import pricing
-from grader.review.pricing import Bill, Pricing, dollars, write_units
+from grader.review.pricing import Bill, Pricing, dollars
 from grader.review.tuning import Choice, Handler, Load, simulate
 
 GB = 2**30

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.cloud.dynamodb.items import item_bytes
-from grader.review.pricing import write_units
+from grader.cloud.dynamodb.units import write_units
 
 Image = Mapping[str, Mapping[str, Any]]
 

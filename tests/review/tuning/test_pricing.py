@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.cloud.dynamodb.units import read_units, write_units
 from grader.review.pricing import (
     Pricing,
     bill,
@@ -16,8 +17,6 @@ from grader.review.pricing import (
     gb_seconds,
     load,
     parse,
-    read_units,
-    write_units,
 )
 
 PRICES = load()

@@ -10,13 +10,12 @@ from decimal import Decimal
 
 import pytest
 
+from grader.cloud.dynamodb.units import read_units, write_units
 from grader.review.pricing import (
     bill,
     capacity_hours,
     gb_seconds,
     load,
-    read_units,
-    write_units,
 )
 
 PRICES = load()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from grader.cloud.dynamodb import units
 from grader.review import pricing
 
 # "A single partition serves at most 1,000 write units a second", whatever the table's capacity:
@@ -34,8 +35,8 @@ CALM_WRITES = (MONTH_WRITES - MONTH_DAYS * RUSH_SECONDS * RUSH_WRITES) / _CALM_S
 CALM_READS = (MONTH_READS - MONTH_DAYS * RUSH_SECONDS * RUSH_READS) / _CALM_SECONDS
 
 ITEM_BYTES = 900
-READ_UNITS = float(pricing.read_units(ITEM_BYTES))
-WRITE_UNITS = pricing.write_units(ITEM_BYTES)
+READ_UNITS = float(units.read_units(ITEM_BYTES))
+WRITE_UNITS = units.write_units(ITEM_BYTES)
 
 # Unused capacity of the last 300 seconds can be used in a burst. Each unit is one second's unit.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
@@ -73,7 +74,7 @@ def monthly_bill(capacity: Capacity) -> pricing.Bill:
     if capacity.on_demand:
         usage = {
             "dynamodb_write_requests": Decimal(MONTH_WRITES) * WRITE_UNITS,
-            "dynamodb_read_requests": Decimal(MONTH_READS) * pricing.read_units(ITEM_BYTES),
+            "dynamodb_read_requests": Decimal(MONTH_READS) * units.read_units(ITEM_BYTES),
         }
     else:
         usage = {
@@ -129,7 +130,7 @@ def rushes(capacity: Capacity) -> list[Rush]:
 PEAK_WRITES = 1_800  # a second, in its busiest seconds
 PEAK_ITEM_BYTES = 1_400  # with the gift texts of the day: two write units each
 PEAK_SECONDS = 10
-PEAK_UNITS = pricing.write_units(PEAK_ITEM_BYTES)
+PEAK_UNITS = units.write_units(PEAK_ITEM_BYTES)
 
 Shares = tuple[tuple[str, float], ...]
 COUNTRIES: Shares = (("DE", 30), ("FR", 22), ("IT", 18), ("ES", 16), ("NL", 14))

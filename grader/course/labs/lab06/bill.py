@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.cloudwatch import MetricAlarm
+from grader.cloud.dynamodb.units import read_units
 from grader.course.play.paging import FUNCTION, open_shop, watch
 from grader.course.play.traffic import ORDERS, Shop
 from grader.review import pricing
@@ -167,7 +168,7 @@ def _of_tables(stage: Stage, minutes: Minutes, times: Decimal) -> dict[str, Deci
         if call.operation in _READS:
             transactional = call.operation.startswith("Transact")
             for consistent in _items_read(call):
-                units = pricing.read_units(4096, consistent=consistent, transactional=transactional)
+                units = read_units(4096, consistent=consistent, transactional=transactional)
                 usage["dynamodb_read_requests"] += units * times
     return usage
 
