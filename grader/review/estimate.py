@@ -12,12 +12,14 @@ kind of resource without a price is named in the notes.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
+from grader.cloud.cloudwatch import dashboards
 from grader.cloud.dynamodb.units import write_units
 from grader.cloud.template import Resource, Stack
 from grader.review import pricing
@@ -30,6 +32,16 @@ GB = 2**30
 ITEM_OVERHEAD_BYTES = 100
 # So long a steady stream is simulated; it stands for the month.
 SAMPLE_S = 600
+# A dashboard with more metrics is never one of the free ones.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+FREE_DASHBOARD_METRICS = 50
+# SQS and SNS count a message once for each started 64 KB.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MESSAGE_PART_BYTES = 65_536
+
+# Deliveries of a topic that cost nothing beside the publish, and e-mails, which have a price here.
+# https://aws.amazon.com/sns/pricing/
+FREE_DELIVERIES = ("email", "sqs", "lambda")
 
 # Kinds of resources that cost nothing by themselves, and those whose use is counted here.
 FREE = {
@@ -73,7 +85,8 @@ class Traffic:
     - ``units_per_record``: write units that the function consumes for each record;
     - ``log_bytes``: what one invocation writes to the log, Lambda's own lines included;
     - ``custom_metrics``: metrics of the function's own;
-    - ``messages``: messages a month to each queue and each topic (failure notes, notifications);
+    - ``messages``: messages a month to each queue and each topic (failure notes, notifications),
+      each of ``message_bytes`` bytes;
     - ``reads_per_second``: GetRecords calls of readers other than Lambda.
 
     ValueError for what cannot be.
@@ -88,12 +101,14 @@ class Traffic:
     log_bytes: int = 600
     custom_metrics: int = 0
     messages: int = 100
+    message_bytes: int = 1_000
     reads_per_second: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) < 0:
-                raise ValueError(f"{field.name} is 0 or more")
+            value = getattr(self, field.name)
+            if not math.isfinite(value) or value < 0:
+                raise ValueError(f"{field.name} is a number of 0 or more, not {value}")
         if self.passing > 1:
             raise ValueError("passing is a share from 0 to 1 (at most 100 percent)")
         if self.item_bytes < 1:
@@ -178,6 +193,10 @@ def estimate(stack: Stack, traffic: Traffic, prices: Pricing, *, free: bool = Tr
     made.watching()
     made.messaging()
     made.unpriced()
+    made.notes.append(
+        f"The month has {pricing.MONTH_DAYS} days. A stack that stands for a part of it pays that "
+        "part of what stands still (capacity, alarms, dashboards, storage)."
+    )
     return Estimate(pricing.bill(made.amounts, prices, free=free), tuple(made.notes))
 
 
@@ -201,23 +220,29 @@ class _Usage:
         """Writes of a month to one table with a stream."""
         return Decimal(str(self.traffic.writes_per_second)) * self.month_s
 
+    @property
+    def messages(self) -> int:
+        """What a month's messages to one queue or topic count as."""
+        return self.traffic.messages * max(1, -(-self.traffic.message_bytes // MESSAGE_PART_BYTES))
+
     def tables(self) -> None:
         for table in self.stack.of_type("AWS::DynamoDB::Table"):
             given = table.properties
             written = "StreamSpecification" in given
             indexes = given.get("GlobalSecondaryIndexes", [])
+            kind = _price_of(table)
             if _provisioned(table):
                 for one in (given, *indexes):
                     capacity = one.get("ProvisionedThroughput", {})
                     for item, name in (("wcu", "Write"), ("rcu", "Read")):
                         stands = Decimal(str(capacity.get(f"{name}CapacityUnits", 0)))
-                        self.add(f"dynamodb_{item}_hours", pricing.capacity_hours(stands))
+                        self.add(f"{kind}_{item}_hours", pricing.capacity_hours(stands))
             elif written:
                 units = write_units(self.traffic.item_bytes) * (1 + len(indexes))
-                self.add("dynamodb_write_requests", self.writes * units)
+                self.add(f"{kind}_write_requests", self.writes * units)
             if written:
                 size = self.traffic.item_bytes + ITEM_OVERHEAD_BYTES
-                self.add("dynamodb_storage_gb", self.writes * size / GB)
+                self.add(f"{kind}_storage_gb", self.writes * size / GB)
                 self.add(
                     "stream_reads_by_others",
                     Decimal(str(self.traffic.reads_per_second)) * self.month_s,
@@ -227,7 +252,7 @@ class _Usage:
                     f"{table.logical_id}: point-in-time recovery is billed by the GB stored; it is "
                     "not in this estimate."
                 )
-        if "dynamodb_storage_gb" in self.amounts:
+        if any(item.endswith("storage_gb") for item in self.amounts):
             self.notes.append("Storage is that of a month's new items; it grows every month.")
 
     def mapping(self, mapping: Resource) -> None:
@@ -281,9 +306,11 @@ class _Usage:
             for table in self.stack.of_type("AWS::DynamoDB::Table")
             if "StreamSpecification" not in table.properties
         ]
-        if any(not _provisioned(table) for table in others):
+        # Which of them it writes to, nobody says: the dearest that is billed by the request counts.
+        kinds = {_price_of(table) for table in others if not _provisioned(table)}
+        if kinds:
             units = records * Decimal(str(self.traffic.units_per_record))
-            self.add("dynamodb_write_requests", units)
+            self.add(f"{max(kinds, key=len)}_write_requests", units)
 
     def watching(self) -> None:
         for alarm in self.stack.of_type("AWS::CloudWatch::Alarm"):
@@ -294,24 +321,43 @@ class _Usage:
             # An expression counts each metric that it reads.
             self.add("alarms_high_resolution" if quick else "alarms", max(1, len(metrics)))
         self.add("alarms_composite", len(self.stack.of_type("AWS::CloudWatch::CompositeAlarm")))
-        self.add("dashboards", len(self.stack.of_type("AWS::CloudWatch::Dashboard")))
+        for dashboard in self.stack.of_type("AWS::CloudWatch::Dashboard"):
+            self.add(self._dashboard(dashboard), 1)
         self.add("custom_metrics", self.traffic.custom_metrics)
+
+    def _dashboard(self, dashboard: Resource) -> str:
+        """The item of a dashboard: one of more than 50 metrics is never free."""
+        read = dashboards.parse(str(dashboard.properties.get("DashboardBody", "{}")))
+        signals = {(one.namespace, one.name, one.dimensions) for one in read.signals}
+        if any("SEARCH(" in one.expression for widget in read.widgets for one in widget.maths):
+            self.notes.append(
+                f"{dashboard.logical_id}: how many metrics its searches find is not known here; "
+                f"with more than {FREE_DASHBOARD_METRICS} it is not one of the free dashboards."
+            )
+        return "dashboards_large" if len(signals) > FREE_DASHBOARD_METRICS else "dashboards"
 
     def messaging(self) -> None:
         for queue in self.stack.of_type("AWS::SQS::Queue"):
             kind = "sqs_fifo_requests" if queue.properties.get("FifoQueue") else "sqs_requests"
             # Sent, received, deleted.
-            self.add(kind, self.traffic.messages * 3)
+            self.add(kind, self.messages * 3)
         for topic in self.stack.of_type("AWS::SNS::Topic"):
-            self.add("sns_publishes", self.traffic.messages)
+            self.add("sns_publishes", self.messages)
             inside = topic.properties.get("Subscription", [])
             apart = [
                 one.properties
                 for one in self.stack.of_type("AWS::SNS::Subscription")
                 if one.properties["TopicArn"] == topic.physical_id
             ]
-            mails = sum(str(one["Protocol"]).startswith("email") for one in (*inside, *apart))
-            self.add("sns_emails", self.traffic.messages * mails)
+            protocols = [str(one["Protocol"]) for one in (*inside, *apart)]
+            mails = sum(protocol.startswith("email") for protocol in protocols)
+            self.add("sns_emails", self.messages * mails)
+            charged = sorted({one for one in protocols if not one.startswith(FREE_DELIVERIES)})
+            if charged:
+                self.notes.append(
+                    f"{topic.logical_id}: deliveries by {', '.join(charged)} are charged apart; "
+                    "they are not in this estimate."
+                )
 
     def unpriced(self) -> None:
         for resource in self.stack.resources.values():
@@ -325,6 +371,12 @@ class _Usage:
 def _provisioned(table: Resource) -> bool:
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
     return bool(table.properties.get("BillingMode", "PROVISIONED") == "PROVISIONED")
+
+
+def _price_of(table: Resource) -> str:
+    """What the items of the price list begin with for a table of this class."""
+    infrequent = table.properties.get("TableClass") == "STANDARD_INFREQUENT_ACCESS"
+    return "dynamodb_ia" if infrequent else "dynamodb"
 
 
 def _choice(mapping: Resource, function: Resource) -> Choice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,89 @@ def test_a_log_kept_for_ever_and_a_function_that_falls_behind_are_named() -> Non
 
 def test_what_has_no_price_is_named_and_not_left_out_silently() -> None:
     made = _of("\n  Heap:\n    Type: AWS::S3::Bucket\n", Traffic())
-    assert made.notes == ("Heap (AWS::S3::Bucket) has no price here: it is not in this estimate.",)
+    assert "Heap (AWS::S3::Bucket) has no price here: it is not in this estimate." in made.notes
 
 
-@pytest.mark.parametrize("change", [{"passing": 1.5}, {"record_ms": -1}, {"item_bytes": 0}])
+def test_a_part_of_a_month_is_spoken_of() -> None:
+    """Every estimate is for 30 days, and says what a shorter life of the stack pays."""
+    assert any("stands for a part of it" in note for note in _of(_dashboard(1), Traffic()).notes)
+
+
+def test_a_table_for_infrequent_access_pays_more_to_write_and_less_to_store() -> None:
+    """25 % more a write, 60 % less a GB, and none of it is always free."""
+    here = "PAY_PER_REQUEST"
+    standard = _of(TABLE.format(mode=here, more=""), Traffic(10)).bill
+    rare = _of(
+        TABLE.format(mode=here, more="TableClass: STANDARD_INFREQUENT_ACCESS"), Traffic(10)
+    ).bill
+    writes, stored = rare.line("dynamodb_ia_write_requests"), rare.line("dynamodb_ia_storage_gb")
+    assert writes.cost == standard.line("dynamodb_write_requests").cost * Decimal("1.25")
+    assert stored.full_cost == standard.line("dynamodb_storage_gb").full_cost * Decimal("0.4")
+    assert stored.free_amount == 0
+
+
+def _dashboard(count: int, expression: str = "") -> str:
+    rows: list[Any] = [["Shop", f"m{number}"] for number in range(count)]
+    if expression:
+        rows.append([{"expression": expression, "id": "e1"}])
+    widget = {
+        **{"type": "metric", "x": 0, "y": 0, "width": 6, "height": 6},
+        "properties": {"region": "us-east-1", "metrics": rows, "view": "timeSeries"},
+    }
+    body = json.dumps(json.dumps({"widgets": [widget]}))
+    return f"""
+  Board:
+    Type: AWS::CloudWatch::Dashboard
+    Properties:
+      DashboardBody: {body}
+"""
+
+
+@pytest.mark.parametrize(("metrics", "dollars"), [(50, 0), (51, 3)])
+def test_a_dashboard_of_more_than_fifty_metrics_is_never_free(metrics: int, dollars: int) -> None:
+    assert _of(_dashboard(metrics), Traffic()).bill.total == dollars
+
+
+def test_a_dashboard_that_searches_says_that_its_metrics_are_not_counted() -> None:
+    made = _of(_dashboard(1, "SEARCH('{AWS/Lambda,FunctionName}', 'Sum', 60)"), Traffic())
+    assert any("searches" in note for note in made.notes)
+
+
+def test_messages_count_once_for_each_started_64_kb() -> None:
+    text = "\n  Notes:\n    Type: AWS::SQS::Queue\n  Told:\n    Type: AWS::SNS::Topic\n"
+    made = _of(text, Traffic(messages=100, message_bytes=65_537)).bill
+    assert made.line("sqs_requests").amount == 600
+    assert made.line("sns_publishes").amount == 200
+
+
+def test_deliveries_of_a_topic_that_are_charged_apart_are_named() -> None:
+    text = """
+  Told:
+    Type: AWS::SNS::Topic
+    Properties:
+      Subscription:
+        - {Protocol: https, Endpoint: "https://example.com/"}
+        - {Protocol: email, Endpoint: you@example.com}
+"""
+    notes = _of(text, Traffic()).notes
+    assert any("deliveries by https are charged apart" in note for note in notes)
+
+
+def test_logs_above_ten_terabytes_are_priced_at_most_and_say_so() -> None:
+    line = pricing.bill({"logs_ingested_gb": 10_241}, PRICES).line("logs_ingested_gb")
+    assert "the highest it can be" in line.note
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"passing": 1.5},
+        {"record_ms": -1},
+        {"item_bytes": 0},
+        {"writes_per_second": math.inf},
+        {"call_ms": math.nan},
+    ],
+)
 def test_traffic_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Traffic(**change)

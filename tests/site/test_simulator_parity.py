@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from grader.cloud.dynamodb import units
+from grader.cloud.dynamodb.units import write_units
 from grader.review import pricing
 from grader.review.tuning import Choice, Handler, Load, Outcome, simulate
 
@@ -251,11 +251,11 @@ def test_the_calculator_bills_as_the_grader_does() -> None:
     for given, (totals, lines) in zip(costs(), browser()["costed"], strict=True):
         writes = Decimal(str(given["writes"])) * 86_400 * 30
         calls = writes / Decimal(str(given["batch"]))
-        units = writes * units.write_units(given["item"])
+        units = writes * write_units(given["item"])
         units += (
             calls
             * Decimal(str(given["puts"]))
-            * units.write_units(given["putbytes"], transactional=given["transact"] == "yes")
+            * write_units(given["putbytes"], transactional=given["transact"] == "yes")
         )
         logs = calls * given["logbytes"] / 2**30
         bill = pricing.bill(

@@ -217,6 +217,76 @@ Object.assign(globalThis.streamlabs, {
    "knownUpTo": null
   },
   {
+   "id": "dynamodb_ia_write_requests",
+   "name": "DynamoDB on-demand writes, IA",
+   "unit": "write request unit",
+   "per": 1000000.0,
+   "tiers": [
+    {
+     "upTo": null,
+     "price": 0.78125
+    }
+   ],
+   "quota": null,
+   "knownUpTo": null
+  },
+  {
+   "id": "dynamodb_ia_read_requests",
+   "name": "DynamoDB on-demand reads, IA",
+   "unit": "read request unit",
+   "per": 1000000.0,
+   "tiers": [
+    {
+     "upTo": null,
+     "price": 0.15625
+    }
+   ],
+   "quota": null,
+   "knownUpTo": null
+  },
+  {
+   "id": "dynamodb_ia_wcu_hours",
+   "name": "DynamoDB write capacity, IA",
+   "unit": "WCU-hour",
+   "per": 1.0,
+   "tiers": [
+    {
+     "upTo": null,
+     "price": 0.0008125
+    }
+   ],
+   "quota": null,
+   "knownUpTo": null
+  },
+  {
+   "id": "dynamodb_ia_rcu_hours",
+   "name": "DynamoDB read capacity, IA",
+   "unit": "RCU-hour",
+   "per": 1.0,
+   "tiers": [
+    {
+     "upTo": null,
+     "price": 0.0001625
+    }
+   ],
+   "quota": null,
+   "knownUpTo": null
+  },
+  {
+   "id": "dynamodb_ia_storage_gb",
+   "name": "DynamoDB storage, IA",
+   "unit": "GB-month",
+   "per": 1.0,
+   "tiers": [
+    {
+     "upTo": null,
+     "price": 0.1
+    }
+   ],
+   "quota": null,
+   "knownUpTo": null
+  },
+  {
    "id": "stream_reads_by_lambda",
    "name": "Stream reads by Lambda triggers",
    "unit": "GetRecords call",
@@ -329,6 +399,20 @@ Object.assign(globalThis.streamlabs, {
    "knownUpTo": null
   },
   {
+   "id": "dashboards_large",
+   "name": "Dashboards, over 50 metrics",
+   "unit": "dashboard",
+   "per": 1.0,
+   "tiers": [
+    {
+     "upTo": null,
+     "price": 3.0
+    }
+   ],
+   "quota": null,
+   "knownUpTo": null
+  },
+  {
    "id": "put_metric_data",
    "name": "PutMetricData requests",
    "unit": "request",
@@ -354,7 +438,7 @@ Object.assign(globalThis.streamlabs, {
     }
    ],
    "quota": "logs_gb",
-   "knownUpTo": null
+   "knownUpTo": 10240.0
   },
   {
    "id": "logs_stored_gb",
