@@ -23,10 +23,11 @@ from typing import Any, Literal
 
 from grader.cloud import template
 from grader.cloud.account import Account, Denied
+from grader.cloud.aws import Call, Refused, Reply
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.function import (
-    Call,
     FunctionHost,
     FunctionSpec,
     HangBudget,
@@ -34,7 +35,6 @@ from grader.cloud.function import (
     Kill,
     LogLine,
     Nursery,
-    Reply,
 )
 from grader.cloud.iam import policies as permissions
 from grader.cloud.iam.policies import PolicyDocument
@@ -48,7 +48,7 @@ from grader.cloud.mapping import (
     read_response,
 )
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT
-from grader.cloud.mapping.ports import Delivery, Function, Record, Refused
+from grader.cloud.mapping.ports import Delivery, Function
 from grader.cloud.metrics import Metrics
 from grader.cloud.template import Resource, Stack
 

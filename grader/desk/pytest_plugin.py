@@ -71,7 +71,7 @@ def pipeline(request: pytest.FixtureRequest, pipeline_nursery: Nursery) -> Itera
             f"the fixture `pipeline` needs a template: set {INI} in pytest's settings or mark the "
             'test with @pytest.mark.pipeline("template.yaml")'
         )
-    from grader.cloud.mapping import Refused
+    from grader.cloud.aws import Refused
     from grader.cloud.pipeline import Pipeline
     from grader.cloud.template import TemplateProblems
 

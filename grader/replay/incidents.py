@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader.cloud.aws import ACCOUNT_ID, REGION
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import (
     Alarm,
@@ -291,8 +292,8 @@ class Scripted:
     reports: bool
     ended: Callable[[int, int, int], None]
     timeout_ms: int = 900_000
-    account_id: str = "123456789012"
-    region: str = "us-east-1"
+    account_id: str = ACCOUNT_ID
+    region: str = REGION
     _attempts: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from grader.cloud import template
-from grader.cloud.account import Account, ServiceError
+from grader.cloud.account import Account
+from grader.cloud.aws import Call, Refused, Reply, ServiceError
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
 from grader.cloud.dynamodb.stream import Stream
-from grader.cloud.function import Call, FunctionHost, LogLine, Nursery, Reply
+from grader.cloud.function import FunctionHost, LogLine, Nursery
 from grader.cloud.iam import policies as permissions
 from grader.cloud.mapping import Concurrency, EventSourceMappings
-from grader.cloud.mapping.ports import Delivery, Function, Refused
+from grader.cloud.mapping.ports import Delivery, Function
 from grader.cloud.metrics import Metrics
 from grader.cloud.pipeline import function_spec
 from grader.cloud.template import Resource, Stack

@@ -25,12 +25,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import yaml
 from endpoint_cloud import Cloud, Deployed, StackFailed
 
-from grader.cloud.account import ServiceError
-from grader.cloud.account.door import Entries, Request, answered, failed, read
+from grader.cloud.account.door import Entries, answered, failed, read
+from grader.cloud.aws import Call, Refused, Reply, Request, ServiceError
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import CompositeAlarm, MetricAlarm, evaluate, parse_statistic
-from grader.cloud.function import Call, Reply
-from grader.cloud.mapping.ports import Refused, Result
+from grader.cloud.mapping.ports import Result
 from grader.cloud.metrics import dimensions
 
 TYPING_MS = 2_000

@@ -7,10 +7,10 @@ from typing import Any
 
 from picture_draw import Picture
 
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.mapping import journal as note
 from grader.cloud.mapping.bench import Bench, Invocation
 from grader.cloud.mapping.decide import Retry, Split
-from grader.cloud.mapping.ports import Record
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:FailedRecords"
 BAD = 5

@@ -20,7 +20,7 @@ nowhere else, each at the head of the module that deals with it.
 """
 
 from grader.cloud.account.account import Account, Denied
-from grader.cloud.account.door import LATENCY_MS, ServiceError
+from grader.cloud.account.door import LATENCY_MS
 from grader.cloud.account.faults import Fault
 from grader.cloud.dynamodb.consumption import ItemWrite
 from grader.cloud.dynamodb.values import plain, wire
@@ -35,7 +35,6 @@ __all__ = [
     "ItemWrite",
     "Message",
     "Published",
-    "ServiceError",
     "plain",
     "wire",
 ]

@@ -18,23 +18,15 @@ from typing import Any, ClassVar
 
 from grader.cloud.account.contention import Contention
 from grader.cloud.account.deploy import deploy
-from grader.cloud.account.door import (
-    REFUSAL_LATENCY_MS,
-    NotAnAwsCall,
-    Request,
-    ServiceError,
-    answered,
-    failed,
-    read,
-)
+from grader.cloud.account.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, failed, read
 from grader.cloud.account.faults import Fault, Faults
 from grader.cloud.account.observability import Logs, MetricDoor
+from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.streams_api import Streams
 from grader.cloud.dynamodb.tables import Tables
 from grader.cloud.dynamodb.values import plain, wire
-from grader.cloud.function.spec import Call, Reply
 from grader.cloud.iam import policies as permissions
 from grader.cloud.iam.policies import PolicyDocument
 from grader.cloud.mapping.ports import Delivery
@@ -97,8 +89,8 @@ class Account:
         clock: Clock,
         metrics: Metrics,
         *,
-        account_id: str = permissions.ACCOUNT_ID,
-        region: str = permissions.REGION,
+        account_id: str = ACCOUNT_ID,
+        region: str = REGION,
         seed: int = 0,
         first_sequence: int | None = None,
     ) -> None:
@@ -146,7 +138,7 @@ class Account:
     def deploy(self, stack: Any) -> None:
         """Create everything of a resolved stack that has data.
 
-        Raises `grader.cloud.mapping.ports.Refused` for what AWS would not create, or
+        Raises `grader.cloud.aws.Refused` for what AWS would not create, or
         what would behave differently here.
         """
         deploy(self, stack, first_sequence=self._first_sequence)

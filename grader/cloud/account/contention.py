@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from grader.cloud.account.door import Request, ServiceError
+from grader.cloud.aws import Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.items import key_text
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from grader.cloud.account.door import ServiceError
+from grader.cloud.aws import Refused, ServiceError
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.iam.policies import (
     PolicyDocument,
@@ -22,7 +22,6 @@ from grader.cloud.iam.policies import (
     policy,
     trust_problem,
 )
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.messaging.queues import redrive_target
 
 if TYPE_CHECKING:

@@ -14,15 +14,12 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from grader.cloud.function.spec import Call, Reply
-
-Protocol = Literal["json", "query", "s3", "rest-json"]
+from grader.cloud.aws import Call, Reply, Request, ServiceError
 
 # How long calls take, in virtual milliseconds: round figures for a small call from a function to
 # the same Region. AWS publishes none of them; "single-digit milliseconds" is DynamoDB's promise.
@@ -53,40 +50,8 @@ def latency_ms(service: str, operation: str) -> int:
     return LATENCY_MS.get(service, REFUSAL_LATENCY_MS) if specific is None else specific
 
 
-class ServiceError(Exception):
-    """An error as a service answers it. ``members`` are further fields of the error document."""
-
-    def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
-        self.members = members
-
-
 class NotAnAwsCall(Exception):
     """A request that leads nowhere in the emulated account; the message says what it was."""
-
-
-@dataclass(slots=True)
-class Request:
-    """One API call. ``params`` has the API's member names; header names are lower case.
-
-    ``region`` is None where the host names none. ``service`` may be one that is not emulated.
-    ``problem`` is set when the service could not read the request.
-    """
-
-    service: str
-    operation: str
-    params: dict[str, Any]
-    region: str | None
-    protocol: Protocol
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: bytes
-    version: str = "1.0"
-    problem: ServiceError | None = None
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grader.cloud.account.door import Request, ServiceError
+from grader.cloud.aws import Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.iam import policies as permissions
 from grader.cloud.metrics import Metrics, dimensions

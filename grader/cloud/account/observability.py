@@ -12,10 +12,9 @@ from typing import Any
 
 from moto.core.exceptions import _RESTError
 
-from grader.cloud.account.door import ServiceError
+from grader.cloud.aws import Refused, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.cloudwatch import emf
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Metrics
 from grader.cloud.moto_world import World, moto_method
 

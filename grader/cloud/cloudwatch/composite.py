@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices
 from grader.cloud.cloudwatch.metric import (
     ACTION_MEMBERS,
@@ -22,7 +23,6 @@ from grader.cloud.cloudwatch.metric import (
     parse_name,
     whole,
 )
-from grader.cloud.mapping.ports import Refused
 
 MOST_CHILDREN = 100
 MOST_ELEMENTS = 500

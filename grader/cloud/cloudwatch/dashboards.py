@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import mathexpr
 from grader.cloud.cloudwatch.series import parse_statistic
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Dimensions, dimensions
 
 COLUMNS = 24

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch.series import UNITS
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
 
 MOST_METRICS = 100

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices
-from grader.cloud.mapping.ports import Refused
 
 LONGEST_EXPRESSION = 2048
 

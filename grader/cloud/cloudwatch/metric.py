@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices, mathexpr
 from grader.cloud.cloudwatch.series import (
     UNITS,
@@ -22,7 +23,6 @@ from grader.cloud.cloudwatch.series import (
     parse_statistic,
     refuse_statistic,
 )
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Dimensions, dimensions
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]

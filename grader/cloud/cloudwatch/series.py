@@ -11,8 +11,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import chain
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Dimensions, Metrics
 
 Samples = list[tuple[float, float]]  # (value, how often)

@@ -20,8 +20,9 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
+from grader.cloud.aws import ACCOUNT_ID, REGION, Refused
 from grader.cloud.dynamodb.items import Item, item_bytes, key_text, plain_bytes, same_item, stored
-from grader.cloud.mapping.ports import Record, Refused
+from grader.cloud.dynamodb.records import Record
 
 # "Records live 24 h": https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 RETENTION_MS = 86_400_000
@@ -191,8 +192,8 @@ class Stream:
         table: str,
         keys: Sequence[str],
         view: str = "NEW_AND_OLD_IMAGES",
-        region: str = "us-east-1",
-        account_id: str = "123456789012",
+        region: str = REGION,
+        account_id: str = ACCOUNT_ID,
         created_ms: int,
         first_sequence: int | None = None,
         seed: int = 0,

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from grader.cloud.account.door import ServiceError
+from grader.cloud.aws import Refused, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.stream import PAGE_RECORDS, PAGE_SHARDS, Stream
-from grader.cloud.mapping.ports import Refused
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html
 PAGE_STREAMS = 100

@@ -43,7 +43,7 @@ from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
 from grader.cloud import moto_speed
-from grader.cloud.account.door import ServiceError
+from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.consumption import ItemWrite
 from grader.cloud.dynamodb.items import binary_text

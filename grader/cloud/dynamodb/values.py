@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from grader.cloud.account.door import ServiceError
+from grader.cloud.aws import ServiceError
 from grader.cloud.dynamodb.items import binary_text, item_bytes, number_text
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html

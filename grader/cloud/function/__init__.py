@@ -11,20 +11,10 @@ from grader.cloud.function.limits import HangBudget, Limits
 from grader.cloud.function.model import Model
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.process import NurseryFailed
-from grader.cloud.function.spec import (
-    Answer,
-    Call,
-    FaultPlan,
-    FunctionSpec,
-    Invocation,
-    Kill,
-    LogLine,
-    Reply,
-)
+from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, Kill, LogLine
 
 __all__ = [
     "Answer",
-    "Call",
     "FaultPlan",
     "FunctionHost",
     "FunctionSpec",
@@ -37,5 +27,4 @@ __all__ = [
     "Model",
     "Nursery",
     "NurseryFailed",
-    "Reply",
 ]

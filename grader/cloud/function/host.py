@@ -18,21 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from grader.cloud.aws import Call, Reply
 from grader.cloud.clock import Clock
 from grader.cloud.function.environment import Broken, Environment, Exited, Met, Printed, Said
 from grader.cloud.function.limits import HangBudget
 from grader.cloud.function.model import INIT_LIMIT_MS, MAX_RESPONSE_BYTES, Model
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.platform_log import PlatformLog
-from grader.cloud.function.spec import (
-    Answer,
-    Call,
-    FaultPlan,
-    FunctionSpec,
-    Invocation,
-    LogLine,
-    Reply,
-)
+from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, LogLine
 from grader.cloud.mapping.ports import Result
 
 _NS = 1_000_000

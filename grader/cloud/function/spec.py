@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply
 from grader.cloud.mapping.ports import Result
 
 
@@ -28,44 +28,8 @@ class FunctionSpec:
     log_format: Literal["Text", "JSON"] = "Text"
     application_log_level: str | None = None
     system_log_level: str | None = None
-    region: str = "us-east-1"
-    account_id: str = "123456789012"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One AWS call that the function's code made: an HTTP request, held at the door.
-
-    ``number`` counts the calls of its invocation from 1; ``invocation`` counts the invocations of
-    the function from 1; ``environment`` counts cold starts from 1. ``time_ms`` is virtual.
-    """
-
-    environment: int
-    invocation: int
-    number: int
-    time_ms: int
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def operation(self) -> str:
-        """The operation's name where the request carries it, otherwise method and path."""
-        for name, value in self.headers.items():
-            if name.lower() == "x-amz-target":
-                return value.rpartition(".")[2]
-        return f"{self.method} {urlsplit(self.url).path}"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the door answers: an HTTP response and how long it took in virtual milliseconds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    latency_ms: int = 5
+    region: str = REGION
+    account_id: str = ACCOUNT_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-ACCOUNT_ID = "123456789012"
-REGION = "us-east-1"
+from grader.cloud.aws import ACCOUNT_ID, REGION
 
 Context = Mapping[str, "str | Sequence[str]"]
 

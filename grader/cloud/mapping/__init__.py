@@ -36,6 +36,7 @@ Pure: no AWS library, no file, no waiting. A handler of your own can be tried in
 More of it, run by a test: docs/reference/test-your-own-stack.md.
 """
 
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import Shard, Stream
 from grader.cloud.mapping.bench import Bench, Inbox, Invocation
 from grader.cloud.mapping.concurrency import Concurrency
@@ -44,7 +45,7 @@ from grader.cloud.mapping.filters import Filter, matches_any, parse_filter_crite
 from grader.cloud.mapping.inprocess import InProcess, NoDestinations, Scripted
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
-from grader.cloud.mapping.ports import Delivery, Destinations, Function, Record, Refused, Result
+from grader.cloud.mapping.ports import Delivery, Destinations, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
 from grader.cloud.mapping.settings import Settings
 
@@ -65,7 +66,6 @@ __all__ = [
     "Journal",
     "NoDestinations",
     "Record",
-    "Refused",
     "Result",
     "Scripted",
     "Settings",

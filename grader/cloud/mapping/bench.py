@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from grader.cloud.clock import START_MS, Clock
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.mapping import journal as note
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
@@ -33,7 +34,7 @@ from grader.cloud.mapping.decide import Advance, Decision, Partial
 from grader.cloud.mapping.inprocess import Scripted
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
-from grader.cloud.mapping.ports import Delivery, Function, Record, Result
+from grader.cloud.mapping.ports import Delivery, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
 from grader.cloud.metrics import Metrics, dimensions
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/limits.html
 
 from __future__ import annotations
 
-from grader.cloud.mapping.ports import Refused
+from grader.cloud.aws import Refused
 
 # An account's default in one Region; new accounts start lower, at an unpublished figure.
 DEFAULT_ACCOUNT_LIMIT = 1_000

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.mapping.choices import (
     PROGRESS_PAUSE_MS,
     is_empty_answer,
     retry_delay_ms,
     split_at,
 )
-from grader.cloud.mapping.ports import Record, Result
+from grader.cloud.mapping.ports import Result
 
 if TYPE_CHECKING:
     from grader.cloud.mapping.settings import Settings

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from grader.cloud.mapping.ports import Refused
+from grader.cloud.aws import Refused
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html (10 on request)
 MAX_FILTERS = 5

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.mapping.decide import Batch, Decision
-from grader.cloud.mapping.ports import Delivery, Record, Result
+from grader.cloud.mapping.ports import Delivery, Result
 
 
 @dataclass(frozen=True, slots=True)

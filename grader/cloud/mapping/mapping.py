@@ -17,14 +17,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock, Event
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import Shard, Stream
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import Concurrency
 from grader.cloud.mapping.journal import Journal, StateChanged
 from grader.cloud.mapping.meter import Meter
 from grader.cloud.mapping.poller import Host, ShardPoller
-from grader.cloud.mapping.ports import Destinations, Function, Record, Refused
+from grader.cloud.mapping.ports import Destinations, Function
 from grader.cloud.mapping.settings import Settings
 from grader.cloud.metrics import Metrics
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from grader.cloud.clock import Clock, Event
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import RETENTION_MS, Shard, Stream
 from grader.cloud.mapping import journal as note
 from grader.cloud.mapping.choices import UNREADABLE_PAUSE_MS
@@ -39,7 +40,7 @@ from grader.cloud.mapping.destinations import failure_note, why_impossible
 from grader.cloud.mapping.filters import matches_any
 from grader.cloud.mapping.journal import Entry, Journal
 from grader.cloud.mapping.meter import Meter, Minute
-from grader.cloud.mapping.ports import Destinations, Function, Record, Result
+from grader.cloud.mapping.ports import Destinations, Function, Result
 from grader.cloud.mapping.settings import Settings
 from grader.cloud.mapping.windows import TumblingWindow, window_at
 

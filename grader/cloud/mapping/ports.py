@@ -11,49 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 
-class Refused(Exception):
-    """AWS would not accept this value; ``code`` and ``message`` are AWS's where they are known.
-
-    ``parameter`` is the CloudFormation property or API member at fault and ``resource`` the
-    logical id of its resource, where they are known, so that a caller can find the learner's line.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        parameter: str | None = None,
-        resource: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.parameter = parameter
-        self.resource = resource
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One stream record.
-
-    ``event`` is the record exactly as Lambda puts it into ``Records``. ``time_ms`` keeps the
-    milliseconds that the event's whole-second creation time has lost. ``key`` is the item's full
-    primary key as canonical text: the unit of ordering.
-    """
-
-    sequence: int
-    time_ms: int
-    key: str
-    size: int
-    event: dict[str, Any]
-
-    @property
-    def sequence_number(self) -> str:
-        """The sequence number as the function sees it: a text of digits."""
-        change = self.event.get("dynamodb", {})
-        return str(change.get("SequenceNumber", self.sequence))
-
-
 @dataclass(frozen=True, slots=True)
 class Result:
     """How one synchronous invocation ended.

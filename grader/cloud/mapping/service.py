@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import Concurrency
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
-from grader.cloud.mapping.ports import Destinations, Function, Refused
+from grader.cloud.mapping.ports import Destinations, Function
 from grader.cloud.mapping.settings import Settings
 from grader.cloud.metrics import Metrics
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import Filter, parse_filter_criteria
-from grader.cloud.mapping.ports import Refused
 
 # Members that exist, for other event sources only.
 _FOR_OTHERS = {

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from textwrap import wrap
 
+from grader.cloud.dynamodb.records import Record
 from grader.cloud.mapping.journal import (
     Checkpointed,
     Decided,
@@ -22,7 +23,6 @@ from grader.cloud.mapping.journal import (
     Journal,
     Polled,
 )
-from grader.cloud.mapping.ports import Record
 
 WIDTH = 80
 INDENT = 12

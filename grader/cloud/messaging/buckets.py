@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from grader.cloud.account.door import Request as DoorRequest
-from grader.cloud.account.door import ServiceError, latency_ms, s3_payload
-from grader.cloud.function.spec import Reply
+from grader.cloud.account.door import latency_ms, s3_payload
+from grader.cloud.aws import Reply, ServiceError
+from grader.cloud.aws import Request as DoorRequest
 from grader.cloud.moto_world import World
 
 # Headers that are part of a call's meaning; what else a client sends stays outside. Above all the

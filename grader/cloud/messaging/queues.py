@@ -20,7 +20,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
-from grader.cloud.account.door import ServiceError
+from grader.cloud.aws import ServiceError
 from grader.cloud.moto_world import World, moto_method
 
 MOST_MESSAGE_BYTES = 1_048_576

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from grader.cloud.account.door import Entries, ServiceError
+from grader.cloud.account.door import Entries
+from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
 
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html

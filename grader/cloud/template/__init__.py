@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grader.cloud import clock
+from grader.cloud.aws import ACCOUNT_ID, REGION
 from grader.cloud.template.kinds import KINDS, Support, support
 from grader.cloud.template.kinds.base import Place
 from grader.cloud.template.kinds.dynamodb import stream_label
@@ -50,8 +51,8 @@ def resolve(
     path: str = "template.yaml",
     parameters: Mapping[str, str] | None = None,
     stack_name: str = "labs",
-    account_id: str = "123456789012",
-    region: str = "us-east-1",
+    account_id: str = ACCOUNT_ID,
+    region: str = REGION,
     created_ms: int = clock.START_MS,
     strict: bool = True,
 ) -> Stack:

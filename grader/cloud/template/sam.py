@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from grader.cloud.aws import REGION
 from grader.cloud.iam.policies import MANAGED_POLICIES
 from grader.cloud.template.model import Mark, Problem
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar
@@ -190,7 +191,7 @@ def _translate(document: dict[str, Any]) -> dict[str, Any] | list[tuple[str, str
         path.rpartition("/")[2]: f"arn:aws:iam::aws:policy/{path}" for path in MANAGED_POLICIES
     }
     # Stands in for a boto3 session, of which only the Region is read.
-    session: Any = SimpleNamespace(region_name="us-east-1")
+    session: Any = SimpleNamespace(region_name=REGION)
     try:
         result: dict[str, Any] = Translator(policies, Parser(), boto_session=session).translate(
             copy.deepcopy(document), {}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import (
     Alarm,
@@ -20,7 +21,6 @@ from grader.cloud.cloudwatch import (
     evaluate,
     silence,
 )
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
 from grader.course.play.traffic import SYSTEM, Shop
 from grader.replay import incidents

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grader.cloud.mapping.ports import Record
+    from grader.cloud.dynamodb.records import Record
     from grader.cloud.pipeline import Pipeline
 
 ORDERS, TOTALS = "Orders", "MerchantTotals"

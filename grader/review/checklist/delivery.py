@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import KNOWN_KEYS, parse_filter_criteria
-from grader.cloud.mapping.ports import Refused
 from grader.review.checklist.grants import Says
 from grader.review.checklist.model import Answer, Evidence, item
 from grader.review.checklist.reading import shown, unknown

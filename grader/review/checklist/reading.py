@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.cloud import clock
+from grader.cloud.aws import ACCOUNT_ID, REGION
 from grader.cloud.template.intrinsics import PSEUDO_PARAMETERS, references
 from grader.cloud.template.kinds import KINDS
 from grader.cloud.template.kinds.base import PARTITION, URL_SUFFIX, Me, NotKnown, Place
@@ -161,8 +162,8 @@ def read(
     path: str = "template.yaml",
     parameters: Mapping[str, str] | None = None,
     stack_name: str = "stack",
-    account_id: str = "123456789012",
-    region: str = "us-east-1",
+    account_id: str = ACCOUNT_ID,
+    region: str = REGION,
 ) -> Reading:
     """Read a template's text (YAML or JSON). ``parameters`` are values that replace defaults.
 
@@ -189,7 +190,7 @@ def read_root(
     place: Place | None = None,
 ) -> Reading:
     """Read a template that is parsed already; see ``read``. ``source`` are the text's lines."""
-    place = place or Place("stack", "123456789012", "us-east-1", clock.START_MS)
+    place = place or Place("stack", ACCOUNT_ID, REGION, clock.START_MS)
     reader = _Reader(root, source, path, dict(parameters or {}), place)
     return Reading(reader.stack(), tuple(reader.hidden), tuple(remarks))
 

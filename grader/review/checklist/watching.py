@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import MetricAlarm
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.template.model import Resource, Stack
 from grader.review.checklist.model import Answer, Evidence, item
 from grader.review.checklist.reading import known, shown, unknown

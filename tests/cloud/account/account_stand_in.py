@@ -142,7 +142,7 @@ def function_client(account: Any, service: str, *statements: dict[str, Any], **c
     from botocore.config import Config
 
     from grader.cloud.account.account import _Raw
-    from grader.cloud.function.spec import Call
+    from grader.cloud.aws import Call
 
     if not _SESSION:
         _SESSION.append(

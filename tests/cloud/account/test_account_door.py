@@ -23,8 +23,8 @@ from account_stand_in import (
 from botocore.exceptions import ClientError
 
 from grader.cloud.account import Account
+from grader.cloud.aws import Call
 from grader.cloud.clock import Clock
-from grader.cloud.function.spec import Call
 from grader.cloud.iam import policies as permissions
 from grader.cloud.metrics import Metrics
 

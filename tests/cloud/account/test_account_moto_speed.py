@@ -9,7 +9,7 @@ import pytest
 from account_stand_in import deployed, table
 
 from grader.cloud import moto_speed
-from grader.cloud.account import ServiceError
+from grader.cloud.aws import ServiceError
 
 START = {
     "id": {"S": "a"},

@@ -23,7 +23,8 @@ from account_stand_in import (
 )
 from botocore.exceptions import ClientError
 
-from grader.cloud.mapping.ports import Delivery, Refused
+from grader.cloud.aws import Refused
+from grader.cloud.mapping.ports import Delivery
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:failures"

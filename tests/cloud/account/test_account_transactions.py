@@ -9,7 +9,7 @@ import pytest
 from account_stand_in import deployed, function_client, table
 from botocore.exceptions import ClientError
 
-from grader.cloud.account import ServiceError
+from grader.cloud.aws import ServiceError
 
 
 @pytest.fixture(name="account")

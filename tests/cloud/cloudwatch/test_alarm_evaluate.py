@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import CompositeAlarm, datapoints, evaluate
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Metrics, dimensions
 
 MINUTE = 60_000

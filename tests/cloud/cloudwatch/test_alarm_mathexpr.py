@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import MetricAlarm, evaluate, mathexpr
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Metrics
 
 # The same examples in every run, however slow the machine is.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import CompositeAlarm, MetricAlarm, parse_rule
-from grader.cloud.mapping.ports import Refused
 
 # The same examples in every run, however slow the machine is.
 STEADY = settings(derandomize=True, deadline=None)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch.emf import Extraction, extract, record, validate_put_metric_data
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Metrics, dimensions
 
 # The same examples in every run, however slow the machine is.

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from workbench import reply
 
-from grader.cloud.function import Call, Reply
+from grader.cloud.aws import Call, Reply
 
 PROJECT = Path(__file__).resolve().parents[3]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from workbench import JSON, reply
 
-from grader.cloud.function import Call, Kill, Reply
+from grader.cloud.aws import Call, Reply
+from grader.cloud.function import Kill
 from grader.cloud.function.child import frames
 
 WRITE = """

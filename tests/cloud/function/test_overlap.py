@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench import reply
 
-from grader.cloud.function import Call, Reply
+from grader.cloud.aws import Call, Reply
 from grader.cloud.mapping.ports import Result
 
 READ_MODIFY_WRITE = """

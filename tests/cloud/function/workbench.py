@@ -7,17 +7,16 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from grader.cloud.aws import Call, Reply
 from grader.cloud.clock import Clock
 from grader.cloud.function import (
     Answer,
-    Call,
     FunctionHost,
     FunctionSpec,
     HangBudget,
     Limits,
     LogLine,
     Nursery,
-    Reply,
 )
 from grader.cloud.mapping.ports import Result
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from grader.cloud.mapping import Bench, InProcess, Refused, Result
+from grader.cloud.aws import Refused
+from grader.cloud.mapping import Bench, InProcess, Result
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:failed"
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import BadPattern, parse_filter_criteria
-from grader.cloud.mapping.ports import Refused
 
 # "Recorded" below: seen on real AWS, published in
 # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json

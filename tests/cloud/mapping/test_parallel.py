@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from mapping_world import World, ids_of
 
-from grader.cloud.mapping import Concurrency, Refused, Result
+from grader.cloud.aws import Refused
+from grader.cloud.mapping import Concurrency, Result
 from grader.cloud.mapping.filters import parse_filter_criteria
 from grader.cloud.mapping.poller import lane_of
 

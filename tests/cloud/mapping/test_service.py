@@ -10,8 +10,9 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 import pytest
 from mapping_world import Queue, Scripted, ids_of
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock
-from grader.cloud.mapping import EventSourceMappings, Refused, Stream
+from grader.cloud.mapping import EventSourceMappings, Stream
 from grader.cloud.metrics import Metrics
 
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 
 import pytest
 
-from grader.cloud.mapping.ports import Refused
+from grader.cloud.aws import Refused
 from grader.cloud.mapping.settings import Settings
 
 # "Recorded" below: seen on real AWS, published in

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from grader.cloud.mapping import Bench, Refused
+from grader.cloud.aws import Refused
+from grader.cloud.mapping import Bench
 
 DAY_H = 24
 

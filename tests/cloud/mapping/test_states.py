@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from mapping_world import Scripted, World, ids_of
 
-from grader.cloud.mapping import EventSourceMapping, Refused, Settings
+from grader.cloud.aws import Refused
+from grader.cloud.mapping import EventSourceMapping, Settings
 from grader.cloud.mapping.filters import parse_filter_criteria
 from grader.cloud.mapping.journal import StateChanged, Unreadable
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.cloud.aws import Refused
 from grader.cloud.dynamodb.stream import RETENTION_MS, Stream
-from grader.cloud.mapping.ports import Refused
 
 NOW = 1_793_610_000_000
 HOUR = 3_600_000

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 import pytest
 from mapping_world import World, ids_of
 
-from grader.cloud.mapping import Refused
+from grader.cloud.aws import Refused
 from grader.cloud.mapping.journal import WindowChanged
 
 MINUTE = 60_000

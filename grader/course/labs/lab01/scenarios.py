@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.account import Account
+from grader.cloud.aws import Call, Reply
 from grader.cloud.clock import START_MS, Clock
-from grader.cloud.function import Call, FunctionHost, FunctionSpec, Invocation, Kill, Reply
+from grader.cloud.function import FunctionHost, FunctionSpec, Invocation, Kill
 from grader.cloud.iam import policies as permissions
 from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
@@ -28,8 +29,8 @@ from grader.course.labs.lab01.changes import Image, changes, in_words
 from grader.course.play.traffic import listed
 
 if TYPE_CHECKING:
+    from grader.cloud.dynamodb.records import Record
     from grader.cloud.dynamodb.stream import Shard
-    from grader.cloud.mapping.ports import Record
     from grader.course.play.stage import Stage
 
 READER = "reader.py"

@@ -16,8 +16,8 @@ from grader.course.play.traffic import ORDERS, SYSTEM, Shop, Stored
 
 if TYPE_CHECKING:
     from grader.cloud.account import Denied
+    from grader.cloud.dynamodb.records import Record
     from grader.cloud.function import Invocation
-    from grader.cloud.mapping.ports import Record
     from grader.course.play.stage import Stage
 
 FUNCTION, MAPPING = "TotalsFunction", "OrdersToTotals"

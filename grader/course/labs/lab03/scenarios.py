@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import dashboards
-from grader.cloud.mapping.ports import Refused
 from grader.cloud.metrics import Datum, Dimensions, Metrics, SeriesKey, dimensions
 from grader.course.play.paging import (
     FUNCTION,
@@ -39,7 +39,8 @@ from grader.replay import incidents
 from grader.replay.incidents import MINUTE_MS, Incident
 
 if TYPE_CHECKING:
-    from grader.cloud.function import Call, Invocation, Kill
+    from grader.cloud.aws import Call
+    from grader.cloud.function import Invocation, Kill
     from grader.course.play.stage import Stage
 
 PAGE = "modules/03-monitoring"

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader.cloud.function import Call, FunctionHost, Invocation, Reply
+from grader.cloud.aws import Call, Reply
+from grader.cloud.function import FunctionHost, Invocation
 from grader.cloud.iam import policies as permissions
 from grader.cloud.mapping import Batch
 from grader.cloud.mapping.decide import Discard
@@ -26,7 +27,7 @@ from grader.course.play.paging import FUNCTION
 from grader.course.play.traffic import ORDERS, Shop, Stored
 
 if TYPE_CHECKING:
-    from grader.cloud.mapping.ports import Record
+    from grader.cloud.dynamodb.records import Record
     from grader.course.play.stage import Stage
 
 RUNNER = Path(__file__).parent / "runner.py"

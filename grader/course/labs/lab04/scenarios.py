@@ -30,8 +30,8 @@ from grader.replay import incidents
 from grader.replay.incidents import Incident
 
 if TYPE_CHECKING:
+    from grader.cloud.dynamodb.records import Record
     from grader.cloud.function import Invocation
-    from grader.cloud.mapping.ports import Record
     from grader.course.play.stage import Stage
 
 REVIEW, REVIEW_MAPPING, LARGE_ORDERS = "ReviewFunction", "LargeOrdersToReview", "LargeOrders"

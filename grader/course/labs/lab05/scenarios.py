@@ -25,8 +25,8 @@ from grader.review.pricing import dollars
 
 if TYPE_CHECKING:
     from grader.cloud.account import ItemWrite
+    from grader.cloud.dynamodb.records import Record
     from grader.cloud.function import Invocation
-    from grader.cloud.mapping.ports import Record
     from grader.course.play.stage import Stage
 
 # -- one large batch ------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud.aws import Refused
 from grader.cloud.iam import policies as permissions
-from grader.cloud.mapping.ports import Refused
 
 if TYPE_CHECKING:
     from grader.cloud.template import Resource

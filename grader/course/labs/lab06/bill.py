@@ -23,7 +23,8 @@ from grader.review import pricing
 from grader.review.pricing import Bill, dollars
 
 if TYPE_CHECKING:
-    from grader.cloud.function import Call, Invocation
+    from grader.cloud.aws import Call
+    from grader.cloud.function import Invocation
     from grader.course.play.stage import Stage
 
 MONTH_S = pricing.MONTH_DAYS * 24 * 3600

@@ -26,8 +26,9 @@ from grader.course.play.traffic import ORDERS, TOTALS, Shop, Stored, says
 from grader.replay.incidents import MINUTE_MS, Alert, Incident
 
 if TYPE_CHECKING:
-    from grader.cloud.function import Call, Kill
-    from grader.cloud.mapping.ports import Record
+    from grader.cloud.aws import Call
+    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.function import Kill
     from grader.cloud.pipeline import Note
     from grader.course.play.stage import Stage
 
