@@ -17,7 +17,8 @@ from grader.course.lab import UsageError
 from grader.course.lab import shown as path_shown
 from grader.desk.report import Paint, plain, wrapped
 from grader.review.checklist import ITEMS, NoTemplate, Reading, Report, Result, review
-from grader.review.checklist.model import PAGE, SEVERITIES, VERDICTS, Verdict
+from grader.review.checklist.answers import VERDICTS, Verdict
+from grader.review.checklist.model import PAGE, SEVERITIES
 from grader.review.checklist.reading import read_root, root_of, shown
 
 WIDTH = 80

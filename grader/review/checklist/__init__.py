@@ -26,6 +26,8 @@ never raises for a stack that ``template.resolve`` or ``read`` returned. In the 
 ``ITEMS`` is the whole list. Pure: it reads no file and starts nothing.
 
     reading    any template's text → a Stack in which unknown parts are marked
+    answers    verdicts, and the places they rest on
+    model      items, which register by their decorator, and reports
     scene      who reads which table, with which role, watched by which alarms
     delivery   items about the event source mapping
     running    items about the function and its role
@@ -39,22 +41,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from grader.cloud.template.model import Problem, Stack
-from grader.review.checklist.delivery import DELIVERY
-from grader.review.checklist.keeping import KEEPING
-from grader.review.checklist.model import (
-    SEVERITIES,
-    SEVERITY_MEANING,
-    VERDICTS,
-    Evidence,
-    Item,
-    Report,
-    Result,
-    Verdict,
-)
+from grader.review.checklist.answers import VERDICTS, Evidence, Verdict
+from grader.review.checklist.model import ITEMS, SEVERITIES, SEVERITY_MEANING, Item, Report, Result
 from grader.review.checklist.reading import NoTemplate, Reading, read, readable
-from grader.review.checklist.running import RUNNING
 from grader.review.checklist.scene import Consumer, consumers
-from grader.review.checklist.watching import WATCHING
+
+# isort: split
+# Items register when their module is imported: this is the order of the report.
+from grader.review.checklist import delivery, running, watching, keeping  # noqa: F401, I001
 
 __all__ = [
     "ITEMS",
@@ -73,8 +67,6 @@ __all__ = [
     "read",
     "review",
 ]
-
-ITEMS: tuple[Item, ...] = (*DELIVERY, *RUNNING, *WATCHING, *KEEPING)
 
 
 def review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str] = ()) -> Report:

@@ -8,23 +8,11 @@ from typing import Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import KNOWN_KEYS, parse_filter_criteria
+from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Says
-from grader.review.checklist.model import Answer, Evidence, item
+from grader.review.checklist.model import item
 from grader.review.checklist.reading import shown, unknown
-from grader.review.checklist.scene import (
-    Consumer,
-    aside,
-    at,
-    flag,
-    inside,
-    met,
-    objects,
-    outside,
-    unmet,
-    unsure,
-    whole,
-    words,
-)
+from grader.review.checklist.scene import Consumer, flag, inside, objects, whole, words
 
 _DDB = "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"
 _CREATE = "https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html"
@@ -574,21 +562,3 @@ def own_table_loop(consumer: Consumer) -> Answer:
             role,
         )
     return _undecided(consumer, "dynamodb:PutItem", role)
-
-
-DELIVERY = (
-    starting_position,
-    mapping_enabled,
-    bounded_retries,
-    bounded_age,
-    failure_destination,
-    destination_permission,
-    stream_permission,
-    view_type,
-    filter_valid,
-    partial_batch,
-    bisect,
-    readers_per_stream,
-    event_counts,
-    own_table_loop,
-)

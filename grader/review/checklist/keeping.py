@@ -6,23 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from grader.cloud.template.model import Resource
-from grader.review.checklist.model import Answer, Evidence, item
+from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
+from grader.review.checklist.model import item
 from grader.review.checklist.reading import shown, unknown
-from grader.review.checklist.scene import (
-    TABLES,
-    Consumer,
-    aside,
-    at,
-    flag,
-    inside,
-    met,
-    objects,
-    outside,
-    owner,
-    unmet,
-    unsure,
-    whole,
-)
+from grader.review.checklist.scene import TABLES, Consumer, flag, inside, objects, owner, whole
 
 _PITR = (
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html"
@@ -272,6 +259,3 @@ def tags(consumer: Consumer) -> Answer:
                 return unmet(f"{one.logical_id} has no tags.", at(one, *path))
             places.append(at(one, *path))
     return met(f"{' and '.join(one.logical_id for one in asked)}: tagged.", *places)
-
-
-KEEPING = (table_recovery, table_kept, note_retention, queue_encryption, log_retention, tags)

@@ -1,19 +1,16 @@
-"""The checklist's plain data: items, evidence, verdicts, reports."""
+"""The checklist's items and reports: an item registers by its decorator, in reading order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from grader.review.checklist.scene import Consumer
+from grader.review.checklist.answers import Answer, Evidence, Verdict
+from grader.review.checklist.scene import Consumer
 
-Verdict = Literal["met", "not met", "cannot tell", "not applicable"]
 Severity = Literal["critical", "important", "advice"]
 
-# The worst first.
-VERDICTS: tuple[Verdict, ...] = ("not met", "cannot tell", "met", "not applicable")
 SEVERITIES: tuple[Severity, ...] = ("critical", "important", "advice")
 SEVERITY_MEANING: dict[Severity, str] = {
     "critical": "records can be lost, or nobody would know",
@@ -22,29 +19,6 @@ SEVERITY_MEANING: dict[Severity, str] = {
 }
 
 PAGE = "reference/production-checklist-items"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One place of the template that a verdict rests on.
-
-    ``line`` counts from 1. ``property`` is a dotted path below the resource's Properties, empty for
-    the resource itself. ``quote`` is the template's line as it stands, without outer blanks.
-    """
-
-    line: int
-    logical_id: str
-    property: str
-    quote: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an item's question comes to for one consumer."""
-
-    verdict: Verdict
-    detail: str
-    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +44,10 @@ class Item:
         return f"{PAGE}#{self.id}"
 
 
+# Every item, in the order in which the modules below state them.
+ITEMS: list[Item] = []
+
+
 def item(
     id: str,
     *,
@@ -80,10 +58,11 @@ def item(
     sources: tuple[str, ...],
     applies: str = "every consumer",
 ) -> Callable[[Callable[[Consumer], Answer]], Item]:
-    """Make an Item out of the function below, which answers it for one consumer."""
+    """Make an item out of the function below, which answers it for one consumer."""
 
     def made(ask: Callable[[Consumer], Answer]) -> Item:
-        return Item(id, title, severity, applies, why, fix, sources, ask)
+        ITEMS.append(Item(id, title, severity, applies, why, fix, sources, ask))
+        return ITEMS[-1]
 
     return made
 

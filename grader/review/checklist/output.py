@@ -9,11 +9,10 @@ from urllib.parse import quote
 
 from grader import __version__
 from grader.cloud.template.model import Problem
+from grader.review.checklist.answers import VERDICTS, Evidence
 from grader.review.checklist.model import (
     SEVERITIES,
     SEVERITY_MEANING,
-    VERDICTS,
-    Evidence,
     Item,
     Report,
     Result,

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 from grader.cloud.template import PYTHON_RUNTIMES
+from grader.review.checklist.answers import Answer, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Granted
-from grader.review.checklist.model import Answer, item
+from grader.review.checklist.model import item
 from grader.review.checklist.reading import known, shown, unknown
-from grader.review.checklist.scene import Consumer, aside, at, met, outside, unmet, unsure, whole
+from grader.review.checklist.scene import Consumer, whole
 
 _FUNCTION = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
 _RUNTIMES = "https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"
@@ -296,6 +297,3 @@ def tracing(consumer: Consumer) -> Answer:
     if unknown(mode):
         return unsure(f"Tracing is {shown(mode)}, which the template does not decide.", here)
     return unmet("Tracing is not active.", here)
-
-
-RUNNING = (runtime, timeout, memory, reserved_concurrency, least_privilege, tracing)

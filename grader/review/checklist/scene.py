@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from grader.cloud.template.model import Problem, Resource, Stack
+from grader.review.checklist.answers import Answer, Evidence, unmet, unsure
 from grader.review.checklist.grants import Grants, grants_of
-from grader.review.checklist.model import Answer, Evidence
 from grader.review.checklist.reading import known, shown, unknown
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
@@ -247,39 +247,3 @@ def _has_position(mapping: Resource) -> bool:
     return "StartingPosition" in mapping.properties and not any(
         name in mapping.properties for name in own
     )
-
-
-# -- answers ----------------------------------------------------------------------------------
-
-
-def at(resource: Resource, *path: str | int) -> Evidence:
-    """The place of a property, or of the nearest thing around it that is there."""
-    line = resource.line_of(*path)
-    quote = resource.source[line - 1].strip() if 0 < line <= len(resource.source) else ""
-    return Evidence(line, resource.logical_id, ".".join(map(str, path)), quote)
-
-
-def met(detail: str, *evidence: Evidence) -> Answer:
-    """The item is met."""
-    return Answer("met", detail, evidence)
-
-
-def unmet(detail: str, *evidence: Evidence) -> Answer:
-    """The item is not met."""
-    return Answer("not met", detail, evidence)
-
-
-def unsure(detail: str, *evidence: Evidence) -> Answer:
-    """The template alone cannot tell."""
-    return Answer("cannot tell", detail, evidence)
-
-
-def aside(detail: str, *evidence: Evidence) -> Answer:
-    """The item does not apply to this consumer."""
-    return Answer("not applicable", detail, evidence)
-
-
-def outside(what: str, value: Any, *evidence: Evidence) -> Answer:
-    """The answer when what is asked about stands outside the template."""
-    name = f" ({shown(value)})" if value is not None else ""
-    return unsure(f"The {what} stands outside this template{name}.", *evidence)

@@ -10,22 +10,10 @@ from typing import Any, Literal
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.template.model import Resource, Stack
-from grader.review.checklist.model import Answer, Evidence, item
+from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
+from grader.review.checklist.model import item
 from grader.review.checklist.reading import known, shown, unknown
-from grader.review.checklist.scene import (
-    Consumer,
-    aside,
-    at,
-    flag,
-    met,
-    number,
-    objects,
-    outside,
-    owner,
-    unmet,
-    unsure,
-    words,
-)
+from grader.review.checklist.scene import Consumer, flag, number, objects, owner, words
 
 _METRICS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"
 _ALARM = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"
@@ -614,17 +602,3 @@ def _reaches(consumer: Consumer, alarm: Resource, action: str) -> Answer:
     if found is None:
         return consumer.absent(f"{topic.logical_id} has no subscription.", at(topic))
     return met(f"{topic.logical_id} has a subscription.", found)
-
-
-WATCHING = (
-    alarm_lag,
-    alarm_errors,
-    alarm_throttles,
-    alarm_failed_records,
-    alarm_discards,
-    alarm_dropped,
-    alarm_silence,
-    alarms_sound,
-    alarm_actions,
-    alarm_heard,
-)
