@@ -8,7 +8,6 @@ the repository is one; so is what ``labs init`` makes.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 import os
@@ -20,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from grader.cloud.words import nearest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 STARTERS = PACKAGE / "course" / "starters"
@@ -174,9 +175,8 @@ def find(which: str, root: Path | None = None) -> Lab:
         if same_number or wanted in (lab.slug, lab.name):
             return lab
     names = {name: lab for lab in every for name in (lab.slug, lab.name)}
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
-    if near:
-        lab = names[near[0]]
+    if near := nearest(wanted, names):
+        lab = names[near]
         raise UsageError(f"There is no lab {which!r}. Did you mean {lab.number} ({lab.slug})?")
     known = ", ".join(f"{lab.number} ({lab.slug})" for lab in every) or "none"
     raise UsageError(f"There is no lab {which!r}. The labs are: {known}.")
@@ -351,14 +351,14 @@ def require_folder(folder: Path) -> None:
     except NotADirectoryError:
         raise UsageError(f"{shown(folder)} is a file; give the folder that holds it.") from None
     except OSError as error:
-        raise UsageError(f"The folder {shown(folder)} cannot be read: {_reason(error)}.") from None
+        raise UsageError(f"The folder {shown(folder)} cannot be read: {reason(error)}.") from None
 
 
 def shown(path: Path) -> str:
     """A path as the learner would type it: relative to the current folder where it is below it."""
     try:
         return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # RuntimeError: a link to itself, Python < 3.13
         return str(path)
 
 
@@ -377,7 +377,7 @@ def _exists_exactly(folder: Path, name: str) -> bool:
         except NotADirectoryError:
             raise UsageError(f"{shown(here)} is a file where a folder is needed.") from None
         except OSError as error:
-            raise UsageError(f"{shown(here)} cannot be read: {_reason(error)}.") from None
+            raise UsageError(f"{shown(here)} cannot be read: {reason(error)}.") from None
         if part not in present:
             for other in present:
                 if other.lower() == part.lower():
@@ -404,7 +404,7 @@ def _read_text_file(folder: Path, name: str) -> bytes:
             raise UsageError(f"{shown(path)} is larger than {LARGEST_FILE:,} bytes.")
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{shown(path)} cannot be read: {_reason(error)}.") from None
+        raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
     if not content.strip():
         raise UsageError(f"{shown(path)} is empty.")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -440,7 +440,8 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why the machine refused, in a few words without a capital."""
     return {errno.EACCES: "permission denied", errno.ENOENT: "it is not there"}.get(
         error.errno or 0, (error.strerror or str(error)).lower()
     )

@@ -13,15 +13,15 @@ from pathlib import Path
 from grader.cloud.template.model import Problem
 from grader.cloud.template.sam import NotTranslated, expand, is_sam
 from grader.cloud.template.yaml_lines import MAX_BYTES
+from grader.cloud.words import counted
 from grader.course.lab import UsageError
 from grader.course.lab import shown as path_shown
-from grader.desk.report import Paint, plain, wrapped
+from grader.desk.terminal import WIDTH, Paint, plain, wrapped
 from grader.review.checklist import ITEMS, NoTemplate, Reading, Report, Result, review
 from grader.review.checklist.answers import VERDICTS, Verdict
 from grader.review.checklist.model import PAGE, SEVERITIES
 from grader.review.checklist.reading import read_root, root_of, shown
 
-WIDTH = 80
 NAMES = ("template.yaml", "template.yml", "template.json")
 # What other tools call the template that they write into a folder.
 PATTERNS = (
@@ -225,7 +225,7 @@ def _closing(report: Report, verbose: bool, paint: Paint, unknown_is_fine: bool)
             if verdict in ("not met", "cannot tell"):
                 inner = _by_severity(report, verdict)
             parts.append(f"{of_it} {verdict}{inner}")
-    consumers = f"{count} consumer{'s' * (count > 1)}"
+    consumers = counted(count, "consumer")
     lines = wrapped(f"{report.path}: {consumers}; {', '.join(parts)}.", WIDTH)
     if report.decides(unknown_is_fine=unknown_is_fine):
         lines.append(paint("Everything that counts is met.", "good"))

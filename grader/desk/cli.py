@@ -1,88 +1,69 @@
 """The ``labs`` command: parse, call, exit code.
 
-Only click is imported at start-up. The commands themselves stand in ``grader.desk.learner``, which
-is loaded when one of them is asked for, and each of them imports what it needs when it runs: so
-``labs --help`` is about as fast as Python itself.
+Only click is imported at start-up. The commands stand in a module for each audience, are named here
+by import strings and loaded when one is asked for; each of them imports what it needs when it runs.
+So ``labs --help`` is about as fast as Python itself.
 
-Exit codes: 0 done and everything met; 1 not everything met; 2 the command was used wrongly;
-3 the grader is at fault. Ctrl-C ends with 130, as shells expect.
+Exit codes: 0 done and everything met; 1 not everything met; 2 the command was used wrongly, or
+this machine cannot do it; 3 the grader is at fault. Ctrl-C ends with 130, as shells expect.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import click
 
 from grader import __version__
+from grader.desk.group import LazyCommands
+from grader.desk.terminal import FAULT, INTERRUPTED, MET, MISUSED, apology, reason, warn
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-MET, UNMET, MISUSED, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
-
-# What `labs --help` says about each command without loading it: the first line of its help.
-SUMMARIES = {
-    "init": "Copy the labs into DIR (the current folder unless given).",
-    "list": "Show the labs, your best scores and how far you are.",
-    "grade": "Judge lab N by what it does.",
-    "watch": "Judge lab N again on every save.",
-    "hint": "Show the next hint for a task of lab N.",
-    "reset": "Put lab N back to its starter and keep a backup.",
-    "solution": "Show the solution of lab N. It opens with full marks.",
-    "run": "Play a scenario of lab N and show its timeline.",
-    "cost": "Estimate a month's bill of lab N's stack, line by line.",
-    "check": "Check any template with a stream consumer for production.",
-    "doctor": "Check this machine: Python, packages, isolation.",
-    "docs": "Open PAGE of the course, or its start page.",
-    "dev": "For maintainers: check the labs, scaffold one.",
+# Where each command stands, and what `labs --help` says about it without loading it: the first
+# line of its help.
+COMMANDS = {
+    "init": (
+        "grader.desk.learner:init",
+        "Copy the labs into DIR (the current folder unless given).",
+    ),
+    "list": ("grader.desk.learner:list_", "Show the labs, your best scores and how far you are."),
+    "grade": ("grader.desk.learner:grade", "Judge lab N by what it does."),
+    "watch": ("grader.desk.learner:watch", "Judge lab N again on every save."),
+    "hint": ("grader.desk.learner:hint", "Show the next hint for a task of lab N."),
+    "reset": ("grader.desk.learner:reset", "Put lab N back to its starter and keep a backup."),
+    "solution": (
+        "grader.desk.learner:solution",
+        "Show the solution of lab N. It opens with full marks.",
+    ),
+    "run": ("grader.desk.learner:run", "Play a scenario of lab N and show its timeline."),
+    "cost": ("grader.desk.stack:cost", "Estimate a month's bill of lab N's stack, line by line."),
+    "check": (
+        "grader.desk.stack:check",
+        "Check any template with a stream consumer for production.",
+    ),
+    "doctor": ("grader.desk.machine:doctor", "Check this machine: Python, packages, isolation."),
+    "docs": ("grader.desk.machine:docs", "Open PAGE of the course, or its start page."),
+    "dev": ("grader.desk.maintainer:dev", "For maintainers: check the labs, scaffold one."),
 }
 
-
-class Commands(click.Group):
-    """A group that lists its commands in the order of their definition and helps with typos."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands."""
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that ``args`` begin with; UsageError with the nearest name if none is."""
-        known = self.list_commands(ctx)
-        if args[0] not in known and not args[0].startswith("-"):
-            near = nearest(args[0], known)
-            hint = f" Did you mean {near!r}?" if near else ""
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-
-class LazyCommands(Commands):
-    """The same for the commands of SUMMARIES, loaded when one is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands."""
-        return list(SUMMARIES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load the commands and find one; None when there is none of that name."""
-        from grader.desk.learner import COMMANDS
-
-        return COMMANDS.get(cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+# What a machine refuses whatever the program: no room, no rights to write, too much open. With
+# these a command is impossible here; every other OSError that arrives below is a fault of ours.
+_FULL = {
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+}
 
 
 # The width is fixed so that help reads the same everywhere, and is not asked of the terminal.
 @click.group(
     cls=LazyCommands,
+    lazy=COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "terminal_width": 80},
 )
@@ -105,49 +86,10 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-# --- what is printed --------------------------------------------------------------------------
-
-
-def say(text: str) -> None:
-    """Print a line on stdout."""
-    emit(text + "\n")
-
-
-def emit(text: str) -> None:
-    """Print text on stdout as far as its encoding can carry it."""
-    try:
-        click.echo(_encodable(text, sys.stdout), nl=False)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`labs list | head -1`). The rest goes nowhere, and the
-        # exit code still says how it went.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def warn(*sentences: str) -> None:
-    """Print sentences on stderr, each under our name."""
-    for sentence in sentences:
-        click.echo(f"labs: {_encodable(sentence, sys.stderr)}", err=True)
-
-
-def _encodable(text: str, stream: object) -> str:
-    from grader.desk.report import encodable
-
-    return encodable(text, getattr(stream, "encoding", None))
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """What somebody who typed ``name`` probably meant."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
-
-
-# --- the entry point --------------------------------------------------------------------------
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
+        _require_streams()
         result = cli.main(
             args=list(arguments) if arguments is not None else None,
             prog_name="labs",
@@ -161,21 +103,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         warn(error.format_message())
         return MISUSED
-    except (KeyboardInterrupt, click.Abort):
-        warn("Interrupted. Nothing was recorded.")
+    except (KeyboardInterrupt, click.Abort) as error:
+        warn(
+            f"Interrupted. {error}".rstrip() if str(error) else "Interrupted. Nothing was recorded."
+        )
         return INTERRUPTED
     except Exception as error:
-        if isinstance(error, _misuse()):
-            warn(str(error))
+        if (sentence := _expected(error)) is not None:
+            warn(sentence)
             return MISUSED
         warn(apology(error))
         return FAULT
 
 
-def _misuse() -> type[Exception]:
+def _require_streams() -> None:
+    """Refuse to begin where stdout is closed or its disk full: what is done could not be told.
+
+    A closed stream's number would go to the next file that is opened, so it is taken here.
+    """
+    closed = sys.stdout is None
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115, PTH123
+    if closed:
+        from grader.course.lab import UsageError
+
+        raise UsageError("Standard output is closed, so nothing could be told.")
+
+
+def _expected(error: Exception) -> str | None:
+    """The sentence for wrong use, or for what this machine refuses; None for a fault of ours."""
     from grader.course.lab import UsageError
 
-    return UsageError
+    if isinstance(error, UsageError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        place = f" ({error.filename})" if error.filename else ""
+        return f"This machine refuses to go on: {reason(error)}{place}. Nothing was recorded."
+    return None
 
 
 def _one_sentence(error: click.UsageError) -> str:
@@ -184,43 +149,3 @@ def _one_sentence(error: click.UsageError) -> str:
     if message.endswith("?"):
         return message
     return f"{message}. See {command} --help."
-
-
-def apology(error: Exception) -> str:
-    """What to say about a fault of ours, whose traceback goes into a file."""
-    place = _keep_traceback(error)
-    where = f" What happened is in {place}." if place else ""
-    return f"The grader failed. That is our fault, not yours: please report it.{where}"
-
-
-def _keep_traceback(error: Exception) -> Path | None:
-    """Write down what happened, in the workspace or in the temporary folder; None if in neither."""
-    import platform
-    import tempfile
-    import traceback
-    from pathlib import Path
-
-    from grader.course.lab import workspace
-
-    text = "\n".join(
-        [
-            f"labs {__version__}, Python {platform.python_version()}, {platform.platform()}",
-            f"command: labs {' '.join(sys.argv[1:])}",
-            "",
-            "".join(traceback.format_exception(error)),
-        ]
-    )
-    folders = [Path(tempfile.gettempdir())]
-    space = workspace()
-    if space:
-        folders.insert(0, space.state)
-    for folder in folders:
-        try:
-            folder.mkdir(exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix="fault-", suffix=".txt", dir=folder, text=True)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError:
-            continue
-        return Path(name)
-    return None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from grader.course.lab import UsageError, Workspace, labs, shown
 from grader.course.progress import Store
-from grader.desk.report import wrapped
+from grader.desk.terminal import wrapped
 
 if TYPE_CHECKING:
     from grader.cloud.function.isolation import Isolation

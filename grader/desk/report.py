@@ -7,18 +7,17 @@ function of the grade, so that the same grade gives the same bytes.
 
 from __future__ import annotations
 
-import codecs
 import json
-import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
+from grader.cloud.words import counted
 from grader.course.grade import GRADES_SCHEMA, Finding, Grade, Verdict
+from grader.desk.terminal import WIDTH, Paint, clean, plain, wrapped
 
-WIDTH = 80
 # A long value of the short report keeps this many lines, and one that counts the others.
 FIELD_LINES = 2
 LABEL = 10
@@ -31,41 +30,6 @@ WORDS = {
     "skipped": "not asked",
     "broken": "grader fault",
 }
-
-_ANSI = {"good": "32", "bad": "31", "dim": "2", "strong": "1"}
-# What stands in for a character that the terminal's encoding lacks.
-_PLAIN = str.maketrans(
-    {
-        "…": "...",
-        "→": "->",
-        "←": "<-",
-        "–": "-",
-        "—": "-",
-        "‘": "'",
-        "’": "'",
-        "“": '"',
-        "”": '"',
-        "×": "x",
-        "≥": ">=",
-        "≤": "<=",
-        "≠": "!=",
-        "·": "-",
-        "•": "-",
-        "\u00a0": " ",
-    }
-)
-
-Paint = Callable[[str, str], str]
-
-
-def plain(text: str, style: str) -> str:
-    """No colour: what ``NO_COLOR``, a pipe or a file gets."""
-    return text
-
-
-def coloured(text: str, style: str) -> str:
-    """ANSI colour for a terminal; ``style`` is one of good, bad, dim, strong."""
-    return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
 
 
 @dataclass(frozen=True)
@@ -164,7 +128,7 @@ def _headline(grade: Grade, paint: Paint, width: int) -> str:
     right = f"{grade.score} of {grade.max_score} points"
     skipped = len(grade.verdicts) - len(grade.asked)
     if skipped:
-        right += f" ({_count(skipped, 'criterion', 'criteria')} not asked)"
+        right += f" ({counted(skipped, 'criterion', 'criteria')} not asked)"
     if grade.broken:
         right += ", grader fault"
     gap = " " * max(2, width - len(left) - len(right))
@@ -271,8 +235,8 @@ def _cut(lines: list[str], around: int) -> list[str]:
         return lines
     start = max(0, min(around - 1, len(lines) - FIELD_LINES))
     stop = start + FIELD_LINES
-    left = [f"{_count(start, 'line')} before"] if start else []
-    left += [f"{_count(len(lines) - stop, 'line')} after"] if stop < len(lines) else []
+    left = [f"{counted(start, 'line')} before"] if start else []
+    left += [f"{counted(len(lines) - stop, 'line')} after"] if stop < len(lines) else []
     return [*lines[start:stop], f"[{' and '.join(left)} this: -v shows all]"]
 
 
@@ -283,8 +247,8 @@ def _left_out(open_: Sequence[Verdict]) -> str:
     findings = sum((verdict.finding is not None) + len(verdict.further) for verdict in open_)
     findings -= open_[0].finding is not None
     silent = sum(1 for verdict in open_[1:] if verdict.finding is None)
-    parts = [_count(findings, "more finding")] if findings else []
-    parts += [f"{_count(silent, 'criterion', 'criteria')} without a finding"] if silent else []
+    parts = [counted(findings, "more finding")] if findings else []
+    parts += [f"{counted(silent, 'criterion', 'criteria')} without a finding"] if silent else []
     return " and ".join(parts)
 
 
@@ -292,7 +256,7 @@ def _closing(grade: Grade, change: Change | None, verbose: bool) -> list[str]:
     sentences = [clean(f"Note: {note}") for note in grade.notes]
     advice = [clean(f"Advice (costs no points): {text}") for text in grade.advice]
     if len(advice) > 1 and not verbose:
-        advice = [f"{advice[0]} [{_count(len(advice) - 1, 'more piece')} of advice: -v]"]
+        advice = [f"{advice[0]} [{counted(len(advice) - 1, 'more piece')} of advice: -v]"]
     sentences += advice
     if grade.broken:
         sentences.append(
@@ -304,14 +268,6 @@ def _closing(grade: Grade, change: Change | None, verbose: bool) -> list[str]:
     return sentences
 
 
-def wrapped(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
-    """A sentence in lines of at most ``width`` characters; commands in it are not broken."""
-    pad = " " * indent
-    return textwrap.wrap(
-        clean(text), width, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False
-    ) or [""]
-
-
 def _hanging(head: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
         text,
@@ -321,52 +277,6 @@ def _hanging(head: str, text: str, width: int) -> list[str]:
         break_on_hyphens=False,
         break_long_words=False,
     )
-
-
-def _count(number: int, thing: str, things: str = "") -> str:
-    return f"{number} {thing if number == 1 else things or thing + 's'}"
-
-
-def clean(text: str) -> str:
-    r"""Text without control characters: each is written out, so that no value can steer a terminal.
-
-    Line breaks stay; tabs become spaces; a stray escape becomes ``\x1b``. Characters that reorder
-    or hide text are written out too.
-    """
-    text = text.replace("\r\n", "\n").expandtabs(4)
-    return _STEERING.sub(lambda found: _written_out(found[0]), text)
-
-
-# C0 and C1 controls but the line feed, lone surrogates, bidirectional and invisible characters.
-_STEERING = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
-)
-
-
-def _written_out(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
-
-
-def encodable(text: str, encoding: str | None) -> str:
-    """Text that ``encoding`` can carry: plain stand-ins first, escapes for whatever is left."""
-    name = encoding or "ascii"
-    try:
-        codecs.lookup(name)
-    except LookupError:
-        name = "ascii"
-    if _fits(text, name):
-        return text
-    text = "".join(c if _fits(c, name) else c.translate(_PLAIN) for c in text)
-    return text.encode(name, "backslashreplace").decode(name)
-
-
-def _fits(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 # --- documents --------------------------------------------------------------------------------

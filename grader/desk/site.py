@@ -22,6 +22,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from grader.course.lab import PACKAGE, UsageError
+from grader.desk.terminal import WIDTH
 from grader.review import pricing
 
 PRICES_SCRIPT = "docs/assets/js/prices.js"
@@ -32,8 +33,6 @@ CARDS_PAGE = "docs/cards.md"
 _UNNEEDED = ("**/*.map", "assets/javascripts/lunr")
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
-
-_WIDTH = 80
 
 
 # --- written by program -----------------------------------------------------------------------
@@ -225,10 +224,10 @@ class _Block:
         first = "  " * self.depth + ("- " if self.tag == "li" else "")
         rest = " " * len(first)
         yield from textwrap.wrap(
-            text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False
+            text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False
         )
         if self.level in (1, 2):
-            yield ("=" if self.level == 1 else "-") * min(len(text), _WIDTH)
+            yield ("=" if self.level == 1 else "-") * min(len(text), WIDTH)
 
 
 class _Reader(HTMLParser):

@@ -9,9 +9,10 @@ import json
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from grader.cloud.words import counted
 from grader.course.lab import Lab
 from grader.course.progress import Entry, Progress
-from grader.desk.report import WIDTH, Paint, plain
+from grader.desk.terminal import WIDTH, Paint, plain
 
 SCHEMA = "labs/standing/v1"
 
@@ -88,7 +89,7 @@ def _finish(known: Sequence[tuple[Lab, Entry]], paint: Paint) -> Iterator[str]:
     score = f"{_points(known)} of {100 * len(known)} points"
     yield paint(head, "strong") + f"{score:>{WIDTH - len(head)}}"
     for lab, entry in known:
-        how = [_count(entry.runs, "run"), _count(sum(entry.hints.values()), "hint")]
+        how = [counted(entry.runs, "run"), counted(sum(entry.hints.values()), "hint")]
         if entry.solution == "given up":
             how.append("solution opened before")
         left, right = f"Lab {lab.number}: {lab.title}", ", ".join(how)
@@ -102,7 +103,3 @@ def _finish(known: Sequence[tuple[Lab, Entry]], paint: Paint) -> Iterator[str]:
     yield f"{unaided} of {len(known)} were passed without opening the solution first."
     yield "Once more with other data: labs grade all --seed 7"
     yield "The same files in your own account: labs docs deploy"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

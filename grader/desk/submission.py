@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.cloud.words import nearest
 from grader.course.grade import Grade
 from grader.course.lab import (
     Lab,
@@ -24,10 +23,11 @@ from grader.course.lab import (
     written,
 )
 from grader.course.progress import Entry, Store
-from grader.desk.cli import nearest, say, warn
+from grader.desk.terminal import Status, interruptible, say, warn
 
 if TYPE_CHECKING:
-    from grader.desk.report import Change, Paint
+    from grader.desk.report import Change
+    from grader.desk.terminal import Paint
 
 
 class Submission:
@@ -268,78 +268,3 @@ def say_hint(lab: Lab, task: int, step: int, following: str) -> None:
 
 
 # --- while it is being graded -----------------------------------------------------------------
-
-
-class Status:
-    """Progress on stderr: one line that is rewritten, where stderr is a terminal.
-
-    Elsewhere nothing is said, or, with ``lines``, a line every ``seconds_between``.
-    """
-
-    def __init__(self, *, lines: bool = False, seconds_between: float = 5.0) -> None:
-        self.stream = sys.stderr
-        self.live = self.stream.isatty()
-        self.lines = lines
-        self.seconds_between = seconds_between
-        self.last: float | None = None
-        self.width = 0
-
-    def __enter__(self) -> Status:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.clear()
-
-    def __call__(self, text: str) -> None:
-        """Say what is being done now."""
-        from time import monotonic
-
-        from grader.desk.report import clean, encodable
-
-        text = encodable(clean(text).replace("\n", " "), self.stream.encoding)
-        if self.live:
-            self._rewrite(text if len(text) < 79 else text[:75] + "...")
-        elif self.lines and (self.last is None or monotonic() - self.last >= self.seconds_between):
-            self.last = monotonic()
-            print(f"{text} ...", file=self.stream, flush=True)
-
-    def of(self, lab: Lab) -> Callable[[str], None]:
-        """The same, beginning with the lab's number."""
-        return lambda text: self(f"Lab {lab.number}: {text}")
-
-    def clear(self) -> None:
-        """Take the line away."""
-        self._rewrite("")
-
-    def _rewrite(self, text: str) -> None:
-        if self.live:
-            print(f"\r{text:<{self.width}}\r{text}", end="", file=self.stream, flush=True)
-            self.width = len(text)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Make Ctrl-C end the command even where something in the block swallows it, as pytest does."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = []
-    before = signal.getsignal(signal.SIGINT)
-
-    def interrupt(number: int, frame: object) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except Exception:
-        if not pressed:
-            raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt

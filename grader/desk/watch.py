@@ -15,48 +15,28 @@ so ending a grade loses nothing.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import multiprocessing
-import os
-import re
-import shutil
 import signal
 import sys
-import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
+from grader.cloud.words import counted
 from grader.course.grade import Grade
-from grader.course.lab import Lab, UsageError, shown, write_files
-from grader.desk.cli import MET, apology, emit, say, warn
-from grader.desk.submission import Ladder, Status, Submission, place, say_hint
+from grader.course.lab import Lab, UsageError, shown
+from grader.course.warm import ENDING, Files, GraderFailed, Said, Warm
+from grader.desk.keys import Keys, TerminalKeys
+from grader.desk.submission import Ladder, Submission, place, say_hint
+from grader.desk.terminal import MET, Status, apology, emit, say, warn
 
 if TYPE_CHECKING:
-    from grader.cloud.function import Nursery
-    from grader.desk.report import Paint
+    from grader.desk.terminal import Paint
 
 # Real seconds. Ten readings of small files a second cost next to nothing, also over a network.
 POLL_S = 0.1
 # So long a problem with the files has to last until it is told.
 PATIENCE_S = 2.0
-
-# Forking a process that has imported Apple's frameworks is not safe, says Python's own
-# documentation of multiprocessing; Windows has no fork.
-FORKS = hasattr(os, "fork") and sys.platform != "darwin"
-
-# What ends a session, in an orderly way: Ctrl-C, a termination, a terminal that was closed.
-ENDING = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-Files = Mapping[str, bytes]
-
-
-class GraderFailed(Exception):
-    """The process that grades ended without a grade; the message is what is known about it."""
 
 
 # --- what is in the folder --------------------------------------------------------------------
@@ -85,303 +65,6 @@ class Folder:
             return None
         self._told = seen
         return seen
-
-
-# --- the process that grades ------------------------------------------------------------------
-
-Said = tuple[Literal["status", "failed"], str] | tuple[Literal["graded"], Grade]
-
-
-class Warm:
-    """Grades one set of files at a time in a process that finds everything imported.
-
-    ``forks`` chooses between a fork of this process for each grade and one process that is kept.
-    Call ``close`` at the end.
-    """
-
-    def __init__(self, lab: Lab, seed: int = 0, *, forks: bool = FORKS) -> None:
-        self.lab = lab
-        self.seed = seed
-        self.forks = forks
-        self._nursery: Nursery | None = None
-        self._process: Any = None
-        self._connection: Connection | None = None
-        self._home = Path(tempfile.mkdtemp(prefix="labs-watch-"))
-        self._place: Path | None = None
-
-    def warm_up(self) -> None:
-        """Import what a grade needs, start the nursery, wait until it is ready."""
-        if self.forks and self._nursery is None:
-            self._nursery = _warm_up(self.lab)
-        elif not self.forks and self._process is None:
-            self._begin()
-
-    @property
-    def busy(self) -> bool:
-        """Is something being graded?"""
-        return self._place is not None
-
-    def start(self, files: Files) -> None:
-        """Begin to grade ``files``; what is being graded is ended."""
-        self.stop()
-        self.warm_up()
-        self._place = Path(tempfile.mkdtemp(dir=self._home))
-        write_files(self._place / "files", files)
-        if self.forks:
-            self._begin()
-        assert self._connection is not None
-        with contextlib.suppress(OSError):  # its end is told by listen()
-            self._connection.send((self.lab, self.seed, self._place))
-
-    def listen(self, seconds: float) -> Said | None:
-        """What the grade says next, or None when it says nothing for ``seconds``."""
-        if self._connection is None or not self.busy:
-            time.sleep(seconds)
-            return None
-        if not wait([self._connection], seconds):
-            return None
-        try:
-            what, value, read = self._connection.recv()
-        except (EOFError, OSError):
-            code = self._end()
-            return ("failed", f"the grading process ended with exit code {code}")
-        if what != "status":
-            self._finish(read)
-        said: Said = (what, value)
-        return said
-
-    def stop(self) -> None:
-        """End what is being graded, at once."""
-        if self.busy:
-            self._end()
-
-    def renew(self) -> None:
-        """Begin with a fresh nursery: the one there may be the reason why a grade failed."""
-        self._end()
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
-
-    def close(self) -> None:
-        """End everything and remove what it wrote."""
-        self.renew()
-        shutil.rmtree(self._home, ignore_errors=True)
-
-    def _begin(self) -> None:
-        """Start a process that grades what it is sent."""
-        context: Any = multiprocessing.get_context("fork" if self.forks else "spawn")
-        ours, theirs = context.Pipe()
-        home = Path(tempfile.mkdtemp(dir=self._home))
-        # Daemonic: should this process end in an orderly way, that one ends with it.
-        self._process = context.Process(
-            target=_serve, args=(theirs, self.lab, home, self._nursery), daemon=True
-        )
-        with _held_back():
-            self._process.start()
-        theirs.close()
-        self._connection = ours
-
-    def _finish(self, read: Mapping[bytes, Any]) -> None:
-        """A grade is over: keep what cfn-lint said; a forked process has done its work."""
-        from grader.review import lint
-
-        if self.forks:
-            lint.remember(dict(read))
-            self._end(patience_s=2.0)
-        else:
-            self._clear()
-
-    def _end(self, patience_s: float = 0.0) -> int | None:
-        """End the process, if any; its exit code."""
-        code = None
-        if self._process is not None:
-            self._process.join(patience_s)
-            if self._process.is_alive():
-                self._process.kill()
-            self._process.join()
-            code = self._process.exitcode
-            if self._nursery is not None and self._process.pid:
-                self._nursery.forget(self._process.pid)
-            self._process.close()
-            self._process = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._clear()
-        return code
-
-    def _clear(self) -> None:
-        if self._place is not None:
-            shutil.rmtree(self._place, ignore_errors=True)
-            self._place = None
-
-
-def _warm_up(lab: Lab) -> Nursery:
-    """Import what a grade needs beside a nursery that warms up; the nursery, ready."""
-    from grader.course import judge
-    from grader.review import lint
-
-    lint.warm_up()
-    with judge.clean_environment():
-        from grader.cloud.function import Nursery
-
-        nursery = Nursery.start()
-        try:
-            for name in ("grader.course.play.stage", "pytest", "pytest_check.plugin"):
-                importlib.import_module(name)
-            judge.criteria(lab)  # imports the lab's checks
-            _ = nursery.enforced
-        except BaseException:
-            nursery.close()
-            raise
-    return nursery
-
-
-@contextlib.contextmanager
-def _held_back() -> Iterator[None]:
-    """Let Ctrl-C wait, so that a process that is just being forked is not surprised by it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ending())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ending() -> list[signal.Signals]:
-    return [signal.Signals[name] for name in ENDING]
-
-
-def _serve(connection: Connection, lab: Lab, home: Path, nursery: Nursery | None) -> None:
-    """The process that grades: answers what it is sent, with a ``nursery`` only once.
-
-    Ctrl-C is for the process that watches; it ends this one.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ENDING[1:]:
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending())
-    # What is left when this process is killed is removed with its folder.
-    tempfile.tempdir = str(home)
-    from grader.course import judge
-    from grader.review import lint
-
-    def status(text: str) -> None:
-        try:
-            connection.send(("status", text, None))
-        except OSError:
-            os._exit(1)  # nobody listens any more
-
-    running = nursery or _warm_up(lab)
-    while True:
-        try:
-            lab, seed, place = connection.recv()
-        except (EOFError, OSError):
-            break
-        try:
-            grade = judge.grade(lab, place / "files", seed=seed, progress=status, nursery=running)
-            answer: tuple[str, Any, Any] = ("graded", grade, lint.known())
-        except Exception:
-            answer = ("failed", traceback.format_exc(), {})
-        with contextlib.suppress(OSError):
-            connection.send(answer)
-        if nursery is not None:
-            return
-    running.close()
-
-
-# --- keys -------------------------------------------------------------------------------------
-
-
-class Keys:
-    """Keys as they are pressed, where stdin is a terminal; none elsewhere."""
-
-    def __init__(self) -> None:
-        self.there = bool(sys.stdin and sys.stdin.isatty())
-
-    def pressed(self) -> str:
-        """A key that waits to be read, in lower case; "" when there is none."""
-        return ""
-
-    def __enter__(self) -> Keys:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Leave the terminal as it was."""
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    class TerminalKeys(Keys):
-        """Keys of a Windows console."""
-
-        def pressed(self) -> str:
-            """See Keys."""
-            if not self.there or not msvcrt.kbhit():
-                return ""
-            key = msvcrt.getwch()
-            if key in "\x00\xe0":  # the first half of a function key
-                msvcrt.getwch()
-                return ""
-            return key.lower()
-else:
-    import select
-    import termios
-    import tty
-
-    # An arrow or a function key sends several bytes that begin with an escape.
-    _ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.)?")
-
-    class TerminalKeys(Keys):
-        """Keys of a POSIX terminal, read without waiting for a line."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._before: list[Any] | None = None
-            self._read = b""
-
-        def __enter__(self) -> TerminalKeys:
-            if self.there:
-                self._before = termios.tcgetattr(sys.stdin)
-            return self
-
-        def __exit__(self, *error: object) -> None:
-            if self._before is not None and self._foreground():
-                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
-
-        def pressed(self) -> str:
-            """See Keys."""
-            if self._read:
-                key, self._read = self._read[:1], self._read[1:]
-                return key.decode("ascii", "ignore").lower()
-            if not self.there or not self._foreground():
-                return ""
-            try:
-                # Again after Ctrl-Z and fg, when the shell has set the terminal back.
-                if termios.tcgetattr(sys.stdin)[3] & termios.ICANON:
-                    tty.setcbreak(sys.stdin, termios.TCSANOW)
-                if not select.select([sys.stdin], [], [], 0)[0]:
-                    return ""
-                data = os.read(sys.stdin.fileno(), 64)
-            except (OSError, termios.error):
-                data = b""
-            if not data:  # the terminal is gone
-                self.there = False
-                return ""
-            self._read = _ESCAPES.sub(b"", data)
-            return self.pressed() if self._read else ""
-
-        @staticmethod
-        def _foreground() -> bool:
-            """False in the background, where touching the terminal would stop us."""
-            try:
-                return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-            except OSError:
-                return False
 
 
 # --- the session ------------------------------------------------------------------------------
@@ -436,8 +119,7 @@ class Session:
             return f"Lab {number} was not graded."
         first, last = self._scores[0], self._scores[-1]
         way = f"{first} -> {last}" if len(self._scores) > 1 else str(last)
-        runs = f"{len(self._scores)} run{'' if len(self._scores) == 1 else 's'}"
-        text = f"Lab {number}: {runs}, {way} points."
+        text = f"Lab {number}: {counted(len(self._scores), 'run')}, {way} points."
         best = max(self._scores)
         if self.own and last < best:
             text += f" The files that won {best}: labs reset {number} --best"

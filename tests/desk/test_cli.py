@@ -21,7 +21,7 @@ from standin import BETTER, RIGHT, STARTER, Judge, Run
 
 from grader.course.lab import UsageError
 from grader.desk import cli
-from grader.desk.learner import COMMANDS, _paint
+from grader.desk.terminal import paint_for
 
 
 def misused(result: tuple[int, str, str]) -> str:
@@ -40,7 +40,7 @@ def test_help_imports_nothing_heavy() -> None:
     """`labs --help` in a fresh process leaves boto3, moto, pytest, yaml and the judge unloaded."""
     program = (
         "import sys\nfrom grader.desk.cli import main\ncode = main(['--help'])\n"
-        "heavy = {'grader.desk.learner', 'boto3', 'botocore', 'moto', 'pytest', 'yaml', 'cfnlint', 'grader.course.judge'}\n"
+        "heavy = {'grader.desk.learner', 'grader.course.lab', 'boto3', 'botocore', 'moto', 'pytest', 'yaml', 'cfnlint', 'grader.course.judge'}\n"
         "print(sorted(heavy & set(sys.modules)), code, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -72,9 +72,10 @@ def _leaves(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]
 
 def test_the_summaries_are_the_first_lines_of_the_commands() -> None:
     """The help of `labs` lists commands that it has not loaded, and still says what they say."""
-    assert list(cli.SUMMARIES) == list(COMMANDS)
-    for name, command in COMMANDS.items():
-        assert cli.SUMMARIES[name] == (command.help or "").strip().splitlines()[0]
+    for name, (_, summary) in cli.COMMANDS.items():
+        command = cli.cli.get_command(click.Context(cli.cli), name)
+        assert command is not None and command.name == name
+        assert summary == (command.help or "").strip().splitlines()[0]
 
 
 def test_a_mistyped_command_gets_the_nearest_one(labs: Run) -> None:
@@ -582,7 +583,7 @@ def test_maintainers_commands_want_a_clone(labs: Run) -> None:
 def test_colour_is_for_terminals_that_want_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from grader.desk.report import coloured, plain
+    from grader.desk.terminal import coloured, plain
 
     class Terminal:
         def isatty(self) -> bool:
@@ -590,17 +591,17 @@ def test_colour_is_for_terminals_that_want_it(
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert _paint(Terminal()) is coloured
+    assert paint_for(Terminal()) is coloured
     monkeypatch.setenv("TERM", "dumb")
-    assert _paint(Terminal()) is plain
+    assert paint_for(Terminal()) is plain
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert _paint(Terminal()) is plain
+    assert paint_for(Terminal()) is plain
 
 
 def test_an_ascii_terminal_gets_ascii(space: Path, handler: Path) -> None:
     """The same command under PYTHONIOENCODING=ascii neither fails nor prints anything else."""
-    program = "import sys; from grader.desk.cli import say; say('62 → 78 – “Größe”')"
+    program = "import sys; from grader.desk.terminal import say; say('62 → 78 – “Größe”')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from grader.course.grade import Criterion, Finding, Grade, Outcome, Verdict
-from grader.desk import report
+from grader.desk import report, terminal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report"
 
@@ -182,9 +182,9 @@ def test_our_own_fault_is_told_after_what_the_learner_can_mend() -> None:
 
 
 def test_colour_adds_nothing_but_colour() -> None:
-    bare = re.sub(r"\x1b\[\d+m", "", text_of(STARTER, paint=report.coloured, verbose=True))
+    bare = re.sub(r"\x1b\[\d+m", "", text_of(STARTER, paint=terminal.coloured, verbose=True))
     assert bare == text_of(STARTER, verbose=True)
-    assert "\x1b" in text_of(STARTER, paint=report.coloured)
+    assert "\x1b" in text_of(STARTER, paint=terminal.coloured)
 
 
 def test_values_cannot_steer_the_terminal() -> None:
@@ -206,7 +206,7 @@ def test_indented_code_keeps_its_indent() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "cp437", "ascii", None, "no-such-codec"])
 def test_every_encoding_gets_a_text_that_it_can_carry(encoding: str | None) -> None:
-    text = report.encodable("62 → 78 … “Größe” 注文 é", encoding)
+    text = terminal.encodable("62 → 78 … “Größe” 注文 é", encoding)
     known = encoding if encoding not in (None, "no-such-codec") else "ascii"
     text.encode(known)  # type: ignore[arg-type]
     if encoding == "ascii":

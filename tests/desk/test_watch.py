@@ -1,11 +1,10 @@
 """`labs watch`: what starts a grade, what ends one, what is shown, and that it is the same grade.
 
-The judge is a stand-in but for the tests of the warm process, which play a real lab.
+The judge is a stand-in; ``tests/course/test_warm.py`` plays real labs in the warm process.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -18,15 +17,16 @@ from typing import Any
 import pytest
 from standin import BETTER, RIGHT, STARTER, Judge, Run
 
-from grader.course import lab
-from grader.course.grade import Grade
+from grader.course import lab, warm
 from grader.course.lab import UsageError
 from grader.course.progress import Store
+from grader.course.warm import FORKS, Files, Said, Warm
 from grader.desk import cli, watch
-from grader.desk.report import plain
-from grader.desk.watch import PATIENCE_S, POLL_S, Folder, Session, Warm
+from grader.desk.keys import Keys
+from grader.desk.terminal import plain
+from grader.desk.watch import PATIENCE_S, POLL_S, Folder, Session
 
-forks = pytest.mark.skipif(not watch.FORKS, reason="no safe fork on this platform")
+forks = pytest.mark.skipif(not FORKS, reason="no safe fork on this platform")
 
 
 # --- what is in the folder --------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Bench(Warm):
         self.judge = judge
         self.forks = False
         self.hangs = False
-        self.waiting: list[watch.Said] = []
+        self.waiting: list[Said] = []
         self.did: list[str] = []
         self.graded = False
 
@@ -122,12 +122,12 @@ class Bench(Warm):
     def busy(self) -> bool:
         return self.graded
 
-    def start(self, files: watch.Files) -> None:
+    def start(self, files: Files) -> None:
         self.did.append("stop, start" if self.busy else "start")
         self.graded = True
         self.files = files
 
-    def listen(self, seconds: float) -> watch.Said | None:
+    def listen(self, seconds: float) -> Said | None:
         if not self.graded or self.hangs:
             return None
         self.graded = False
@@ -144,7 +144,7 @@ class Bench(Warm):
         self.did.append("renew")
 
 
-class Scripted(watch.Keys):
+class Scripted(Keys):
     """Does the next step of a script when the session asks for keys, and q after the last."""
 
     def __init__(self, there: bool) -> None:
@@ -330,7 +330,7 @@ class Driven:
     def __init__(self, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         import pty
 
-        monkeypatch.setattr(watch, "_warm_up", lambda lab: NoNursery())
+        monkeypatch.setattr(warm, "_warm_up", lambda lab: NoNursery())
         monkeypatch.setattr(watch, "POLL_S", 0.02)
         self.said = ""
         ours, theirs = pty.openpty() if terminal else os.pipe()
@@ -442,61 +442,3 @@ def test_a_signal_ends_a_grade_at_once_and_the_watch_in_order(
     assert driven.end() == 0
     with pytest.raises(ProcessLookupError):
         os.kill(int((space / "grading").read_text()), 0)
-
-
-# --- the warm process -------------------------------------------------------------------------
-
-
-def graded(warm: Warm, files: watch.Files) -> Grade:
-    """What a warm process says about files in the end."""
-    warm.start(files)
-    while True:
-        said = warm.listen(60)
-        assert said is not None and said[0] != "failed", said
-        if isinstance(said[1], Grade):
-            return said[1]
-
-
-def broken(files: watch.Files) -> watch.Files:
-    """The same files with a syntax error, which are graded fast."""
-    return {**files, "handler.py": b"def handler(:\n"}
-
-
-@forks
-def test_a_warm_grade_is_the_cold_grade_byte_for_byte(nursery: Any) -> None:
-    """After a grade of other files, too; and nothing is left of them on the disk."""
-    from grader.course import judge
-
-    chosen = lab.find("1")
-    files = chosen.read(chosen.starter)
-    warm = Warm(chosen, 3)
-    try:
-        graded(warm, broken(files))
-        document = graded(warm, files).document()
-        home = warm._home
-        assert warm._nursery is not None
-        assert list((warm._nursery.work / "code").iterdir()) == []
-    finally:
-        warm.close()
-    assert not home.exists()
-    with lab.written(files) as folder:
-        cold = judge.grade(chosen, folder, seed=3, nursery=nursery).document()
-    assert json.dumps(document) == json.dumps(cold)
-
-
-def test_where_nothing_is_forked_one_process_is_kept_and_replaced_when_it_is_ended() -> None:
-    """Started afresh, as on macOS and Windows: the same process grades again and again."""
-    chosen = lab.find("1")
-    files = broken(chosen.read(chosen.starter))
-    warm = Warm(chosen, forks=False)
-    try:
-        first = graded(warm, files)
-        process = warm._process.pid
-        again = graded(warm, files)
-        assert warm._process.pid == process
-        assert first.document() == again.document()
-        warm.start(files)
-        warm.stop()
-        assert not warm.busy and warm._process is None
-    finally:
-        warm.close()

@@ -18,6 +18,7 @@ from grader.cloud.cloudwatch.composite import CompositeAlarm
 from grader.cloud.cloudwatch.metric import OPERATORS, MetricAlarm, State, invalid
 from grader.cloud.cloudwatch.series import Samplings, Series
 from grader.cloud.metrics import Metrics
+from grader.cloud.words import counted as _plural
 
 Alarm = MetricAlarm | CompositeAlarm
 
@@ -286,10 +287,6 @@ def _counted(points: Sequence[float | None], evaluation_periods: int) -> list[in
     """The ages (0 is the newest period) of the real data points that an evaluation counts."""
     ages = [age for age, point in enumerate(reversed(points)) if point is not None]
     return ages[:evaluation_periods]
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _short(time_ms: int) -> str:

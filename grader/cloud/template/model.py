@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
+
+from grader.cloud.words import nearest
 
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]  # line and column, both counted from 1
@@ -244,5 +245,5 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     lowered = {name.lower(): name for name in reversed(known)}
     if word.lower() in lowered:
         return f" Did you mean {lowered[word.lower()]}?"
-    near = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.7)
-    return f" Did you mean {lowered[near[0]]}?" if near else ""
+    near = nearest(word.lower(), lowered, likeness=0.7)
+    return f" Did you mean {lowered[near]}?" if near else ""

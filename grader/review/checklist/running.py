@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from grader.cloud.template import PYTHON_RUNTIMES
+from grader.cloud.words import counted
 from grader.review.checklist.answers import Answer, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Granted
 from grader.review.checklist.model import item
@@ -167,7 +168,7 @@ def reserved_concurrency(consumer: Consumer) -> Answer:
         return unsure(f"{name} or ParallelizationFactor is not known.", here)
     if reserved < lanes:
         return unmet(f"{reserved} are reserved, and one shard has {lanes} lanes.", here)
-    return met(f"{reserved} are reserved for {lanes} lane{'s' * (lanes > 1)} a shard.", here)
+    return met(f"{reserved} are reserved for {counted(lanes, 'lane')} a shard.", here)
 
 
 # Actions that take no resource, or whose resource cannot be named before it exists; and the network

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.template.model import Resource, Stack
+from grader.cloud.words import counted
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.model import item
 from grader.review.checklist.reading import known, shown, unknown
@@ -529,7 +530,7 @@ def alarm_actions(consumer: Consumer) -> Answer:
         places.append(at(acting[0], "AlarmActions"))
     if not places:
         return aside("No alarm watches this consumer.")
-    return met(f"{len(places)} alarm{'s' * (len(places) > 1)} with actions.", *places)
+    return met(f"{counted(len(places), 'alarm')} with actions.", *places)
 
 
 def _subscribed(stack: Stack, topic: Resource) -> Evidence | None:

@@ -6,11 +6,12 @@ to play it; `tests/course/labs/test_lab04_session.py` plays it and proves every 
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from grader.cloud.words import nearest
 
 # Each cause: what it is, and what the session would show if it were the one.
 CAUSES: Mapping[str, tuple[str, str]] = {
@@ -273,8 +274,8 @@ def unknown(given: str, known: Mapping[str, Any]) -> str | None:
     """A sentence when ``given`` is none of the ``known`` ids."""
     if given in known:
         return None
-    near = difflib.get_close_matches(given, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(given, known, likeness=0.6)
+    hint = f"; did you mean {near!r}?" if near else ""
     return f"{given!r} is none of the README's ids{hint}"
 
 

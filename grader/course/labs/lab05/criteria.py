@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from grader.cloud.words import counted
 from grader.course.criterion import Expect, criterion
 from grader.course.grade import Finding, Unreached
 from grader.course.labs.lab02.scenarios import (
@@ -74,7 +75,7 @@ def _wrong_point(stage: Stage, name: str, point: Judged) -> Finding:
         key = "ParallelizationFactor" if chosen.concurrency is None else _RESERVED
         lanes = workload.shards * chosen.parallelization
         why = (
-            f"{_count(workload.shards, 'shard')} with ParallelizationFactor "
+            f"{counted(workload.shards, 'shard')} with ParallelizationFactor "
             f"{chosen.parallelization} can use {lanes} executions at once; the function may have "
             f"{chosen.concurrency or workload.concurrency}. The rest is throttled and waits."
         )
@@ -93,10 +94,6 @@ def _wrong_point(stage: Stage, name: str, point: Judged) -> Finding:
         where=stage.line(tuning_file.FILE, file.line_of(name, key)),
         page=f"{PAGE}#tuning",
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 _RESERVED = "ReservedConcurrentExecutions"

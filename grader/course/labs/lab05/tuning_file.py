@@ -6,9 +6,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from grader.cloud.words import nearest
 from grader.course.grade import Unmet
 from grader.course.labs.lab05.workloads import TIMEOUT_S, WORKLOADS
 from grader.review.tuning import Choice
@@ -81,8 +81,8 @@ def choice(stage: Stage, name: str) -> Choice:
         _refuse(stage, name, None, f"a table [{name}]", f"there is no table [{name}]")
     for key in table:
         if key not in SETTINGS:
-            near = get_close_matches(key, SETTINGS, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(key, SETTINGS)
+            hint = f"; did you mean {near}?" if near else ""
             _refuse(stage, name, key, f"one of {', '.join(SETTINGS)}", f"{key}{hint}")
     for key in NEEDED:
         if key not in table:

@@ -1,0 +1,82 @@
+"""``labs dev``: what maintainers of the course ask for.
+
+The wing ``maintain`` knows nothing of the command line: what it writes about the commands it reads
+from the group that is handed to it here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grader.cloud.words import counted
+from grader.desk.group import Commands
+from grader.desk.terminal import MET, UNMET, Status, interruptible, say
+
+
+@click.group(cls=Commands)
+def dev() -> None:
+    """For maintainers: check the labs, scaffold one.
+
+    \b
+    labs dev check
+    labs dev new 07-fan-out
+    labs dev sync
+    """
+
+
+@dev.command("check")
+@click.argument("which", metavar="[N]...", nargs=-1)
+@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, metavar="S")
+def dev_check(which: tuple[str, ...], seeds: int) -> int:
+    """Refuse labs that are not in order: texts, points, hints, starter, solution on S seeds.
+
+    \b
+    labs dev check
+    labs dev check 2 --seeds 3
+    """
+    from grader.course.lab import find
+    from grader.maintain import contract as course
+
+    with Status(lines=True) as status, interruptible():
+        found = course.check(_clone(), [find(name) for name in which], seeds, status)
+    for problem in found:
+        say(str(problem))
+    say(f"{counted(len(found), 'problem')} found." if found else "Every lab is in order.")
+    return UNMET if found else MET
+
+
+@dev.command("new")
+@click.argument("name", metavar="NN-slug")
+def dev_new(name: str) -> None:
+    """Scaffold a lab: its folders, its checks, its page. Prints what remains to be done.
+
+    \b
+    labs dev new 07-fan-out
+    """
+    from grader.maintain import contract as course
+
+    for line in course.new(_clone(), name):
+        say(line)
+
+
+@dev.command("sync")
+def dev_sync() -> None:
+    """Copy labs/ to the pristine mirror in the package, and write the command reference anew.
+
+    \b
+    labs dev sync
+    """
+    from grader.maintain import contract as course
+
+    for line in course.sync(_clone()) or ["Everything was in step."]:
+        say(line)
+
+
+def _clone() -> Path:
+    from grader.course.lab import PACKAGE, UsageError, is_clone
+
+    if not is_clone(PACKAGE.parent):
+        raise UsageError("labs dev works in a clone of the repository, installed with pip -e.")
+    return PACKAGE.parent

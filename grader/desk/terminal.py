@@ -1,0 +1,290 @@
+"""The words of a terminal: what is said, how wide, in which colour, and with which exit code.
+
+Light on purpose: ``labs --help`` loads this and click, and nothing else of the course.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grader import __version__
+
+if TYPE_CHECKING:
+    from grader.course.lab import Lab
+
+# Done and everything met; not everything met; used wrongly, or impossible here; our own fault;
+# ended by Ctrl-C, as shells expect.
+MET, UNMET, MISUSED, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
+
+WIDTH = 80
+
+_ANSI = {"good": "32", "bad": "31", "dim": "2", "strong": "1"}
+# What stands in for a character that the terminal's encoding lacks.
+_PLAIN = str.maketrans(
+    {
+        "…": "...",
+        "→": "->",
+        "←": "<-",
+        "–": "-",
+        "—": "-",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "×": "x",
+        "≥": ">=",
+        "≤": "<=",
+        "≠": "!=",
+        "·": "-",
+        "•": "-",
+        "\u00a0": " ",
+    }
+)
+# C0 and C1 controls but the line feed, lone surrogates, bidirectional and invisible characters.
+_STEERING = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
+
+Paint = Callable[[str, str], str]
+
+
+# --- saying -----------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """Print a line on stdout."""
+    emit(text + "\n")
+
+
+def emit(text: str) -> None:
+    """Print text on stdout as far as its encoding can carry it. UsageError when it cannot be."""
+    try:
+        click.echo(encodable(text, sys.stdout.encoding), nl=False)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`labs list | head -1`). The rest goes nowhere, and the
+        # exit code still says how it went.
+        _to_nowhere(sys.stdout.fileno())
+    except OSError as error:
+        from grader.course.lab import UsageError
+
+        _to_nowhere(sys.stdout.fileno())
+        raise UsageError(f"Standard output cannot be written: {reason(error)}.") from None
+
+
+def _to_nowhere(descriptor: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def warn(*sentences: str) -> None:
+    """Print sentences on stderr, each under our name."""
+    for sentence in sentences:
+        with suppress(OSError):  # there is nowhere left to say it
+            click.echo(f"labs: {encodable(sentence, sys.stderr.encoding)}", err=True)
+
+
+def reason(error: OSError) -> str:
+    """Why the machine refused, in a few words without a capital."""
+    return (error.strerror or str(error)).lower().rstrip(".")
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one sentence."""
+    from grader.course.lab import UsageError, shown
+
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{shown(place)} cannot be written: {reason(error)}.") from None
+
+
+# --- form -------------------------------------------------------------------------------------
+
+
+def plain(text: str, style: str) -> str:
+    """No colour: what ``NO_COLOR``, a pipe or a file gets."""
+    return text
+
+
+def coloured(text: str, style: str) -> str:
+    """ANSI colour for a terminal; ``style`` is one of good, bad, dim, strong."""
+    return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
+
+
+def paint_for(stream: Any) -> Paint:
+    """Colour only for a terminal that wants it. https://no-color.org"""
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR")
+    return coloured if wanted and os.environ.get("TERM") != "dumb" else plain
+
+
+def wrapped(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
+    """A sentence in lines of at most ``width`` characters; commands in it are not broken."""
+    pad = " " * indent
+    return textwrap.wrap(
+        clean(text), width, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False
+    ) or [""]
+
+
+def clean(text: str) -> str:
+    r"""Text without control characters: each is written out, so that no value can steer a terminal.
+
+    Line breaks stay; tabs become spaces; a stray escape becomes ``\x1b``. Characters that reorder
+    or hide text are written out too.
+    """
+    text = text.replace("\r\n", "\n").expandtabs(4)
+    return _STEERING.sub(lambda found: _written_out(found[0]), text)
+
+
+def _written_out(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Text that ``encoding`` can carry: plain stand-ins first, escapes for whatever is left."""
+    name = encoding or "ascii"
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        name = "ascii"
+    if _fits(text, name):
+        return text
+    text = "".join(c if _fits(c, name) else c.translate(_PLAIN) for c in text)
+    return text.encode(name, "backslashreplace").decode(name)
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# --- while something runs ---------------------------------------------------------------------
+
+
+class Status:
+    """Progress on stderr: one line that is rewritten, where stderr is a terminal.
+
+    Elsewhere nothing is said, or, with ``lines``, a line every ``seconds_between``.
+    """
+
+    def __init__(self, *, lines: bool = False, seconds_between: float = 5.0) -> None:
+        self.stream = sys.stderr
+        self.live = self.stream.isatty()
+        self.lines = lines
+        self.seconds_between = seconds_between
+        self.last: float | None = None
+        self.width = 0
+
+    def __enter__(self) -> Status:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.clear()
+
+    def __call__(self, text: str) -> None:
+        """Say what is being done now."""
+        from time import monotonic
+
+        text = encodable(clean(text).replace("\n", " "), self.stream.encoding)
+        if self.live:
+            self._rewrite(text if len(text) < 79 else text[:75] + "...")
+        elif self.lines and (self.last is None or monotonic() - self.last >= self.seconds_between):
+            self.last = monotonic()
+            print(f"{text} ...", file=self.stream, flush=True)
+
+    def of(self, lab: Lab) -> Callable[[str], None]:
+        """The same, beginning with the lab's number."""
+        return lambda text: self(f"Lab {lab.number}: {text}")
+
+    def clear(self) -> None:
+        """Take the line away."""
+        self._rewrite("")
+
+    def _rewrite(self, text: str) -> None:
+        if self.live:
+            print(f"\r{text:<{self.width}}\r{text}", end="", file=self.stream, flush=True)
+            self.width = len(text)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Make Ctrl-C end the command even where something in the block swallows it, as pytest does."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception:
+        if not pressed:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+# --- our own faults ---------------------------------------------------------------------------
+
+
+def apology(error: Exception) -> str:
+    """What to say about a fault of ours, whose traceback goes into a file."""
+    place = _keep_traceback(error)
+    where = f" What happened is in {place}." if place else ""
+    return f"The grader failed. That is our fault, not yours: please report it.{where}"
+
+
+def _keep_traceback(error: Exception) -> Path | None:
+    """Write down what happened, in the workspace or in the temporary folder; None if in neither."""
+    import platform
+    import tempfile
+    import traceback
+    from pathlib import Path
+
+    from grader.course.lab import workspace
+
+    text = "\n".join(
+        [
+            f"labs {__version__}, Python {platform.python_version()}, {platform.platform()}",
+            f"command: labs {' '.join(sys.argv[1:])}",
+            "",
+            "".join(traceback.format_exception(error)),
+        ]
+    )
+    folders = [Path(tempfile.gettempdir())]
+    space = workspace()
+    if space:
+        folders.insert(0, space.state)
+    for folder in folders:
+        try:
+            folder.mkdir(exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix="fault-", suffix=".txt", dir=folder, text=True)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError:
+            continue
+        return Path(name)
+    return None
