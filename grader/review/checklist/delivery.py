@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from grader.cloud.aws import Refused
-from grader.cloud.mapping.filters import KNOWN_KEYS, parse_filter_criteria
+from grader.cloud.mapping.filters import parse_filter_criteria
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Says
 from grader.review.checklist.model import item
+from grader.review.checklist.patterns import IMAGES, Source, impossible
 from grader.review.checklist.reading import shown, unknown
 from grader.review.checklist.scene import Consumer, flag, inside, objects, whole, words
 
@@ -362,7 +363,7 @@ def _patterns(consumer: Consumer) -> Iterator[tuple[int, Any]]:
     sources=(_FILTER, _DDB_FILTER),
 )
 def filter_valid(consumer: Consumer) -> Answer:
-    """Every pattern parses, begins with a known key and asks for attributes as they arrive."""
+    """Every pattern parses, and some record of the table can pass it."""
     criteria = consumer.value("FilterCriteria")
     here = _here(consumer, "FilterCriteria")
     if unknown(criteria) or unknown(inside(criteria, "Filters")):
@@ -383,50 +384,29 @@ def filter_valid(consumer: Consumer) -> Answer:
             return unmet(f"Filter {number + 1} is not valid: {reason}", place)
         except (ValueError, RecursionError, TypeError):
             return unmet(f"Filter {number + 1} is not valid.", place)
-        strange = [key for key in parsed.keys if key not in KNOWN_KEYS]
-        if strange:
-            return unmet(
-                f"Filter {number + 1} asks for {shown(strange[0])}; a stream record can be "
-                f"filtered by {', '.join(KNOWN_KEYS)}.",
-                place,
-            )
-        problem = _odd_attribute(json.loads(str(pattern)))
+        problem = impossible(parsed, _source(consumer))
         if problem:
-            return unmet(f"Filter {number + 1}: {problem}", place)
+            return unmet(f"Filter {number + 1} matches nothing: {problem}", place)
     count = len(found)
     return met(f"{count} filter{'s' if count > 1 else ''} can match stream records.", here)
 
 
-_TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
-
-
-def _odd_attribute(pattern: Any, depth: int = 0) -> str:
-    """What is odd about a pattern's attributes, as a sentence; empty when nothing is."""
-    if depth > 20 or not isinstance(pattern, Mapping):
-        return ""
-    for choice in pattern.get("$or") or ():
-        if problem := _odd_attribute(choice, depth + 1):
-            return problem
-    below = pattern.get("dynamodb")
-    for part in ("Keys", "NewImage", "OldImage"):
-        image = below.get(part) if isinstance(below, Mapping) else None
-        for name, wanted in image.items() if isinstance(image, Mapping) else ():
-            if name == "$or":
-                continue
-            if isinstance(wanted, list):
-                return f"{part}.{name} lacks the type letter, such as {{'S': [...]}}."
-            if not isinstance(wanted, Mapping):
-                continue
-            for letter, values in wanted.items():
-                if letter not in _TYPES:
-                    return f"{part}.{name} has {shown(letter)} where a type letter stands."
-                if any(isinstance(v, Mapping) and "numeric" in v for v in _list(values)):
-                    return f"{part}.{name} uses numeric; attributes arrive as text, even numbers."
-    return ""
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _source(consumer: Consumer) -> Source:
+    """What the template says of the table whose stream is read."""
+    table = consumer.table
+    if table is None:
+        return Source()
+    types = {
+        one.get("AttributeName"): one.get("AttributeType")
+        for _, one in objects(table.properties.get("AttributeDefinitions"))
+    }
+    names = [one.get("AttributeName") for _, one in objects(table.properties.get("KeySchema"))]
+    sure = names and all(types.get(name) in ("S", "N", "B") for name in names)
+    view = inside(table.properties, "StreamSpecification", "StreamViewType")
+    return Source(
+        {str(name): str(types[name]) for name in names} if sure else None,
+        view if view in IMAGES else None,
+    )
 
 
 @item(
@@ -466,16 +446,11 @@ def view_type(consumer: Consumer) -> Answer:
     for _, pattern in _patterns(consumer):
         text = pattern if isinstance(pattern, str) else json.dumps(pattern, default=str)
         wanted |= {image for image in ("NewImage", "OldImage") if f'"{image}"' in text}
-    carried = {
-        "NEW_IMAGE": {"NewImage"},
-        "OLD_IMAGE": {"OldImage"},
-        "NEW_AND_OLD_IMAGES": {"NewImage", "OldImage"},
-        "KEYS_ONLY": set[str](),
-    }.get(str(view))
+    carried = IMAGES.get(str(view))
     if carried is None:
         return unmet(f"StreamViewType is {shown(view)}, which AWS does not take.", here)
-    if wanted - carried:
-        missing = " and ".join(sorted(wanted - carried))
+    if wanted.difference(carried):
+        missing = " and ".join(sorted(wanted.difference(carried)))
         return unmet(f"A filter looks at {missing}, which {view} does not carry.", here)
     return met(f"The stream of {table.logical_id} carries {view}.", here)
 

@@ -63,7 +63,7 @@ MISTAKES: list[tuple[str, str, dict[str, str]]] = [
     (
         "StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}",
         "StreamSpecification: {StreamViewType: KEYS_ONLY}",
-        {"view-type": "not met"},
+        {"view-type": "not met", "filter-valid": "not met"},
     ),
     ('["paid"]', '"paid"', {"filter-valid": "not met"}),
     ('{"S": ["paid"]}', '["paid"]', {"filter-valid": "not met"}),
