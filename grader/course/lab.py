@@ -146,7 +146,7 @@ class Lab:
         """Python files that lie in ``folder`` but are no part of the lab, so nothing runs them."""
         return [
             name
-            for name in files_in(folder)
+            for name in files_in(folder, foreign=False)
             if name.endswith(".py") and name not in self.editable and "/." not in f"/{name}"
         ]
 
@@ -243,11 +243,16 @@ def markdown_lines(text: str) -> Iterator[tuple[str, bool]]:
 # --- files -----------------------------------------------------------------------------------
 
 
-def files_in(folder: Path) -> list[str]:
-    """Relative paths (forward slashes, sorted) of the files in ``folder`` that are not litter."""
+def files_in(folder: Path, *, foreign: bool = True) -> list[str]:
+    """Relative paths (forward slashes, sorted) of the files in ``folder`` that are not litter.
+
+    Without ``foreign``, virtual environments and hidden folders are not entered.
+    """
     found = []
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in LITTER)
+        if not foreign:
+            folders[:] = [name for name in folders if not _is_foreign(Path(where) / name)]
         here = Path(where).relative_to(folder)
         found += [
             (here / name).as_posix()
@@ -255,6 +260,10 @@ def files_in(folder: Path) -> list[str]:
             if name not in LITTER and not name.endswith((".pyc", "~", ".swp")) and not is_part(name)
         ]
     return sorted(found)
+
+
+def _is_foreign(folder: Path) -> bool:
+    return folder.name.startswith(".") or (folder / "pyvenv.cfg").exists()
 
 
 def is_part(name: str) -> bool:

@@ -33,6 +33,7 @@ from grader.course.lab import (
 SCHEMA = "labs/progress/v1"
 FILE = "progress.json"
 PREVIOUS = "progress.previous.json"
+LOCK = "lock"
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Store:
     def edit(self) -> Iterator[Progress]:
         """Change the progress: read, let the block change it, write. One process at a time."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / "lock"):
+        with locked(self.folder / LOCK):
             recovered = False
             try:
                 progress = self.load()
@@ -118,8 +119,8 @@ class Store:
         deleted. UsageError when the progress was written by another version: it stays as it is.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        done = []
-        with locked(self.folder / "lock"):
+        done = [*self._folders_aside()]
+        with locked(self.folder / LOCK):
             try:
                 progress = self.load()
                 changed = False
@@ -146,6 +147,14 @@ class Store:
                 done.append(f"{part.name}, the rest of a write that was killed, is gone.")
         return done
 
+    def _folders_aside(self) -> Iterator[str]:
+        """Rename folders that stand where a file of ours belongs; a sentence for each."""
+        for path in (self.folder / LOCK, self.previous):
+            if path.is_dir():
+                aside = path.with_name(f"{path.name}.folder")
+                path.rename(aside)
+                yield f"{path.name} was a folder; it is {aside.name} now."
+
     def parts(self) -> list[Path]:
         """Unfinished files that killed writes left below our folder."""
         return sorted(path for path in self.folder.rglob(".*.part") if is_part(path.name))
@@ -166,8 +175,11 @@ class Store:
         number = 1
         while (aside := self.folder / f"progress.damaged-{number}.json").exists():
             number += 1
-        # Copied before it is replaced, so that a kill in between leaves the damaged file in place.
-        write_whole(aside, self.file.read_bytes() if self.file.is_file() else b"")
+        if self.file.is_file():
+            # Copied before it is replaced, so that a kill in between leaves the damaged file.
+            write_whole(aside, self.file.read_bytes())
+        else:
+            self.file.rename(aside)
         begun = sum(1 for entry in labs.values() if entry.runs)
         what = f"what could be read of {begun} begun labs goes on" if labs else "a new one is begun"
         return (
@@ -227,6 +239,14 @@ class Store:
         return name
 
 
+# What reading somebody else's JSON raises; too many nested brackets are a RecursionError.
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# The name of a folder of ours, never a way out of it.
+_BEST_FILES = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,99})?")
+# No number of ours is near this; a longer one could not be written again.
+_LARGEST = 10**9
+
+
 class Damaged(UsageError):
     """The progress file is there but is not what ``labs`` writes."""
 
@@ -244,7 +264,7 @@ def parse(text: str, file: Path) -> Progress:
         if schema != SCHEMA:
             raise ValueError(f"schema {schema!r}")
         return Progress({str(slug): _entry(value) for slug, value in document["labs"].items()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NOT_OURS as error:
         raise Damaged(
             f"{file} is damaged ({error}). labs doctor --repair keeps it and mends what it can."
         ) from error
@@ -259,7 +279,7 @@ def salvage(text: str) -> Progress:
         try:
             value, _ = decoder.raw_decode(text, match.end())
             found[match[1]] = _entry(value)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except _NOT_OURS:
             continue
     return Progress(found)
 
@@ -277,19 +297,21 @@ def _entry(value: dict[str, Any]) -> Entry:
     texts = {name: value[name] for name in ("best_files", "solution")}
     outcomes, hints = value["outcomes"], value["hints"]
     sound = (
-        all(type(number) is int for number in [*numbers.values(), *hints.values()])
-        and all(score is None or type(score) is int for score in scores.values())
+        all(_is_number(number) for number in [*numbers.values(), *hints.values()])
+        and all(score is None or _is_number(score) for score in scores.values())
         and all(isinstance(text, str) for text in [*texts.values(), *outcomes.values()])
         and isinstance(value["passed"], bool)
-        # The name of a folder of ours, never a way out of it.
-        and not set(texts["best_files"]) & set("/\\:")
-        and not texts["best_files"].startswith(".")
+        and _BEST_FILES.fullmatch(texts["best_files"])
     )
     if not sound:
         raise ValueError("a value of an unexpected type")
     return Entry(
         **numbers, **scores, **texts, passed=value["passed"], outcomes=outcomes, hints=hints
     )
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value < _LARGEST
 
 
 def _fingerprint(files: Mapping[str, bytes]) -> str:
@@ -300,7 +322,11 @@ def _fingerprint(files: Mapping[str, bytes]) -> str:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on ``path``. The operating system drops it when the process dies."""
-    with path.open("a+b") as file:
+    try:
+        file = path.open("a+b")
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder; labs doctor --repair moves it aside.") from None
+    with file:
         _lock(file)
         try:
             yield

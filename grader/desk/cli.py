@@ -10,16 +10,25 @@ this machine cannot do it; 3 the grader is at fault. Ctrl-C ends with 130, as sh
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from grader import __version__
 from grader.desk.group import LazyCommands
-from grader.desk.terminal import FAULT, INTERRUPTED, MET, MISUSED, apology, reason, warn
+from grader.desk.terminal import (
+    FAULT,
+    INTERRUPTED,
+    MET,
+    MISUSED,
+    apology,
+    is_refusal,
+    to_nowhere,
+    warn,
+)
 
 # Where each command stands, and what `labs --help` says about it without loading it: the first
 # line of its help.
@@ -46,17 +55,6 @@ COMMANDS = {
     "doctor": ("grader.desk.machine:doctor", "Check this machine: Python, packages, isolation."),
     "docs": ("grader.desk.machine:docs", "Open PAGE of the course, or its start page."),
     "dev": ("grader.desk.maintainer:dev", "For maintainers: check the labs, scaffold one."),
-}
-
-# What a machine refuses whatever the program: no room, no rights to write, too much open. With
-# these a command is impossible here; every other OSError that arrives below is a fault of ours.
-_FULL = {
-    errno.ENOSPC,
-    errno.EROFS,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    getattr(errno, "EDQUOT", errno.ENOSPC),
 }
 
 
@@ -129,15 +127,26 @@ def _require_streams() -> None:
         from grader.course.lab import UsageError
 
         raise UsageError("Standard output is closed, so nothing could be told.")
+    with suppress(OSError, ValueError):  # no file at all, as under a test
+        descriptor = sys.stdout.fileno()
+        try:
+            os.write(descriptor, b"")
+        except OSError as error:
+            if is_refusal(error):
+                to_nowhere(descriptor)
+                raise click.ClickException(
+                    f"Standard output cannot be written: {error.strerror}."
+                ) from None
 
 
 def _expected(error: Exception) -> str | None:
     """The sentence for wrong use, or for what this machine refuses; None for a fault of ours."""
-    from grader.course.lab import UsageError
+    from grader.course.lab import UsageError, reason
 
     if isinstance(error, UsageError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if is_refusal(error):
+        assert isinstance(error, OSError)
         place = f" ({error.filename})" if error.filename else ""
         return f"This machine refuses to go on: {reason(error)}{place}. Nothing was recorded."
     return None

@@ -9,6 +9,7 @@ A command returns its exit code, or None for 0; wrong use is a UsageError, which
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from grader.desk.terminal import (
     apology,
     emit,
     interruptible,
+    is_refusal,
     paint_for,
     say,
     warn,
@@ -30,6 +32,7 @@ from grader.desk.terminal import (
 
 if TYPE_CHECKING:
     from grader.course.lab import Lab
+    from grader.desk.submission import Submission
 
 
 @click.command()
@@ -149,8 +152,10 @@ def grade(
             outcomes.append(submission.grade(seed=seed, only=only))
         except UsageError:
             raise
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_recorded(wanted)) from None
         except Exception as error:
-            if not as_json or not single:
+            if not as_json or not single or is_refusal(error):
                 raise
             emit(_broken_document(submission.lab, seed, error))
             return FAULT
@@ -335,10 +340,11 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
 @click.option("--path", metavar="DIR", help="Play the files in DIR instead of your workspace.")
 @click.option("--fill", type=click.Choice(["starter", "solution"]), help="See labs grade.")
 @click.option("--seed", type=int, default=0, metavar="S", help="Other ids and amounts. Default: 0.")
-def run(which: str, scenario: str | None, path: str | None, fill: str | None, seed: int) -> None:
+def run(which: str, scenario: str | None, path: str | None, fill: str | None, seed: int) -> int:
     """Play a scenario of lab N and show its timeline.
 
     It says when which batch went to the function, what came back, and what Lambda did about it.
+    Where the files cannot be played, it says why as labs grade does, and exits with 1.
 
     \b
     labs run 2
@@ -351,16 +357,24 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
     warn(*submission.notes)
     with written(submission.files) as folder, interruptible():
         from grader.course import judge
+        from grader.course.grade import Unmet, Unreached
+        from grader.desk import report
 
         try:
             for line in judge.timeline(submission.lab, folder, seed, scenario):
                 say(line)
+        except (Unmet, Unreached) as stopped:
+            say(f"Lab {submission.lab.number} cannot be played to its end with these files:")
+            for line in report.finding_lines(stopped.finding):
+                say(line)
+            return UNMET
         except KeyError as error:
             # The judge names the scenarios it knows; any other KeyError is its own fault.
             if scenario is None or not str(error.args[0]).startswith(f"{scenario}: "):
                 raise
             known = str(error.args[0]).partition(": ")[2]
             raise UsageError(f"There is no scenario {scenario!r}: {known.rstrip('.')}.") from None
+    return MET
 
 
 def _task_number(lab: Lab, task: str) -> int:
@@ -380,6 +394,14 @@ def _task_number(lab: Lab, task: str) -> int:
     near = nearest(task, tasks)
     hint = f"Did you mean {near!r}?" if near else "Give its number, such as: labs hint 2 1."
     raise UsageError(f"Lab {lab.number} has no task {task!r}. {hint}")
+
+
+def _recorded(submissions: Sequence[Submission]) -> str:
+    """What an interrupted run of several labs has recorded; "" for nothing."""
+    numbers = [str(one.lab.number) for one in submissions if one.recorded]
+    if not numbers:
+        return ""
+    return f"Recorded: lab{'s' * (len(numbers) > 1)} {', '.join(numbers)}. Nothing else was."
 
 
 def _check_target(file: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from grader.cloud.words import nearest
-from grader.desk.terminal import MET, UNMET, emit, say, warn
+from grader.desk.terminal import MET, UNMET, emit, say, warn, writing
 
 
 @click.command()
@@ -25,7 +26,10 @@ def doctor(mend: bool) -> int:
     from grader.desk.doctor import examine, repair
 
     if mend:
-        for sentence in repair(workspace()) or ["Nothing had to be mended."]:
+        space = workspace()
+        with writing(space.state if space else Path()):
+            done = repair(space)
+        for sentence in done or ["Nothing had to be mended."]:
             say(sentence)
         say("")
     attention = 0

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from grader.course.lab import (
     UsageError,
     Workspace,
     labs,
+    reason,
     require_folder,
     shown,
     workspace,
@@ -28,6 +30,11 @@ from grader.desk.terminal import Status, interruptible, say, warn
 if TYPE_CHECKING:
     from grader.desk.report import Change
     from grader.desk.terminal import Paint
+
+# What a grade's folders hold at a time is far below this.
+ROOM = 1_000_000
+# More files of the learner's own than this are a folder of somebody else's.
+MOST_STRANGERS = 5
 
 
 class Submission:
@@ -45,6 +52,7 @@ class Submission:
         self.notes = notes
         self.store = store
         self.options = ""
+        self.recorded = False
 
     @classmethod
     def find(cls, lab: Lab, path: str | None, fill: str | None = None) -> Submission:
@@ -56,10 +64,7 @@ class Submission:
             f"{name} is absent; the {fill}'s stood in for it (--fill {fill})."
             for name in lab.absent(folder)
         ]
-        notes += [
-            f"{name} lies in the folder but is no part of the lab: it was neither run nor graded."
-            for name in lab.ungraded_code(folder)
-        ]
+        notes += _strangers(lab.ungraded_code(folder))
         submission = cls(lab, files, notes, Store(space.state) if space and not fill else None)
         quoted = f'"{path}"' if path and " " in path else path
         submission.options = (f" --path {quoted}" if path else "") + (
@@ -72,11 +77,14 @@ class Submission:
         from grader.course import judge
 
         _check_only(only, self.lab)
+        require_room()
         with written(self.files) as folder, Status() as status, interruptible():
             status(f"Grading lab {self.lab.number} ({self.lab.slug})")
             grade = judge.grade(
                 self.lab, folder, seed=seed, only=only, progress=status.of(self.lab)
             )
+        # A handler whose machine ran out of room was not judged: that run is nobody's.
+        require_room()
         return self.judged(grade, complete=not only)
 
     def judged(self, grade: Grade, *, complete: bool = True) -> tuple[Grade, Change | None]:
@@ -88,6 +96,7 @@ class Submission:
             return grade, None
         try:
             before, _ = self.store.record(self.lab, grade, self.files)
+            self.recorded = True
         except (OSError, UsageError) as error:
             warn(f"Your progress could not be saved: {str(error).rstrip('.')}.")
             return grade, None
@@ -162,6 +171,32 @@ class Submission:
             for verdict in grade.verdicts
         ]
         return replace(grade, verdicts=verdicts)
+
+
+def require_room() -> None:
+    """UsageError unless the temporary folder takes what a grade writes at a time."""
+    try:
+        with tempfile.TemporaryFile(prefix="labs-") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        folder = tempfile.tempdir or "the temporary folder"
+        raise UsageError(
+            f"Nothing can be graded, for {folder} cannot be written: {reason(error)}."
+            " Make room there, or set TMPDIR to another folder. Nothing was recorded."
+        ) from None
+
+
+def _strangers(names: Sequence[str]) -> Iterator[str]:
+    """A note for each file that is no part of the lab; one for all when there are many."""
+    if len(names) > MOST_STRANGERS:
+        yield (
+            f"{len(names):,} Python files lie in the folder but are no part of the lab, such as"
+            f" {names[0]}: they were neither run nor graded."
+        )
+        return
+    for name in names:
+        yield f"{name} lies in the folder but is no part of the lab: it was neither run nor graded."
 
 
 def place(lab: Lab, path: str | None) -> tuple[Path, Workspace | None]:

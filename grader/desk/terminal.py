@@ -6,6 +6,7 @@ Light on purpose: ``labs --help`` loads this and click, and nothing else of the 
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import re
 import sys
@@ -73,15 +74,16 @@ def emit(text: str) -> None:
     except BrokenPipeError:
         # Whoever read our output has gone (`labs list | head -1`). The rest goes nowhere, and the
         # exit code still says how it went.
-        _to_nowhere(sys.stdout.fileno())
+        to_nowhere(sys.stdout.fileno())
     except OSError as error:
         from grader.course.lab import UsageError
 
-        _to_nowhere(sys.stdout.fileno())
+        to_nowhere(sys.stdout.fileno())
         raise UsageError(f"Standard output cannot be written: {reason(error)}.") from None
 
 
-def _to_nowhere(descriptor: int) -> None:
+def to_nowhere(descriptor: int) -> None:
+    """Let what is still written to ``descriptor`` vanish, so that no exit fails on it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
@@ -95,6 +97,15 @@ def warn(*sentences: str) -> None:
 def reason(error: OSError) -> str:
     """Why the machine refused, in a few words without a capital."""
     return (error.strerror or str(error)).lower().rstrip(".")
+
+
+# What a machine refuses whatever the program: no room, no rights to write, too much open.
+_REFUSALS = ("ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether it is the machine's state that makes a command impossible, and no fault of ours."""
+    return isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _REFUSALS
 
 
 @contextmanager
@@ -221,30 +232,48 @@ class Status:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Make Ctrl-C end the command even where something in the block swallows it, as pytest does."""
+    """Let Ctrl-C, a termination or a closed terminal end the block in an orderly way.
+
+    It ends even where something in the block swallows the interrupt, as pytest does.
+    """
+    with ended_by_signals() as pressed:
+        try:
+            yield
+        except Exception:
+            if not pressed:
+                raise
+    if pressed:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt for what ends a session; gives the numbers of what came so far.
+
+    What the caller's shell made this process ignore (``nohup``) stays ignored.
+    """
     import signal
     import threading
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = []
-    before = signal.getsignal(signal.SIGINT)
+    from grader.course.warm import ENDING
 
-    def interrupt(number: int, frame: object) -> None:
-        pressed.append(number)
+    came: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        came.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
+    here = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ENDING if here]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, end)
     try:
-        yield
-    except Exception:
-        if not pressed:
-            raise
+        yield came
     finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # --- our own faults ---------------------------------------------------------------------------
@@ -258,11 +287,14 @@ def apology(error: Exception) -> str:
 
 
 def _keep_traceback(error: Exception) -> Path | None:
-    """Write down what happened, in the workspace or in the temporary folder; None if in neither."""
+    """Write down what happened, in the workspace or in the temporary folder; None if in neither.
+
+    A clone that is not worked in gets no such file: the folder has to be above the current one
+    and to hold a learner's state already.
+    """
     import platform
     import tempfile
     import traceback
-    from pathlib import Path
 
     from grader.course.lab import workspace
 
@@ -274,13 +306,14 @@ def _keep_traceback(error: Exception) -> Path | None:
             "".join(traceback.format_exception(error)),
         ]
     )
-    folders = [Path(tempfile.gettempdir())]
-    space = workspace()
-    if space:
-        folders.insert(0, space.state)
+    folders = []
+    with suppress(OSError):  # no folder can be written, or the current one is gone
+        space = workspace()
+        if space and space.state.is_dir() and Path.cwd().is_relative_to(space.root):
+            folders.append(space.state)
+        folders.append(Path(tempfile.gettempdir()))
     for folder in folders:
         try:
-            folder.mkdir(exist_ok=True)
             handle, name = tempfile.mkstemp(prefix="fault-", suffix=".txt", dir=folder, text=True)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)

@@ -15,20 +15,18 @@ so ending a grade loses nothing.
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from grader.cloud.words import counted
 from grader.course.grade import Grade
 from grader.course.lab import Lab, UsageError, shown
-from grader.course.warm import ENDING, Files, GraderFailed, Said, Warm
+from grader.course.warm import Files, GraderFailed, Said, Warm
 from grader.desk.keys import Keys, TerminalKeys
 from grader.desk.submission import Ladder, Submission, place, say_hint
-from grader.desk.terminal import MET, Status, apology, emit, say, warn
+from grader.desk.terminal import MET, Status, apology, emit, ended_by_signals, say, warn
 
 if TYPE_CHECKING:
     from grader.desk.terminal import Paint
@@ -245,7 +243,7 @@ class Session:
 
 def watch(lab: Lab, path: str | None, seed: int, paint: Paint) -> int:
     """Watch a lab until it is ended with q or Ctrl-C (or SIGTERM); always exit code 0 then."""
-    with _signals():
+    with ended_by_signals():
         warm = Warm(lab, seed)
         try:
             with TerminalKeys() as keys:
@@ -260,18 +258,3 @@ def watch(lab: Lab, path: str | None, seed: int, paint: Paint) -> int:
         finally:
             warm.close()
     return MET
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Let a termination or a closed terminal end the session as Ctrl-C does."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {name: signal.signal(getattr(signal, name), end) for name in ENDING}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

@@ -74,6 +74,10 @@ COUNTED = {
 }
 
 
+# No traffic is near this; beyond it sums of prices lose their cents.
+MOST = 10**12
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What happens to every table that has a stream, on average over the month.
@@ -107,8 +111,11 @@ class Traffic:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not math.isfinite(value) or value < 0:
+            # Said this way round because nothing holds of "not a number".
+            if not value >= 0 or value == math.inf:
                 raise ValueError(f"{field.name} is a number of 0 or more, not {value}")
+            if value > MOST:
+                raise ValueError(f"{field.name} is at most {MOST:,}")
         if self.passing > 1:
             raise ValueError("passing is a share from 0 to 1 (at most 100 percent)")
         if self.item_bytes < 1:
