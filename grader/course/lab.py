@@ -263,7 +263,7 @@ def files_in(folder: Path, *, foreign: bool = True) -> list[str]:
 
 
 def _is_foreign(folder: Path) -> bool:
-    return folder.name.startswith(".") or (folder / "pyvenv.cfg").exists()
+    return folder.name.startswith(".") or os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110 - a path too long is none
 
 
 def is_part(name: str) -> bool:
@@ -488,8 +488,12 @@ def workspace(start: Path | None = None) -> Workspace | None:
     """The nearest workspace from ``start`` (the current folder) upwards.
 
     When there is none, the clone that this package runs from; None when it does not run from one.
+    UsageError where the current folder is gone or too deep.
     """
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except OSError as error:
+        raise UsageError(f"The current folder cannot be used: {reason(error)}.") from None
     for folder in (here, *here.parents):
         if (folder / STATE).is_dir() or is_clone(folder):
             return Workspace(folder)

@@ -147,7 +147,7 @@ def _expected(error: Exception) -> str | None:
         return str(error)
     if is_refusal(error):
         assert isinstance(error, OSError)
-        place = f" ({error.filename})" if error.filename else ""
+        place = f" ({str(error.filename)[:200]})" if error.filename else ""
         return f"This machine refuses to go on: {reason(error)}{place}. Nothing was recorded."
     return None
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -174,7 +175,13 @@ class Submission:
 
 
 def require_room() -> None:
-    """UsageError unless the temporary folder takes what a grade writes at a time."""
+    """UsageError unless this machine has a clock and room in its temporary folder for a grade."""
+    try:
+        time.time()
+    except OverflowError:
+        raise UsageError(
+            "This machine's clock stands beyond 2262, which no Python reads."
+        ) from None
     try:
         with tempfile.TemporaryFile(prefix="labs-") as file:
             file.write(bytes(ROOM))

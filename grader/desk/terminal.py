@@ -99,8 +99,9 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower().rstrip(".")
 
 
-# What a machine refuses whatever the program: no room, no rights to write, too much open.
-_REFUSALS = ("ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
+# What a machine refuses whatever the program: no room, no rights to write, too much open, a path
+# that is too long or leads in a circle.
+_REFUSALS = ("ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM", "ENAMETOOLONG", "ELOOP")
 
 
 def is_refusal(error: Exception) -> bool:
@@ -296,7 +297,7 @@ def _keep_traceback(error: Exception) -> Path | None:
     import tempfile
     import traceback
 
-    from grader.course.lab import workspace
+    from grader.course.lab import UsageError, workspace
 
     text = "\n".join(
         [
@@ -307,7 +308,7 @@ def _keep_traceback(error: Exception) -> Path | None:
         ]
     )
     folders = []
-    with suppress(OSError):  # no folder can be written, or the current one is gone
+    with suppress(OSError, UsageError):  # no folder can be written, or the current one is gone
         space = workspace()
         if space and space.state.is_dir() and Path.cwd().is_relative_to(space.root):
             folders.append(space.state)
