@@ -48,8 +48,8 @@ _ENVIRONMENT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
 
 # One program, two manners. Alone, it reads one template from its standard input and answers on its
 # standard output. As a server it has a socket there instead; over it each template comes as an open
-# file together with a pipe for the answer, and it forks for each: importing cfn-lint takes longer
-# than reading a template.
+# file together with a pipe for the answer, and it forks for each: importing cfn-lint and its rules
+# takes longer than reading a template.
 _CHILD = """
 import json, os, signal, socket, sys
 
@@ -69,9 +69,9 @@ def no_network(*_args, **_options):
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = no_network
 
 def answer(template, out):
-    matches = lint(template.read().decode("utf-8", "replace"), config={
-        "regions": ["us-east-1"], "ignore_checks": left_out, "mandatory_checks": ["E"],
-    })
+    read, matches = decode_str(template.read().decode("utf-8", "replace"))
+    if read is not None and not matches:
+        matches = list(runner.validate_template(read))
     matches.sort(key=lambda one: (one.linenumber, one.columnnumber, one.rule.id, one.message))
     found = [
         {"rule": one.rule.id, "level": one.rule.severity, "line": one.linenumber,
@@ -85,10 +85,15 @@ def answer(template, out):
 if len(sys.argv) == 2:
     limit()
 from cfnlint import config
-from cfnlint.api import lint
+from cfnlint.decode.decode import decode_str
+from cfnlint.runner import Runner
 
 config.TemplateArgs.set_template_args = lambda self, _: setattr(self, "_template_args", {})
 config.ConfigFileArgs._find_config = lambda self: ("", "")
+# The rules are loaded once, before any fork: that takes as long as reading a template.
+runner = Runner(config.ConfigMixIn(
+    regions=["us-east-1"], ignore_checks=left_out, mandatory_checks=["E"],
+))
 if len(sys.argv) == 2:
     answer(sys.stdin.buffer, sys.stdout.buffer)
     sys.exit()

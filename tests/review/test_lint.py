@@ -103,12 +103,12 @@ def test_cfn_lints_own_failure_is_a_note_and_no_error(out: bytes, words: str) ->
 def test_a_reading_that_breaks_off_is_a_note(
     serve: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both by a server's fork and in a process of its own: here there is no memory at all."""
+    """Both by a server's fork and in a process of its own: there is no memory for the text."""
     monkeypatch.setattr(lint, "MAX_MEMORY_BYTES", 1)
     monkeypatch.setattr(lint, "SERVES", serve)
     monkeypatch.setattr(lint, "_serving", None)
     path = tmp_path / "template.yaml"
-    path.write_text(TEMPLATE + f"# Read {serve}.\n")
+    path.write_text(TEMPLATE + f"# Read {serve}.\n" + "#\n" * 2_000_000)
 
     running = lint.start(path)
     report = running.report(60)
