@@ -1,103 +1,140 @@
-"""Every known answer to every lab is judged as it deserves.
+"""Every kept answer to every lab is judged as it deserves, and is written as answers are.
 
-`tests/submissions/labNN/right/<name>/` holds right answers built in different ways: each scores
-100. `wrong/<name>/` holds wrong ones with an `expect.toml` that says which criteria each loses; it
-keeps all the others. Both are overlaid on the lab's solution. The first finding of each wrong
-answer, as a learner reads it, is kept in `tests/golden/submissions/`.
+A right answer scores 100. A wrong one loses the criteria that its `expect.toml` names and keeps all
+the others. The first finding of each wrong answer, as a learner reads it, is kept in
+`tests/golden/submissions/`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.course import judge, lab
+from grader.course import answers, judge, lab
+from grader.course.answers import Answer, Unfit
 from grader.course.grade import Grade
+from grader.course.lab import write_files
 from grader.desk import report
 
-SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 GOLDEN = Path(__file__).parents[1] / "golden" / "submissions"
 # Set to any value to write the golden files anew; read the difference before committing it.
 RENEW = "UPDATE_GOLDEN" in os.environ
-NOT_FILES = {"expect.toml", "NOTE.md"}
 
-right = sorted(SUBMISSIONS.glob("lab*/right/*"))
-wrong = sorted(SUBMISSIONS.glob("lab*/wrong/*"))
-
-
-def _grade(place: Path, submission: Path, nursery: Any, seed: int = 0) -> Grade:
-    chosen = lab.find(submission.parts[-3].removeprefix("lab"))
-    shutil.copytree(chosen.solution, place, ignore=shutil.ignore_patterns("NOTES.md"))
-    for file in submission.iterdir():
-        if file.name not in NOT_FILES:
-            shutil.copy(file, place / file.name)
-    return judge.grade(chosen, place, seed=seed, nursery=nursery)
+every = [answer for chosen in lab.labs() for answer in answers.kept(chosen)]
+right = [answer for answer in every if answer.kind == "right"]
+wrong = [answer for answer in every if answer.kind == "wrong"]
 
 
-def _name(path: Path) -> str:
-    return "/".join(path.parts[-3:])
+def _grade(place: Path, answer: Answer, nursery: Any) -> Grade:
+    write_files(place, answer.files)
+    return judge.grade(answer.lab, place, nursery=nursery)
 
 
-@pytest.mark.parametrize("submission", right, ids=_name)
+@pytest.mark.parametrize("answer", right, ids=lambda answer: answer.id)
 def test_a_right_answer_of_any_design_scores_full_marks(
-    submission: Path, tmp_path: Path, nursery: Any
+    answer: Answer, tmp_path: Path, nursery: Any
 ) -> None:
-    grade = _grade(tmp_path / "lab", submission, nursery)
+    grade = _grade(tmp_path / "lab", answer, nursery)
 
     lost = {v.criterion.id: v.finding for v in grade.verdicts if v.outcome != "met"}
     assert lost == {}
     assert grade.score == 100
 
 
-@pytest.mark.parametrize("submission", wrong, ids=_name)
+@pytest.mark.parametrize("answer", wrong, ids=lambda answer: answer.id)
 def test_a_wrong_answer_loses_its_criteria_and_keeps_the_others(
-    submission: Path, tmp_path: Path, nursery: Any
+    answer: Answer, tmp_path: Path, nursery: Any
 ) -> None:
-    expected = tomllib.loads((submission / "expect.toml").read_text(encoding="utf-8"))
+    grade = _grade(tmp_path / "lab", answer, nursery)
 
-    grade = _grade(tmp_path / "lab", submission, nursery)
-
-    lost = [v.criterion.id for v in grade.verdicts if v.outcome != "met"]
-    assert sorted(expected["loses"]) == sorted(lost), expected["why"]
+    lost = {v.criterion.id for v in grade.verdicts if v.outcome != "met"}
+    assert sorted(answer.loses) == sorted(lost - answer.may_lose), answer.why
     assert not grade.broken
     first = next(v for v in grade.verdicts if v.outcome == "unmet")
     assert first.finding is not None
     shown = "\n".join(report.finding_lines(first.finding)) + "\n"
-    golden = GOLDEN / submission.parts[-3] / f"{submission.name}.txt"
+    golden = GOLDEN / f"lab{answer.lab.number:02}" / f"{answer.name}.txt"
     if RENEW:
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(shown, encoding="utf-8")
+    assert golden.is_file(), "UPDATE_GOLDEN=1 writes what a learner reads; look at it."
     assert golden.read_text(encoding="utf-8") == shown
 
 
 @pytest.mark.parametrize("chosen", lab.labs(), ids=lambda chosen: chosen.name)
 def test_every_criterion_is_lost_by_an_answer_that_loses_nothing_else(chosen: lab.Lab) -> None:
     """One mistake costs one criterion; a criterion that no wrong answer isolates is not proved."""
-    alone = set()
-    for submission in wrong:
-        if submission.parts[-3] == f"lab{chosen.number:02}":
-            loses = tomllib.loads((submission / "expect.toml").read_text("utf-8"))["loses"]
-            if len(loses) == 1:
-                alone.add(loses[0])
+    alone = {min(one.loses) for one in wrong if one.lab == chosen and len(one.loses) == 1}
 
     assert {criterion.id for criterion in judge.criteria(chosen)} == alone
 
 
-def test_every_wrong_answer_says_why_it_is_wrong() -> None:
-    for submission in wrong:
-        expected = tomllib.loads((submission / "expect.toml").read_text(encoding="utf-8"))
-        assert expected["why"].strip().endswith("."), submission.name
-        assert expected["loses"], submission.name
+@pytest.mark.parametrize("answer", every, ids=lambda answer: answer.id)
+def test_every_answer_can_be_made_and_says_why(answer: Answer) -> None:
+    """Its edits apply, it differs from what it stands on, and it names criteria of its lab."""
+    known = {criterion.id for criterion in judge.criteria(answer.lab)}
+
+    assert answer.hunks()
+    assert set(answer.files) == set(answer.lab.editable)
+    assert answer.why.endswith(".")
+    assert answer.loses | answer.may_lose <= known
+    assert bool(answer.loses) == (answer.kind == "wrong")
 
 
 def test_there_are_enough_answers_of_each_kind() -> None:
     """At least ten wrong and three right answers a lab."""
     for chosen in lab.labs():
-        of_lab = f"lab{chosen.number:02}"
-        assert sum(path.parts[-3] == of_lab for path in wrong) >= 10
-        assert sum(path.parts[-3] == of_lab for path in right) >= 3
+        assert sum(answer.lab == chosen for answer in wrong) >= 10
+        assert sum(answer.lab == chosen for answer in right) >= 3
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            'why = "Y."\n[[edit]]\nfile = "handler.py"\nthere = "e"\ninstead = ""\n',
+            "times in handler",
+        ),
+        (
+            'why = "Y."\n[[edit]]\nfile = "other.py"\nthere = "e"\ninstead = ""\n',
+            "no other.py to edit",
+        ),
+        ('why = "Y."\n[[edit]]\nfile = "handler.py"\nthere = "e"\n', "has file, there and instead"),
+        ('why = "Y."\non = "nobody"\n', "no right answer nobody"),
+        ('why = "Y."\nkeeps = "rest"\n', "nothing reads keeps"),
+        ("", "lacks why"),
+        ("why =", "cannot be read"),
+    ],
+)
+def test_an_answer_that_cannot_be_made_says_what_is_wrong_with_it(
+    tmp_path: Path, written: str, sentence: str
+) -> None:
+    folder = tmp_path / "tests/submissions/lab02/right/odd"
+    folder.mkdir(parents=True)
+    (folder / answers.EXPECT).write_text(written, encoding="utf-8")
+    (odd,) = answers.kept(lab.find("2"), tmp_path)
+
+    with pytest.raises(Unfit, match=sentence):
+        odd.files  # noqa: B018 - reading is what fails
+
+
+def test_an_edit_stands_on_what_the_edits_before_it_have_left(tmp_path: Path) -> None:
+    """A whole file is edited, too; the hunk of lines that went are the lines around them."""
+    folder = tmp_path / "tests/submissions/lab02/right/odd"
+    folder.mkdir(parents=True)
+    (folder / "handler.py").write_text("a\nb\nc\n", encoding="utf-8")
+    rows = [("b", "d"), ("a\nd\n", "a\n")]
+    text = "".join(
+        f'[[edit]]\nfile = "handler.py"\nthere = {there!r}\ninstead = {instead!r}\n'.replace(
+            "'", '"'
+        )
+        for there, instead in rows
+    )
+    (folder / answers.EXPECT).write_text(f'why = "Y."\n{text}', encoding="utf-8")
+    (odd,) = answers.kept(lab.find("2"), tmp_path)
+
+    assert odd.files["handler.py"] == b"a\nc\n"
+    assert set(odd.hunks()) == {"handler.py"}
