@@ -1,0 +1,314 @@
+"""Parameters of DynamoDB's data plane: what DynamoDB refuses before it looks at a table.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from grader.account.door import ServiceError
+from grader.cloud.dynamodb.expressions import (
+    Condition,
+    Invalid,
+    KeyCondition,
+    Placeholders,
+    Projection,
+    Update,
+    UpdateFailed,
+    legacy,
+)
+from grader.cloud.dynamodb.expressions.typed import Item, Unreadable, Value, kind_of, settled_item
+from grader.cloud.dynamodb.items import item_bytes
+from grader.cloud.dynamodb.store import Index, Keys, Schema
+
+Params = Mapping[str, Any]
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MOST_ITEM_BYTES = 409_600
+MOST_HASH_BYTES = 2048
+MOST_RANGE_BYTES = 1024
+
+_ENUMS = {
+    "ReturnConsumedCapacity": ("INDEXES", "TOTAL", "NONE"),
+    "ReturnItemCollectionMetrics": ("SIZE", "NONE"),
+    "ReturnValues": ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"),
+    "ReturnValuesOnConditionCheckFailure": ("ALL_OLD", "NONE"),
+    "Select": ("SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"),
+    "ConditionalOperator": ("OR", "AND"),
+}
+
+
+def invalid(message: str) -> ServiceError:
+    """DynamoDB's ValidationException."""
+    return ServiceError("ValidationException", message)
+
+
+def constraint(value: Any, member: str, rule: str) -> ServiceError:
+    """The ValidationException of a member that breaks a rule of the API's model."""
+    return invalid(
+        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
+        f"constraint: {rule}"
+    )
+
+
+@contextmanager
+def refusing(prefix: str = "") -> Iterator[None]:
+    """What expressions and values refuse, as DynamoDB's error."""
+    try:
+        yield
+    except Invalid as fault:
+        raise invalid(f"{prefix}{fault}") from None
+    except UpdateFailed as fault:
+        raise invalid(str(fault)) from None
+    except Unreadable as fault:
+        raise ServiceError("SerializationException", str(fault)) from None
+
+
+def member(params: Params, name: str, kind: type, default: Any = None) -> Any:
+    """A parameter of the right type. ServiceError for any other type."""
+    value = params.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ServiceError("SerializationException", f"{name} has a type that it cannot have.")
+    return value
+
+
+def required(params: Params, name: str, kind: type) -> Any:
+    """A parameter that must be there."""
+    value = member(params, name, kind)
+    if value is None:
+        raise constraint(
+            "null", name[0].lower() + name[1:], "Member must not be null"
+        ) if name != "TableName" else invalid(
+            f"The parameter '{name}' is required but was not present in the request"
+        )
+    return value
+
+
+def check_enums(params: Params) -> None:
+    """ServiceError for a parameter that has one of a few values, and has none of them."""
+    for name, allowed in _ENUMS.items():
+        value = params.get(name)
+        if value is not None and value not in allowed:
+            raise constraint(
+                value,
+                name[0].lower() + name[1:],
+                f"Member must satisfy enum value set: [{', '.join(allowed)}]",
+            )
+
+
+# -- expressions -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Asked:
+    """The expressions of one request, or of one part of a transaction, bound and checked."""
+
+    condition: Condition | None = None
+    update: Update | None = None
+    projection: Projection | None = None
+    keys: KeyCondition | None = None
+    # The name of the parameter that the condition came from, as AWS's errors name it.
+    condition_name: str = ""
+
+
+_PARSE: dict[str, tuple[str, Callable[[str, Placeholders], Any]]] = {
+    "UpdateExpression": ("update", Update.parse),
+    "ConditionExpression": ("condition", Condition.parse),
+    "KeyConditionExpression": ("keys", KeyCondition.parse),
+    "FilterExpression": ("condition", Condition.parse),
+    "ProjectionExpression": ("projection", Projection.parse),
+}
+_LEGACY: dict[str, tuple[str, Callable[..., Any]]] = {
+    "Expected": ("condition", legacy.expected),
+    "QueryFilter": ("condition", legacy.filtered),
+    "ScanFilter": ("condition", legacy.filtered),
+    "KeyConditions": ("keys", legacy.key_conditions),
+    "AttributeUpdates": ("update", legacy.attribute_updates),
+    "AttributesToGet": ("projection", legacy.attributes_to_get),
+}
+
+
+def asked(params: Params, expressions: Sequence[str], before: Sequence[str] = ()) -> Asked:
+    """Read a request's expressions, or the legacy parameters in their place.
+
+    ``expressions`` and ``before`` name those that the operation has. ServiceError as AWS's.
+    """
+    given = [name for name in expressions if params.get(name) is not None]
+    old = [name for name in (*before, "ConditionalOperator") if params.get(name) is not None]
+    _check_mixture(params, expressions, given, old)
+    found = Asked()
+    with refusing():
+        placeholders = Placeholders(
+            params.get("ExpressionAttributeNames"), params.get("ExpressionAttributeValues")
+        )
+    for name in given:
+        field, parse = _PARSE[name]
+        with refusing(f"Invalid {name}: "):
+            setattr(found, field, parse(member(params, name, str), placeholders))
+        if field == "condition":
+            found.condition_name = "Filter Expression"
+    with refusing():
+        placeholders.all_used()
+        operator = params.get("ConditionalOperator")
+        filters = [name for name in old if _LEGACY.get(name, ("",))[0] == "condition"]
+        if operator is not None and not filters:
+            raise Invalid("ConditionalOperator cannot be used without Filter or Expected")
+        for name in old:
+            if name in filters:
+                found.condition = _LEGACY[name][1](params[name], operator)
+                found.condition_name = name
+            elif name in _LEGACY:
+                setattr(found, _LEGACY[name][0], _LEGACY[name][1](params[name]))
+    return found
+
+
+def _check_mixture(
+    params: Params, expressions: Sequence[str], given: Sequence[str], old: Sequence[str]
+) -> None:
+    # KeyConditions may stand beside a FilterExpression.
+    mixed = [
+        name for name in old if name != "KeyConditions" or "KeyConditionExpression" in given
+    ]
+    if given and mixed:
+        raise invalid(
+            "Can not use both expression and non-expression parameters in the same request: "
+            f"Non-expression parameters: {{{', '.join(mixed)}}} "
+            f"Expression parameters: {{{', '.join(given)}}}"
+        )
+    if params.get("ExpressionAttributeNames") is not None and not given:
+        raise invalid("ExpressionAttributeNames can only be specified when using expressions")
+    with_values = [name for name in expressions if name != "ProjectionExpression"]
+    if params.get("ExpressionAttributeValues") is not None and not set(with_values) & set(given):
+        are = "are" if len(with_values) > 1 else "is"
+        raise invalid(
+            "ExpressionAttributeValues can only be specified when using expressions: "
+            f"{' and '.join(with_values)} {are} null"
+        )
+
+
+# -- keys and items --------------------------------------------------------------------------
+
+
+def item_in(given: Any) -> Item:
+    """An item of a request, settled. ServiceError for what DynamoDB refuses."""
+    with refusing():
+        return settled_item(given)
+
+
+def _empty(kind: str, name: str) -> ServiceError:
+    what = "string" if kind == "S" else "binary"
+    return invalid(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute "
+        f"cannot contain an empty {what} value. Key: {name}"
+    )
+
+
+def _key_bytes(value: Value) -> int:
+    """The bytes of a key's value: those of an attribute without its name."""
+    return item_bytes({"": value})
+
+
+def _check_key_value(value: Value, name: str, *, is_hash: bool) -> None:
+    kind = kind_of(value)
+    if kind == "N":
+        return
+    if not value[kind]:
+        raise _empty(kind, name)
+    size = _key_bytes(value)
+    if is_hash and size > MOST_HASH_BYTES:
+        raise invalid(
+            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum "
+            "size limit of2048 bytes"
+        )
+    if not is_hash and size > MOST_RANGE_BYTES:
+        raise invalid(
+            "One or more parameter values were invalid: Aggregated size of all range keys has "
+            "exceeded the size limit of 1024 bytes"
+        )
+
+
+def check_key(schema: Schema, key: Mapping[str, Value], keys: Keys | None = None) -> None:
+    """ServiceError unless this is a key of the table (or of ``keys``), and nothing more."""
+    names = (keys or schema.keys).names
+    if len(key) != len(names):
+        raise invalid("The provided key element does not match the schema")
+    for name in names:
+        if name not in key or kind_of(key[name]) != schema.types[name]:
+            raise invalid("The provided key element does not match the schema")
+        _check_key_value(key[name], name, is_hash=name == names[0])
+
+
+def check_item(schema: Schema, item: Item) -> None:
+    """ServiceError unless the table can hold this item."""
+    for name in schema.keys.names:
+        if name not in item:
+            raise invalid(
+                f"One or more parameter values were invalid: Missing the key {name} in the item"
+            )
+        kind = kind_of(item[name])
+        if kind != schema.types[name]:
+            raise invalid(
+                f"One or more parameter values were invalid: Type mismatch for key {name} "
+                f"expected: {schema.types[name]} actual: {kind}"
+            )
+        _check_key_value(item[name], name, is_hash=name == schema.keys.hash)
+    check_index_keys(schema, item)
+    if item_bytes(item) > MOST_ITEM_BYTES:
+        raise invalid("Item size has exceeded the maximum allowed size")
+
+
+def check_index_keys(schema: Schema, item: Mapping[str, Value]) -> None:
+    """ServiceError for an attribute that is an index's key and cannot be it."""
+    for index in schema.indexes.values():
+        for name in index.keys.names:
+            if name in item and name not in schema.keys.names:
+                _check_index_key(schema, index, name, item[name])
+
+
+def _check_index_key(schema: Schema, index: Index, name: str, value: Value) -> None:
+    kind = kind_of(value)
+    if kind != schema.types[name]:
+        raise invalid(
+            f"One or more parameter values were invalid: Type mismatch for Index Key {name} "
+            f"Expected: {schema.types[name]} Actual: {kind} IndexName: {index.name}"
+        )
+    if kind == "N":
+        return
+    if not value[kind]:
+        what = "string" if kind == "S" else "binary"
+        raise invalid(
+            "One or more parameter values are not valid. A value specified for a secondary index "
+            f"key is not supported. The AttributeValue for a key attribute cannot contain an empty "
+            f"{what} value. IndexName: {index.name}, IndexKey: {name}"
+        )
+    size, is_hash = _key_bytes(value), name == index.keys.hash
+    if size > (MOST_HASH_BYTES if is_hash else MOST_RANGE_BYTES):
+        most, which = (MOST_HASH_BYTES, "hashkey") if is_hash else (MOST_RANGE_BYTES, "rangekey")
+        raise invalid(
+            f"One or more parameter values were invalid: Size of {which} has exceeded the maximum "
+            f"size limit of {most} bytes. IndexName: {index.name}, IndexKey: {name}"
+        )
+
+
+def check_paths(schema: Schema, paths: Sequence[tuple[str | int, ...]]) -> None:
+    """ServiceError for a path into a key attribute, which is a scalar."""
+    for path in paths:
+        if len(path) == 1:
+            continue
+        name = path[0]
+        if name in schema.keys.names:
+            where = "Key"
+        elif any(name in index.keys.names for index in schema.indexes.values()):
+            where = "IndexKey"
+        else:
+            continue
+        raise invalid(
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not "
+            f"allowed: {where}: {name}"
+        )
