@@ -16,7 +16,6 @@ nowhere else, each at the head of the module that deals with it.
     faults           throttled tables and failing services, as scripted
     deploy           a resolved stack becomes all of these
     moto_world       moto's state of one account, on virtual time
-    moto_speed       moto's update expressions, faster
 """
 
 from grader.cloud.account.account import Account, Denied

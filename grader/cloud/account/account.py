@@ -105,7 +105,7 @@ class Account:
         self._world = World(clock, account_id, region, seed)
         # Requests on which moto broke down, as sentences: this package's fault, not the learner's.
         self.breakdowns: list[str] = []
-        self.tables = Tables(clock, account_id, region, self.breakdowns)
+        self.tables = Tables(clock, account_id, region, self.breakdowns, seed)
         self.contention = Contention(clock, self.tables.keys_of)
         self._streams = Streams(clock)
         self.queues = Queues(self._world)
@@ -330,7 +330,7 @@ class Account:
                 if of_function:
                     self.contention.check(request)
                 held = self.faults.hold_back(request) if of_function else {}
-                result = {**self._carried_out(request), **held}
+                result = {**self._carried_out(request, lagging=of_function), **held}
                 if of_function:
                     self.contention.hold(request)
         except ServiceError as error:
@@ -348,12 +348,12 @@ class Account:
             return Reply(reply.status, reply.headers, reply.body, reply.latency_ms + waited)
         return reply
 
-    def _carried_out(self, request: Request) -> dict[str, Any]:
+    def _carried_out(self, request: Request, *, lagging: bool = False) -> dict[str, Any]:
         service, operation, params = request.service, request.operation, request.params
         if service == "dynamodb":
             if operation == "ListTables":
                 return {"TableNames": self.tables.names()}
-            return self.tables.answer(operation, params)
+            return self.tables.answer(operation, params, lagging=lagging)
         if service == "dynamodbstreams":
             return self._streams.answer(operation, params)
         if service == "sqs":
@@ -487,6 +487,15 @@ class Account:
         self.faults.throttle(
             name, from_ms, until_ms, on_demand=self.tables.on_demand(name), operations=operations
         )
+
+    def stale_reads(self, from_ms: int, until_ms: int, *, table: str | None = None) -> None:
+        """Let every eventually consistent read of function code lag for a while of virtual time.
+
+        It then sees the state of `grader.cloud.dynamodb.staleness.LAG_MS` before. Reads with
+        ConsistentRead, transactions and conditions see the newest state, as always.
+        """
+        name = None if table is None else self.tables.name_of(table)
+        self.tables.staleness.certain(from_ms, until_ms, name)
 
     def fail(
         self,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from grader.account.door import ServiceError
+from grader.cloud.aws import ServiceError
 from grader.cloud.dynamodb.expressions import (
     Condition,
     Invalid,
@@ -82,10 +82,10 @@ def required(params: Params, name: str, kind: type) -> Any:
     """A parameter that must be there."""
     value = member(params, name, kind)
     if value is None:
-        raise constraint(
-            "null", name[0].lower() + name[1:], "Member must not be null"
-        ) if name != "TableName" else invalid(
-            f"The parameter '{name}' is required but was not present in the request"
+        raise (
+            constraint("null", name[0].lower() + name[1:], "Member must not be null")
+            if name != "TableName"
+            else invalid(f"The parameter '{name}' is required but was not present in the request")
         )
     return value
 
@@ -172,9 +172,7 @@ def _check_mixture(
     params: Params, expressions: Sequence[str], given: Sequence[str], old: Sequence[str]
 ) -> None:
     # KeyConditions may stand beside a FilterExpression.
-    mixed = [
-        name for name in old if name != "KeyConditions" or "KeyConditionExpression" in given
-    ]
+    mixed = [name for name in old if name != "KeyConditions" or "KeyConditionExpression" in given]
     if given and mixed:
         raise invalid(
             "Can not use both expression and non-expression parameters in the same request: "

@@ -201,7 +201,9 @@ class Ordered:
     like none, here that of a checksum: AWS promises no order, and code must not find one.
     """
 
-    def __init__(self, store: Store, items: Iterable[Item], index: Index | None, scan: bool) -> None:
+    def __init__(
+        self, store: Store, items: Iterable[Item], index: Index | None, scan: bool
+    ) -> None:
         keys = store.schema.keys if index is None else index.keys
         names = [keys.range] if keys.range is not None else []
         if index is not None:
@@ -238,4 +240,3 @@ class Ordered:
 def checksum(content: str) -> int:
     """What a Scan orders partition keys by, from 0 to 2**32 - 1."""
     return zlib.crc32(content.encode("utf-8", "surrogatepass"))
-

@@ -1,189 +1,84 @@
-"""DynamoDB's data plane: moto's expressions and tables, with AWS's manners around them.
+"""DynamoDB's data plane: requests in DynamoDB's own JSON, answered as DynamoDB answers them.
 
-One idea carries this module: every write knows beforehand which items it touches. Their images are
-taken before and after, and everything follows from the two: what the stream gets, that a failed
-write leaves nothing behind, that a transaction is all or nothing.
+What a request says is read and checked by `requests` and `expressions`, what it asks of items by
+`writes` and `reads`; `store` holds the items. moto 5.2.5 keeps the definitions of the tables, and
+nothing that a function sends reaches its parsers.
 
-What is done about moto 5.2.5:
-
-- its streams stay off; our own get one record for each item that really changed;
-- its response class is asked directly, without the way through HTTP (0.1 ms instead of 0.9 ms for
-  a put);
-- TransactWriteItems would copy every touched table and put the copy in the table's place after a
-  failure: here the conditions are evaluated first, then the parts are applied, and only the touched
-  items are restored when one fails;
-- ``ClientRequestToken`` counts, for ten minutes of virtual time;
-- numbers are normalised and have at most 38 digits, sets have one order, an item up to 400 KB;
-- keys are checked against the table's schema, batches against their limits;
-- legacy parameters (``Expected``, ``AttributeUpdates``, ...) are refused by name, and so is
-  ``ReturnConsumedCapacity``, for which moto has a constant;
-- a query reads its own partition instead of sorting the whole table.
+One idea carries writing: every write knows beforehand which items it touches, and items are never
+changed in place. So the states before and after are at hand, and everything follows from the two:
+what the stream gets, what is consumed, that a transaction is all or nothing.
 """
 
 from __future__ import annotations
 
 import copy
-import decimal
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-import moto.dynamodb.models.dynamo_type as dynamo_type
 import moto.dynamodb.responses as responses
 from moto.core.exceptions import _RESTError
-from moto.dynamodb.comparisons import get_filter_expression
-from moto.dynamodb.exceptions import ConditionalCheckFailed, MockValidationException
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.models.utilities import dynamo_to_dict
-from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
-from grader.cloud import moto_speed
 from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
-from grader.cloud.dynamodb.consumption import ItemWrite
-from grader.cloud.dynamodb.items import binary_text
+from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
+from grader.cloud.dynamodb.expressions.typed import Item
+from grader.cloud.dynamodb.items import binary_text, item_bytes
+from grader.cloud.dynamodb.reads import Reading, read_many
+from grader.cloud.dynamodb.requests import (
+    Params,
+    asked,
+    check_enums,
+    check_key,
+    check_paths,
+    constraint,
+    invalid,
+    item_in,
+    member,
+    required,
+)
+from grader.cloud.dynamodb.staleness import LAG_MS, Staleness
+from grader.cloud.dynamodb.store import Schema, Store
 from grader.cloud.dynamodb.stream import Stream
-from grader.cloud.dynamodb.values import Attributes, image, invalid, settled, values_in
+from grader.cloud.dynamodb.units import read_units
+from grader.cloud.dynamodb.writes import (
+    FAILED,
+    MOST_BATCH_BYTES,
+    MOST_TRANSACTION_BYTES,
+    Write,
+    cancelled,
+    read_batch,
+    read_parts,
+    read_transaction,
+    read_write,
+    reasons_against,
+)
 from grader.cloud.moto_world import moto_method
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-MOST_BATCH_WRITES = 25
-MOST_TRANSACTION_PARTS = 100
+MOST_BATCH_READS = 100
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TOKEN_LIFE_MS = 10 * 60 * 1000
 # "older than five years" is never deleted:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
 OLDEST_TTL_S = 5 * 365 * 86_400
 
-moto_speed.install()
-# moto measures an item again for every attribute it adds, and refuses from 405,000 bytes on. The
-# size is checked here, once, by AWS's rule.
-dynamo_type.LimitedSizeDict = dict
-# moto's limit is that of 2018.
-responses.TRANSACTION_MAX_ITEMS = MOST_TRANSACTION_PARTS
-
-# moto adds numbers in the context of the moment, which rounds to 28 digits.
-_EXACT = decimal.Context(prec=400)
-
 # A write that fails in one of these ways has been looked at, and is billed.
 _CONSUMES = ("ConditionalCheckFailedException", "TransactionCanceledException")
 
-_LEGACY = (
-    "Expected",
-    "AttributeUpdates",
-    "AttributesToGet",
-    "KeyConditions",
-    "QueryFilter",
-    "ScanFilter",
-    "ConditionalOperator",
-)
-
-
-class _Table(Table):  # type: ignore[misc]
-    """moto's table, reading one partition where a query asks for one."""
-
-    _partition: DynamoType | None = None
-
-    def query(self, hash_key: Any, *args: Any, **options: Any) -> Any:
-        """As moto's, without sorting every item of the table first."""
-        if (args[6:7] and args[6]) or options.get("index_name"):
-            return super().query(hash_key, *args, **options)
-        self._partition = hash_key
-        try:
-            return super().query(hash_key, *args, **options)
-        finally:
-            self._partition = None
-
-    def all_items(self) -> list[Item]:
-        """Every item, or every item of the partition that is being queried."""
-        if self._partition is None:
-            return super().all_items()
-        if self._partition not in self.items:
-            return []
-        found = self.items[self._partition]
-        return list(found.values()) if self.range_key_attr else [found]
-
 
 class _Backend(DynamoDBBackend):  # type: ignore[misc]
-    """moto's backend with our tables, and transactions that need no copy of them."""
+    """moto's backend; the streams of its tables stay off."""
 
-    def create_table(self, name: str, **options: Any) -> _Table:
-        """As moto's, but the table is ours and its stream stays off."""
-        options["streams"] = None
-        table = _Table(
-            name,
-            account_id=self.account_id,
-            region=self.region_name,
-            schema=options.pop("schema"),
-            **options,
-        )
-        self.tables[name] = table
-        return table
-
-    def transact_write_items(self, transact_items: list[dict[str, Any]]) -> None:
-        """Evaluate every condition, then apply every part; the caller restores after a failure."""
-        reasons = [self._condition(kind, part) for kind, part in _parts(transact_items)]
-        if not any(reasons):
-            for number, (kind, part) in enumerate(_parts(transact_items)):
-                try:
-                    self._apply(kind, part)
-                except MockValidationException as error:
-                    if type(error).__name__ not in _FAILURES_OF_A_PART:
-                        raise
-                    reasons[number] = {"Code": "ValidationError", "Message": error.message}
-                    break
-        if any(reasons):
-            raise _cancelled(reasons)
-
-    def _condition(self, kind: str, part: Mapping[str, Any]) -> dict[str, Any] | None:
-        expression = part.get("ConditionExpression")
-        if expression is None:
-            return None
-        table = self.get_table(part["TableName"])
-        current = self.get_item(table.name, part["Item"] if kind == "Put" else part["Key"])
-        met = get_filter_expression(
-            expression, part.get("ExpressionAttributeNames"), part.get("ExpressionAttributeValues")
-        ).expr(current)
-        if met:
-            return None
-        reason: dict[str, Any] = {
-            "Code": "ConditionalCheckFailed",
-            "Message": "The conditional request failed",
-        }
-        if part.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and current:
-            reason["Item"] = image(current)
-        return reason
-
-    def _apply(self, kind: str, part: Mapping[str, Any]) -> None:
-        names = part.get("ExpressionAttributeNames")
-        values = part.get("ExpressionAttributeValues")
-        if kind == "Put":
-            self.put_item(part["TableName"], part["Item"], overwrite=True)
-        elif kind == "Delete":
-            self.delete_item(part["TableName"], part["Key"])
-        elif kind == "Update":
-            self.update_item(
-                part["TableName"],
-                part["Key"],
-                update_expression=part["UpdateExpression"],
-                expression_attribute_names=names or {},
-                expression_attribute_values=values or {},
-            )
-
-
-# What is wrong with one item's data cancels the transaction; what is wrong with the request itself
-# is a ValidationException of the whole.
-_FAILURES_OF_A_PART = {
-    "AttributeDoesNotExist",
-    "IncorrectDataType",
-    "InvalidUpdateExpressionInvalidDocumentPath",
-    "ItemSizeToUpdateTooLarge",
-}
+    def create_table(self, name: str, **options: Any) -> Table:
+        """As moto's, without a stream."""
+        return super().create_table(name, **{**options, "streams": None})
 
 
 class _Handler(responses.DynamoHandler):  # type: ignore[misc]
@@ -199,51 +94,38 @@ class _Handler(responses.DynamoHandler):  # type: ignore[misc]
         return self._backend
 
 
-@dataclass(slots=True)
-class _Touched:
-    """One item that a write is about to touch, as it was before."""
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One item of a call, before and after it."""
 
-    table: _Table
-    hash_key: DynamoType
-    range_key: DynamoType | None
+    write: Write
     before: Item | None
-    image: Attributes | None
-
-    def item(self) -> Item | None:
-        partition = self.table.items.get(self.hash_key)
-        if self.range_key is None or partition is None:
-            return partition
-        return partition.get(self.range_key)
-
-    def key(self) -> list[Attributes]:
-        values = [self.hash_key] if self.range_key is None else [self.hash_key, self.range_key]
-        return [{value.type: value.value} for value in values]
-
-    def restore(self) -> None:
-        items = self.table.items
-        if self.range_key is None:
-            if self.before is None:
-                items.pop(self.hash_key, None)
-            else:
-                items[self.hash_key] = self.before
-        elif self.before is None:
-            items[self.hash_key].pop(self.range_key, None)
-        else:
-            items[self.hash_key][self.range_key] = self.before
+    after: Item | None
 
 
 class Tables:
-    """Every table of one account. Times come from ``clock``; streams get what really changed."""
+    """Every table of one account. Times come from ``clock``; streams get what really changed.
+
+    ``seed`` decides how old a state eventually consistent reads see.
+    """
 
     def __init__(
-        self, clock: Clock, account_id: str, region: str, breakdowns: list[str] | None = None
+        self,
+        clock: Clock,
+        account_id: str,
+        region: str,
+        breakdowns: list[str] | None = None,
+        seed: int = 0,
     ) -> None:
         self._clock = clock
         self._backend = _Backend(region, account_id)
+        self._stores: dict[str, Store] = {}
         # By table name.
         self.streams: dict[str, Stream] = {}
         # Every item that a call wrote or tried to write, oldest first.
         self.writes: list[ItemWrite] = []
+        self.staleness = Staleness(clock, seed)
+        self._lagging = False
         self._breakdowns = breakdowns if breakdowns is not None else []
         self._tokens: dict[str, tuple[bytes, int]] = {}
 
@@ -286,26 +168,22 @@ class Tables:
 
     # -- the API -----------------------------------------------------------------------------
 
-    def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one API call; DynamoDB's own JSON in and out. ServiceError as AWS's."""
-        for name in ("ReturnConsumedCapacity", "ReturnItemCollectionMetrics"):
-            if params.get(name, "NONE") != "NONE":
-                raise invalid(f"{name} is not emulated here; leave it out.")
-        for name in _LEGACY:
-            if name in params:
-                raise invalid(
-                    f"The legacy parameter {name} is not emulated here; use an expression."
-                )
-        with decimal.localcontext(_EXACT):
-            known = _OPERATIONS.get(operation)
-            if known is not None:
-                return known(self, params)
-            return self._ask(operation, params)
+    def answer(
+        self, operation: str, params: dict[str, Any], *, lagging: bool = False
+    ) -> dict[str, Any]:
+        """Carry out one API call; DynamoDB's own JSON in and out. ServiceError as AWS's.
 
-    def items(self, table: str) -> list[Attributes]:
+        ``lagging`` lets eventually consistent reads see an older state, as function code does.
+        """
+        known = _OPERATIONS.get(operation)
+        if known is None:
+            return self._defined(operation, params)
+        self._lagging = lagging
+        return known(self, params)
+
+    def items(self, table: str) -> list[Item]:
         """Every item of a table as DynamoDB JSON, ordered by key."""
-        found = self._backend.tables[self.name_of(table)]
-        return [image(item) for item in sorted(_unsorted(found), key=_place)]
+        return [dict(item) for item in self._store(self.name_of(table)).items()]
 
     def expire(self) -> int:
         """Delete every item whose Time to Live has passed. Returns how many.
@@ -315,132 +193,78 @@ class Tables:
         """
         now = self._clock.now // 1000
         gone = 0
-        for table in self._backend.tables.values():
+        for name, table in self._backend.tables.items():
             attribute = table.ttl.get("AttributeName")
             if table.ttl["TimeToLiveStatus"] != "ENABLED" or attribute is None:
                 continue
-            for item in sorted(_unsorted(table), key=_place):
-                value = item.attrs.get(attribute)
-                if value is None or value.type != "N":
+            store = self._store(name)
+            for item in store.items():
+                until = item.get(attribute, {}).get("N")
+                if until is None or not now - OLDEST_TTL_S < Decimal(until) <= now:
                     continue
-                if not now - OLDEST_TTL_S < decimal.Decimal(value.value) <= now:
-                    continue
-                gone_image = image(item)
-                table.delete_item(item.hash_key, item.range_key)
+                store.put(store.place(item), None, self._clock.now, LAG_MS)
                 gone += 1
-                if stream := self.streams.get(table.name):
-                    stream.write(gone_image, None, self._clock.now, ttl_delete=True)
+                if stream := self.streams.get(name):
+                    stream.write(item, None, self._clock.now, ttl_delete=True)
         return gone
 
     # -- writes ------------------------------------------------------------------------------
 
-    def _put(self, params: dict[str, Any]) -> dict[str, Any]:
-        table = self._table(params)
-        values_in(params)
-        touched = self._touched([(table, params.get("Item") or {})])
-        return self._write(touched, lambda: self._ask("PutItem", params))
-
-    def _delete(self, params: dict[str, Any]) -> dict[str, Any]:
-        touched = self._touched([self._keyed(params)])
-        return self._write(touched, lambda: self._ask("DeleteItem", params))
-
-    def _update(self, params: dict[str, Any]) -> dict[str, Any]:
-        touched = self._touched([self._keyed(params)])
-        if params.get("UpdateExpression") is None:
-            # An update without an expression creates an empty item, or does nothing.
-            params = {**params, "AttributeUpdates": {}}
-        answer = self._write(touched, lambda: self._ask("UpdateItem", params))
-        wanted = params.get("ReturnValues")
-        if wanted in ("UPDATED_NEW", "UPDATED_OLD", "ALL_NEW"):
-            self._updated_attributes(params, touched[0], answer)
-        return answer
-
-    def _updated_attributes(
-        self, params: Mapping[str, Any], touched: _Touched, answer: dict[str, Any]
-    ) -> None:
-        """What the expression names, also where it changed nothing.
-
-        moto leaves out attributes that were set to the value they had.
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
-        """
-        item = touched.item()
-        new = image(item) if item else {}
-        if params["ReturnValues"] == "ALL_NEW":
-            answer["Attributes"] = new
-            return
-        source = new if params["ReturnValues"] == "UPDATED_NEW" else touched.image or {}
-        names = params.get("ExpressionAttributeNames") or {}
-        attributes = dict(answer.get("Attributes") or {})
-        for path in _paths(params.get("UpdateExpression") or ""):
-            name = names.get(path, path)
-            if name in source:
-                attributes[name] = source[name]
-        attributes = {name: value for name, value in attributes.items() if name in source}
-        answer.pop("Attributes", None)
-        if attributes:
+    def _one(self, kind: str, params: dict[str, Any]) -> dict[str, Any]:
+        """PutItem, UpdateItem or DeleteItem."""
+        write = read_write(kind, params)
+        write.store = self._find(write.table)
+        write.check()
+        before = write.before()
+        if (shown := write.refused(before)) is not None:
+            self._consume([_Change(write, before, before)], stored=False)
+            raise ServiceError("ConditionalCheckFailedException", FAILED, **shown)
+        change = _Change(write, before, write.after(before))
+        consumed = self._commit([change])
+        answer = self._told(params, consumed, [change])
+        if attributes := _returned(params.get("ReturnValues") or "NONE", change):
             answer["Attributes"] = attributes
+        return answer
 
     def _batch_write(self, params: dict[str, Any]) -> dict[str, Any]:
-        # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-        batches = params.get("RequestItems") or {}
-        count = sum(len(requests) for requests in batches.values())
-        if count > MOST_BATCH_WRITES:
-            raise invalid("Too many items requested for the BatchWriteItem call")
-        if not count or not all(batches.values()):
-            raise invalid(
-                "1 validation error detected: Value at 'requestItems' failed to satisfy "
-                "constraint: Map value must satisfy constraint: [Member must have length less "
-                "than or equal to 25, Member must have length greater than or equal to 1]"
-            )
-        values_in(params)
-        places = []
-        for name, requests in batches.items():
-            table = self._table({"TableName": name})
-            for request in requests:
-                if len(request) != 1:
-                    raise invalid("Supplied request must be a PutRequest or a DeleteRequest")
-                if "DeleteRequest" in request:
-                    key = request["DeleteRequest"]["Key"]
-                    _check_key(table, key)
-                else:
-                    key = request["PutRequest"]["Item"]
-                places.append((table, key))
-        touched = self._touched(places)
-        if _repeats(touched):
-            raise invalid("Provided list of item keys contains duplicates")
-        return self._write(touched, lambda: self._ask("BatchWriteItem", params))
+        changes = [
+            _Change(write, write.before(), write.after(None))
+            for write in read_batch(params, self._find)
+        ]
+        consumed = self._commit(changes)
+        return {"UnprocessedItems": {}, **self._told(params, consumed, changes, many=True)}
 
     def _transact_write(self, params: dict[str, Any]) -> dict[str, Any]:
-        parts = _checked_parts(params)
-        token = params.get("ClientRequestToken")
+        writes = read_transaction(params, self._find)
+        token = member(params, "ClientRequestToken", str)
         if token is not None and self._repeated(token, params):
             return {}
-        digest = _digest(params)
-        values_in(params)
-        places = []
-        for kind, part in parts:
-            table = self._table(part)
-            key = part.get("Item" if kind == "Put" else "Key") or {}
-            if kind != "Put":
-                _check_key(table, key)
-            places.append((table, key))
-        touched = self._touched(places)
-        if _repeats(touched):
-            raise invalid("Transaction request cannot include multiple operations on one item")
-        answer = self._write(
-            touched, lambda: self._ask("TransactWriteItems", params), transactional=True
-        )
+        reasons = reasons_against(writes)
+        changes = []
+        if not any(reasons):
+            for number, write in enumerate(writes):
+                before = write.before()
+                after, reasons[number] = _outcome(write, before)
+                changes.append(_Change(write, before, after))
+        if any(reasons):
+            if changes:
+                self._consume(
+                    [_Change(one.write, one.before, one.before) for one in changes],
+                    stored=False,
+                    transactional=True,
+                )
+            raise cancelled(reasons)
+        _check_transaction_size([one.after or one.before for one in changes])
+        consumed = self._commit(changes, transactional=True)
         if token is not None:
-            self._tokens[token] = (digest, self._clock.now)
-        return answer
+            self._tokens[token] = (_digest(params), self._clock.now)
+        return self._told(params, consumed, changes, many=True)
 
-    def _repeated(self, token: str, params: Mapping[str, Any]) -> bool:
+    def _repeated(self, token: str, params: Params) -> bool:
         """Whether the transaction with this token is done already and still remembered."""
         if not 1 <= len(token) <= 36:
-            raise invalid(
-                f"1 validation error detected: Value '{token}' at 'clientRequestToken' failed to "
-                "satisfy constraint: Member must have length less than or equal to 36"
-            )
+            edge = "less than or equal to 36" if token else "greater than or equal to 1"
+            raise constraint(token, "clientRequestToken", f"Member must have length {edge}")
         done = self._tokens.get(token)
         if done is None:
             return False
@@ -457,97 +281,193 @@ class Tables:
             )
         return True
 
-    def _write(
-        self,
-        touched: Sequence[_Touched],
-        act: Callable[[], dict[str, Any]],
-        *,
-        transactional: bool = False,
-    ) -> dict[str, Any]:
-        """Let ``act`` change the touched items; then all of it counts, or nothing of it."""
-        try:
-            answer = act()
-            after = [settled(one.item()) for one in touched]
-        except BaseException as error:
-            for one in touched:
-                one.restore()
-            if isinstance(error, ServiceError) and error.code in _CONSUMES:
-                self._consumed(touched, [one.image for one in touched], transactional, stored=False)
-            raise
-        self._consumed(touched, after, transactional, stored=True)
-        for one, new in zip(touched, after, strict=True):
-            stream = self.streams.get(one.table.name)
+    def _commit(
+        self, changes: Sequence[_Change], *, transactional: bool = False
+    ) -> dict[str, Consumed]:
+        """Write every change; the streams get one record for each item that really changed."""
+        now = self._clock.now
+        for change in changes:
+            store = change.write.store
+            assert store is not None
+            if change.write.kind != "ConditionCheck":
+                store.put(change.write.place, change.after, now, LAG_MS)
+        consumed = self._consume(changes, stored=True, transactional=transactional)
+        for change in changes:
+            stream = self.streams.get(change.write.schema.name)
             if stream is not None:
-                stream.write(one.image, new, self._clock.now)
-        return answer
+                stream.write(change.before, change.after, now)
+        return consumed
 
-    def _consumed(
-        self,
-        touched: Sequence[_Touched],
-        after: Sequence[Attributes | None],
-        transactional: bool,
-        stored: bool,
-    ) -> None:
-        for one, new in zip(touched, after, strict=True):
-            table, image = one.table, one.image
-            key = dict(zip(table.table_key_attrs, one.key(), strict=True))
-            self.writes.append(
-                ItemWrite(self._clock.now, table.name, key, image, new, transactional, stored)
+    def _consume(
+        self, changes: Sequence[_Change], *, stored: bool, transactional: bool = False
+    ) -> dict[str, Consumed]:
+        """Count what writes consumed: table name to units."""
+        found: dict[str, Consumed] = {}
+        for change in changes:
+            schema = change.write.schema
+            key = {name: change.write.given[name] for name in schema.keys.names}
+            write = ItemWrite(
+                self._clock.now,
+                schema.name,
+                key,
+                change.before,
+                change.after,
+                transactional,
+                stored,
             )
-
-    def _touched(self, places: Sequence[tuple[_Table, Attributes]]) -> list[_Touched]:
-        found = []
-        for table, key in places:
-            try:
-                hash_key = DynamoType(key[table.hash_key_attr])
-                range_key = DynamoType(key[table.range_key_attr]) if table.range_key_attr else None
-            except KeyError as missing:
-                raise invalid(
-                    "One or more parameter values were invalid: Missing the key "
-                    f"{missing.args[0]} in the item"
-                ) from None
-            one = _Touched(table, hash_key, range_key, None, None)
-            item = one.item()
-            if item is not None:
-                one.before = copy.deepcopy(item)
-                one.image = image(item)
-            found.append(one)
+            self.writes.append(write)
+            kind = "Write" if transactional else ""
+            found.setdefault(schema.name, Consumed(schema, kind)).add_write(write)
         return found
+
+    def _told(
+        self,
+        params: Params,
+        consumed: Mapping[str, Consumed],
+        changes: Sequence[_Change],
+        *,
+        many: bool = False,
+    ) -> dict[str, Any]:
+        """What an answer tells of units and collections, if it was asked to."""
+        answer: dict[str, Any] = {}
+        how = params.get("ReturnConsumedCapacity") or "NONE"
+        if how != "NONE":
+            told = [one.told(how) for one in consumed.values()]
+            answer["ConsumedCapacity"] = told if many else told[0]
+        if (params.get("ReturnItemCollectionMetrics") or "NONE") != "NONE":
+            of_tables: dict[str, list[dict[str, Any]]] = {}
+            for change in changes:
+                metrics = collection_metrics(change.write.schema, change.write.given)
+                if metrics is not None:
+                    of_tables.setdefault(change.write.schema.name, []).append(metrics)
+            if of_tables:
+                (first, *_) = of_tables.values()
+                answer["ItemCollectionMetrics"] = of_tables if many else first[0]
+        return answer
 
     # -- reads -------------------------------------------------------------------------------
 
+    def _time_seen(self, table: str, *, consistent: bool) -> int | None:
+        return None if consistent or not self._lagging else self.staleness.time_seen(table)
+
+    def _read(self, store: Store, key: Item, *, consistent: bool) -> Item | None:
+        time_ms = self._time_seen(store.schema.name, consistent=consistent)
+        place = store.place(key)
+        return store.at(place) if time_ms is None else store.as_of(place, time_ms)
+
     def _get(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._keyed(params)
-        return self._ask("GetItem", params)
+        table = required(params, "TableName", str)
+        check_enums(params)
+        key = item_in(required(params, "Key", dict))
+        shown = asked(params, ("ProjectionExpression",), ("AttributesToGet",)).projection
+        consistent = member(params, "ConsistentRead", bool, False)
+        store = self._find(table)
+        check_key(store.schema, key)
+        if shown is not None:
+            check_paths(store.schema, shown.paths)
+        item = self._read(store, key, consistent=consistent)
+        answer: dict[str, Any] = {}
+        if item is not None:
+            answer["Item"] = item if shown is None else shown.of(item)
+        how = params.get("ReturnConsumedCapacity") or "NONE"
+        if how != "NONE":
+            consumed = Consumed(store.schema)
+            consumed.add(float(read_units(item_bytes(item or {}), consistent=consistent)))
+            answer["ConsumedCapacity"] = consumed.told(how)
+        return answer
 
     def _batch_get(self, params: dict[str, Any]) -> dict[str, Any]:
-        values_in(params)
-        for name, request in (params.get("RequestItems") or {}).items():
-            table = self._table({"TableName": name})
-            for key in request.get("Keys") or ():
-                _check_key(table, key)
-        return self._ask("BatchGetItem", params)
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+        check_enums(params)
+        batches = required(params, "RequestItems", dict)
+        if not batches:
+            raise constraint(
+                "{}", "requestItems", "Member must have length greater than or equal to 1"
+            )
+        read = [(name, *_batched_keys(name, batch)) for name, batch in batches.items()]
+        if sum(len(keys) for _, _, keys in read) > MOST_BATCH_READS:
+            raise invalid("Too many items requested for the BatchGetItem call")
+        how = params.get("ReturnConsumedCapacity") or "NONE"
+        answer: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {}}
+        told, size = [], 0
+        for name, batch, keys in read:
+            store = self._find(name)
+            places = set()
+            for key in keys:
+                check_key(store.schema, key)
+                places.add(store.place(key))
+            if len(places) != len(keys):
+                raise invalid("Provided list of item keys contains duplicates")
+            shown = asked(batch, ("ProjectionExpression",), ("AttributesToGet",)).projection
+            consistent = member(batch, "ConsistentRead", bool, False)
+            consumed, found = Consumed(store.schema), answer["Responses"].setdefault(name, [])
+            for number, key in enumerate(keys):
+                if size > MOST_BATCH_BYTES:
+                    rest = {**batch, "Keys": keys[number:]}
+                    answer["UnprocessedKeys"][name] = rest
+                    break
+                item = self._read(store, key, consistent=consistent)
+                size += item_bytes(item or {})
+                consumed.add(float(read_units(item_bytes(item or {}), consistent=consistent)))
+                if item is not None:
+                    found.append(item if shown is None else shown.of(item))
+            told.append(consumed.told(how))
+        if how != "NONE":
+            answer["ConsumedCapacity"] = told
+        return answer
 
     def _transact_get(self, params: dict[str, Any]) -> dict[str, Any]:
-        parts = _checked_parts(params)
-        answers = []
-        for kind, part in parts:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html"""
+        check_enums(params)
+        parts = []
+        for kind, part in read_parts(params):
             if kind != "Get":
-                raise invalid("TransactGetItems takes Get only")
-            answers.append(self._get(dict(part)))
-        return {"Responses": answers}
+                raise invalid("TransactItems can only contain one of Get")
+            table, key = required(part, "TableName", str), item_in(required(part, "Key", dict))
+            parts.append((table, key, asked(part, ("ProjectionExpression",)).projection))
+        found: list[tuple[Store, Item, Any]] = []
+        reasons: list[dict[str, Any] | None] = []
+        for table, key, shown in parts:
+            store = self._find(table)
+            reasons.append(_wrong_key(store.schema, key))
+            found.append((store, key, shown))
+        if any(reasons):
+            raise cancelled(reasons)
+        if len({(store.schema.name, store.place(key)) for store, key, _ in found}) != len(found):
+            raise invalid("Transaction request cannot include multiple operations on one item")
+        items = [store.at(store.place(key)) for store, key, _ in found]
+        _check_transaction_size(items)
+        answer: dict[str, Any] = {
+            "Responses": [
+                {} if item is None else {"Item": item if shown is None else shown.of(item)}
+                for item, (_, _, shown) in zip(items, found, strict=True)
+            ]
+        }
+        how = params.get("ReturnConsumedCapacity") or "NONE"
+        if how != "NONE":
+            consumed: dict[str, Consumed] = {}
+            for item, (store, _, _) in zip(items, found, strict=True):
+                of_table = consumed.setdefault(store.schema.name, Consumed(store.schema, "Read"))
+                of_table.add(float(read_units(item_bytes(item or {}), transactional=True)))
+            answer["ConsumedCapacity"] = [one.told(how) for one in consumed.values()]
+        return answer
 
-    def _read_many(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        self._table(params)
-        values_in(params)
-        return self._ask(operation, params)
+    def _many(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        read = read_many(operation, params)
+        reading = Reading(read, self._find(read.table))
+        name = reading.schema.name
+        return reading.page(self._time_seen(name, consistent=read.consistent))
+
+    # -- definitions -------------------------------------------------------------------------
 
     def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
-        table = self._table(params)
+        store = self._find(required(params, "TableName", str))
         answer = self._ask("DescribeTable", params)
-        stream = self.streams.get(table.name)
+        description = answer["Table"]
+        description["ItemCount"] = len(store)
+        description["TableSizeBytes"] = sum(map(item_bytes, store.items()))
+        stream = self.streams.get(store.schema.name)
         if stream is not None:
-            description = answer["Table"]
             description["LatestStreamArn"] = stream.arn
             description["LatestStreamLabel"] = stream.label
             if stream.disabled_ms is None:
@@ -557,164 +477,121 @@ class Tables:
                 }
         return answer
 
-    # -- moto --------------------------------------------------------------------------------
-
-    def _ask(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """moto's answer to one call."""
-        handler = _Handler(self._backend, params)
-        method = getattr(handler, moto_method(operation))
-        try:
-            result = dynamo_to_dict(method().result)
-        except ServiceError:
-            raise
-        except ConditionalCheckFailed as error:
-            members = json.loads(error.description)
-            item = {"Item": members["Item"]} if "Item" in members else {}
-            raise ServiceError(
-                "ConditionalCheckFailedException", "The conditional request failed", **item
-            ) from None
-        except _RESTError as error:
-            code = str(error.error_type).rpartition("#")[2]
-            raise ServiceError(code, str(error.message), int(error.code or 400)) from None
-        except Exception as error:
-            # moto answers some malformed expressions with a Python exception of its own.
-            self._breakdowns.append(f"{operation}: {type(error).__name__}: {error}")
-            raise invalid(f"The request could not be carried out: {error}") from error
-        answer = result or {}
-        # moto adds these to some answers, unasked and always the same.
-        for name in ("ConsumedCapacity", "ConsumedCapacityUnits", "ItemCollectionMetrics"):
-            answer.pop(name, None)
+    def _defined(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """A call about a table's definition; what moto keeps of it may be another afterwards."""
+        answer = self._ask(operation, params)
+        name = str(params.get("TableName", "")).rpartition("/")[2]
+        if name not in self._backend.tables:
+            self._stores.pop(name, None)
+        elif name in self._stores:
+            self._stores[name].schema = self._schema(name)
         return answer
 
-    def _table(self, params: Mapping[str, Any]) -> _Table:
+    def _schema(self, name: str) -> Schema:
+        return Schema.described(self._backend.tables[name].describe(base_key="Table")["Table"])
+
+    def _store(self, name: str) -> Store:
+        if name not in self._stores:
+            self._stores[name] = Store(self._schema(name))
+        return self._stores[name]
+
+    def _find(self, table: str) -> Store:
+        """The items of a table by its name or ARN. ServiceError when there is none."""
         try:
-            name = self.name_of(str(params.get("TableName", "")))
+            name = self.name_of(table)
         except KeyError:
             raise ServiceError(
                 "ResourceNotFoundException", "Requested resource not found"
             ) from None
-        return self._backend.tables[name]
+        return self._store(name)
 
-    def _keyed(self, params: dict[str, Any]) -> tuple[_Table, Attributes]:
-        table = self._table(params)
-        values_in(params)
-        key = params.get("Key") or {}
-        _check_key(table, key)
-        return table, key
+    def _ask(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """moto's answer to one call about definitions."""
+        handler = _Handler(self._backend, params)
+        method = getattr(handler, moto_method(operation))
+        try:
+            return dynamo_to_dict(method().result) or {}
+        except _RESTError as error:
+            code = str(error.error_type).rpartition("#")[2]
+            raise ServiceError(code, str(error.message), int(error.code or 400)) from None
+        except Exception as error:
+            # moto answers some malformed calls with a Python exception of its own.
+            self._breakdowns.append(f"{operation}: {type(error).__name__}: {error}")
+            raise invalid(f"The request could not be carried out: {error}") from error
 
 
 _OPERATIONS: dict[str, Callable[[Tables, dict[str, Any]], dict[str, Any]]] = {
-    "PutItem": Tables._put,
-    "DeleteItem": Tables._delete,
-    "UpdateItem": Tables._update,
+    "PutItem": lambda self, params: self._one("Put", params),
+    "DeleteItem": lambda self, params: self._one("Delete", params),
+    "UpdateItem": lambda self, params: self._one("Update", params),
     "BatchWriteItem": Tables._batch_write,
     "TransactWriteItems": Tables._transact_write,
     "GetItem": Tables._get,
     "BatchGetItem": Tables._batch_get,
     "TransactGetItems": Tables._transact_get,
-    "Query": lambda self, params: self._read_many("Query", params),
-    "Scan": lambda self, params: self._read_many("Scan", params),
+    "Query": lambda self, params: self._many("Query", params),
+    "Scan": lambda self, params: self._many("Scan", params),
     "DescribeTable": Tables._describe,
 }
 
 
-# -- keys and order ---------------------------------------------------------------------------
+# -- parts of calls --------------------------------------------------------------------------
 
 
-def _check_key(table: _Table, key: Mapping[str, Any]) -> None:
-    kinds = {table.hash_key_attr: table.hash_key_type}
-    if table.range_key_attr is not None:
-        kinds[table.range_key_attr] = str(table.range_key_type)
-    if key.keys() != kinds.keys() or any(kinds[name] not in key[name] for name in kinds):
-        raise invalid("The provided key element does not match the schema")
-    for name in kinds:
-        if next(iter(key[name].values())) in ("", b""):
-            raise invalid(
-                "One or more parameter values are not valid. The AttributeValue for a key "
-                f"attribute cannot contain an empty string value. Key: {name}"
-            )
+def _returned(how: str, change: _Change) -> Item | None:
+    """What ReturnValues shows of a change.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+    """
+    if how == "ALL_OLD":
+        return change.before
+    if how == "ALL_NEW":
+        return change.after
+    update = change.write.asked.update
+    if how == "NONE" or update is None or not update.actions:
+        return None
+    return update.touched(change.after if how == "UPDATED_NEW" else change.before)
 
 
-def _unsorted(table: _Table) -> list[Item]:
-    if table.range_key_attr is None:
-        return list(table.items.values())
-    return [item for partition in table.items.values() for item in partition.values()]
+def _outcome(write: Write, before: Item | None) -> tuple[Item | None, dict[str, Any] | None]:
+    """What a part of a transaction makes of its item, and the reason why it does not."""
+    if (shown := write.refused(before)) is not None:
+        return before, {"Code": "ConditionalCheckFailed", "Message": FAILED, **shown}
+    try:
+        return write.after(before), None
+    except ServiceError as error:
+        return before, {"Code": "ValidationError", "Message": error.message}
 
 
-def _place(item: Item) -> tuple[Any, ...]:
-    """Where an item stands among the others: by partition key, then by sort key."""
-    keys = [item.hash_key] if item.range_key is None else [item.hash_key, item.range_key]
-    return tuple(decimal.Decimal(key.value) if key.type == "N" else key.value for key in keys)
+def _check_transaction_size(items: Sequence[Item | None]) -> None:
+    if sum(item_bytes(item or {}) for item in items) > MOST_TRANSACTION_BYTES:
+        raise invalid("Aggregate size of the items in the transaction exceeds 4 MB")
 
 
-# -- transactions ----------------------------------------------------------------------------
+def _wrong_key(schema: Schema, key: Item) -> dict[str, Any] | None:
+    try:
+        check_key(schema, key)
+    except ServiceError as error:
+        return {"Code": "ValidationError", "Message": error.message}
+    return None
 
 
-def _parts(transact_items: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for item in transact_items:
-        yield next(iter(item.items()))
-
-
-def _checked_parts(params: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    items = params.get("TransactItems") or []
-    if not 1 <= len(items) <= MOST_TRANSACTION_PARTS:
-        raise invalid(
-            "1 validation error detected: Value at 'transactItems' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {MOST_TRANSACTION_PARTS} and greater "
-            "than or equal to 1"
+def _batched_keys(name: str, batch: Any) -> tuple[dict[str, Any], list[Item]]:
+    """One table's part of a BatchGetItem, and its keys."""
+    if not isinstance(batch, dict):
+        raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
+    keys = required(batch, "Keys", list)
+    if not 1 <= len(keys) <= MOST_BATCH_READS:
+        edge = "greater than or equal to 1" if not keys else "less than or equal to 100"
+        raise constraint(
+            "[]" if not keys else "[...]",
+            f"requestItems.{name}.member.keys",
+            f"Member must have length {edge}",
         )
-    if any(len(item) != 1 for item in items):
-        raise invalid("TransactItems can only contain one of Check, Put, Update or Delete")
-    return list(_parts(items))
+    return batch, [item_in(key) for key in keys]
 
 
-def _repeats(touched: Sequence[_Touched]) -> bool:
-    places = {(one.table.name, one.hash_key, one.range_key) for one in touched}
-    return len(places) != len(touched)
-
-
-def _cancelled(reasons: Sequence[dict[str, Any] | None]) -> ServiceError:
-    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
-    listed = [reason or {"Code": "None"} for reason in reasons]
-    codes = ", ".join(reason["Code"] for reason in listed)
-    message = (
-        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-    )
-    # boto3 reads the message of this error under the name Message.
-    return ServiceError(
-        "TransactionCanceledException", message, CancellationReasons=listed, Message=message
-    )
-
-
-def _digest(params: Mapping[str, Any]) -> bytes:
+def _digest(params: Params) -> bytes:
     """What must be the same for a transaction to count as the same."""
     text = json.dumps(params.get("TransactItems"), sort_keys=True, default=binary_text)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-# -- small things ----------------------------------------------------------------------------
-
-
-def _paths(expression: str) -> list[str]:
-    """The attributes, as written, that an update expression acts on at the top level."""
-    try:
-        tree = UpdateExpressionParser.make(expression)
-    except Exception:
-        return []
-    found = []
-    for node in _walk(tree):
-        if type(node).__name__ == "UpdateExpressionPath" and len(node.children) == 1:
-            found.append(str(node.children[0].children[0]))
-    return found
-
-
-def _walk(node: Any) -> Iterator[Any]:
-    yield node
-    for child in getattr(node, "children", None) or ():
-        # The value of a clause may name attributes too; those are read, not written.
-        if (
-            type(node).__name__.startswith("UpdateExpressionSetAction")
-            and child is not (node.children[0])
-        ):
-            continue
-        yield from _walk(child)

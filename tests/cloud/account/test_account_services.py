@@ -24,6 +24,7 @@ from account_stand_in import (
 from botocore.exceptions import ClientError
 
 from grader.cloud.aws import Refused
+from grader.cloud.dynamodb.staleness import LAG_MS
 from grader.cloud.mapping.ports import Delivery
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed"
@@ -399,6 +400,7 @@ def test_an_index_is_queried_and_needs_its_own_permission() -> None:
         wide = function_client(
             account, "dynamodb", allow("dynamodb:Query", resource=f"{arn}/index/*")
         )
+        account.clock.run_for(LAG_MS)
         assert [item["id"]["S"] for item in wide.query(**query)["Items"]] == ["a"]
 
 

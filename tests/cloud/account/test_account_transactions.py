@@ -174,22 +174,6 @@ def test_boto3s_own_tokens_differ_from_call_to_call(account: Any) -> None:
     assert account.items("Totals") == [{"id": "acme", "n": 9}]
 
 
-def test_a_transaction_costs_no_more_on_a_large_table() -> None:
-    """No copy of the table is made: the table object and its other items stay the very same."""
-    with deployed(table("Totals", "id"), table("Seen", "id")) as account:
-        for number in range(300):
-            account.put("Totals", {"id": f"k-{number}", "n": 1})
-        backend = account.tables._backend
-        kept = backend.tables["Totals"]
-        items = {id(item) for item in kept.items.values()}
-        account.call("dynamodb", "TransactWriteItems", TransactItems=[mark("e-1"), add(1, "k-1")])
-        with pytest.raises(ServiceError):
-            parts = [add(1, "k-2"), mark("e-1")]
-            account.call("dynamodb", "TransactWriteItems", TransactItems=parts)
-        assert backend.tables["Totals"] is kept
-        assert len(items - {id(item) for item in kept.items.values()}) <= 1
-
-
 def test_a_transaction_on_an_item_of_one_under_way_is_cancelled(account: Any) -> None:
     """Whose reason is TransactionConflict, a plain write fails with TransactionConflictException."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html

@@ -304,7 +304,7 @@ def test_binaries_survive_in_items_keys_and_stream(account: Any) -> None:
     dynamodb.put_item(
         TableName="Orders", Item=item(blob={"B": value}, many={"L": [{"BS": [b"b", b"a"]}]})
     )
-    found = dynamodb.get_item(TableName="Orders", Key=KEY)["Item"]
+    found = dynamodb.get_item(TableName="Orders", Key=KEY, ConsistentRead=True)["Item"]
     assert found["blob"] == {"B": value}
     assert found["many"] == {"L": [{"BS": [b"a", b"b"]}]}
     _, _, image = records(account)[0]
@@ -367,23 +367,6 @@ def test_updated_new_names_what_the_expression_names(account: Any) -> None:
     assert answer["Attributes"] == {"rest": {"N": "1"}}
 
 
-def test_legacy_parameters_are_refused_by_name(account: Any) -> None:
-    with pytest.raises(ServiceError, match="AttributeUpdates"):
-        account.call("dynamodb", "UpdateItem", TableName="Orders", Key=KEY, AttributeUpdates={})
-
-
-def test_consumed_capacity_is_refused_and_never_made_up(account: Any) -> None:
-    """moto answers a constant, and to UpdateItem unasked."""
-    answer = account.call("dynamodb", "UpdateItem", TableName="Orders", Key=KEY)
-    assert answer == {}
-    with pytest.raises(ServiceError, match="ReturnConsumedCapacity"):
-        account.call(
-            "dynamodb", "GetItem", TableName="Orders", Key=KEY, ReturnConsumedCapacity="TOTAL"
-        )
-    key_only = {"ReturnConsumedCapacity": "NONE", "TableName": "Orders", "Key": KEY}
-    assert "Item" in account.call("dynamodb", "GetItem", **key_only)
-
-
 def test_a_query_finds_its_partition_in_order_and_pages(account: Any) -> None:
     for number in range(7):
         account.put("Orders", {"merchant": "acme", "id": f"o-{number}", "n": number})
@@ -393,6 +376,7 @@ def test_a_query_finds_its_partition_in_order_and_pages(account: Any) -> None:
         TableName="Orders",
         KeyConditionExpression="merchant = :m AND id > :o",
         ExpressionAttributeValues={":m": {"S": "acme"}, ":o": {"S": "o-1"}},
+        ConsistentRead=True,
         PaginationConfig={"PageSize": 2},
     )
     found = [item["n"]["N"] for page in pages for item in page["Items"]]
