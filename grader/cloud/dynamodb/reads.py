@@ -26,7 +26,7 @@ from grader.cloud.dynamodb.requests import (
     invalid,
     item_in,
     member,
-    required,
+    table_name,
 )
 from grader.cloud.dynamodb.store import Index, Keys, Schema, Store, checksum
 from grader.cloud.dynamodb.units import read_units
@@ -66,7 +66,7 @@ class Read:
 
 def read_many(operation: str, params: Params) -> Read:
     """A Query or Scan as a request asks for it. ServiceError for what no table would answer."""
-    table = required(params, "TableName", str)
+    table = table_name(params)
     check_enums(params)
     limit = member(params, "Limit", int)
     if limit is not None and limit < 1:
@@ -106,7 +106,7 @@ def _check_select(select: str | None, found: Asked, index: str | None) -> None:
         )
     if found.projection is not None and select not in (None, "SPECIFIC_ATTRIBUTES"):
         what = "only the Count" if select == "COUNT" else select
-        raise invalid(f"Cannot specify the AttributesToGet when choosing to get {what}")
+        raise invalid(f"Cannot specify the {found.projection_name} when choosing to get {what}")
 
 
 def _segment(params: Params) -> tuple[int, int] | None:

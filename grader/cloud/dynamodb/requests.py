@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Am
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,12 +83,31 @@ def required(params: Params, name: str, kind: type) -> Any:
     """A parameter that must be there."""
     value = member(params, name, kind)
     if value is None:
-        raise (
-            constraint("null", name[0].lower() + name[1:], "Member must not be null")
-            if name != "TableName"
-            else invalid(f"The parameter '{name}' is required but was not present in the request")
-        )
+        raise constraint("null", name[0].lower() + name[1:], "Member must not be null")
     return value
+
+
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII)
+
+
+def table_name(params: Params) -> str:
+    """The table that a request is about, by name or ARN."""
+    name: str | None = member(params, "TableName", str)
+    if name is None:
+        raise invalid("The parameter 'TableName' is required but was not present in the request")
+    if name.startswith("arn:"):
+        return name
+    if not _TABLE_NAME.fullmatch(name):
+        raise constraint(
+            name,
+            "tableName",
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
+        )
+    if not 3 <= len(name) <= 255:
+        raise invalid(
+            "TableName must be at least 3 characters long and at most 255 characters long"
+        )
+    return name
 
 
 def check_enums(params: Params) -> None:
@@ -113,8 +133,9 @@ class Asked:
     update: Update | None = None
     projection: Projection | None = None
     keys: KeyCondition | None = None
-    # The name of the parameter that the condition came from, as AWS's errors name it.
-    condition_name: str = ""
+    # What the condition and the projection came from, as AWS's errors name it.
+    condition_name: str = "Filter Expression"
+    projection_name: str = "ProjectionExpression"
 
 
 _PARSE: dict[str, tuple[str, Callable[[str, Placeholders], Any]]] = {
@@ -151,8 +172,6 @@ def asked(params: Params, expressions: Sequence[str], before: Sequence[str] = ()
         field, parse = _PARSE[name]
         with refusing(f"Invalid {name}: "):
             setattr(found, field, parse(member(params, name, str), placeholders))
-        if field == "condition":
-            found.condition_name = "Filter Expression"
     with refusing():
         placeholders.all_used()
         operator = params.get("ConditionalOperator")
@@ -165,6 +184,8 @@ def asked(params: Params, expressions: Sequence[str], before: Sequence[str] = ()
                 found.condition_name = name
             elif name in _LEGACY:
                 setattr(found, _LEGACY[name][0], _LEGACY[name][1](params[name]))
+        if "AttributesToGet" in old:
+            found.projection_name = "AttributesToGet"
     return found
 
 

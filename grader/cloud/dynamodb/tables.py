@@ -43,6 +43,7 @@ from grader.cloud.dynamodb.requests import (
     item_in,
     member,
     required,
+    table_name,
 )
 from grader.cloud.dynamodb.staleness import LAG_MS, Staleness
 from grader.cloud.dynamodb.store import Schema, Store
@@ -356,7 +357,7 @@ class Tables:
         return store.at(place) if time_ms is None else store.as_of(place, time_ms)
 
     def _get(self, params: dict[str, Any]) -> dict[str, Any]:
-        table = required(params, "TableName", str)
+        table = table_name(params)
         check_enums(params)
         key = item_in(required(params, "Key", dict))
         shown = asked(params, ("ProjectionExpression",), ("AttributesToGet",)).projection
@@ -423,7 +424,7 @@ class Tables:
         for kind, part in read_parts(params):
             if kind != "Get":
                 raise invalid("TransactItems can only contain one of Get")
-            table, key = required(part, "TableName", str), item_in(required(part, "Key", dict))
+            table, key = table_name(part), item_in(required(part, "Key", dict))
             parts.append((table, key, asked(part, ("ProjectionExpression",)).projection))
         found: list[tuple[Store, Item, Any]] = []
         reasons: list[dict[str, Any] | None] = []
@@ -461,7 +462,7 @@ class Tables:
     # -- definitions -------------------------------------------------------------------------
 
     def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
-        store = self._find(required(params, "TableName", str))
+        store = self._find(table_name(params))
         answer = self._ask("DescribeTable", params)
         description = answer["Table"]
         description["ItemCount"] = len(store)

@@ -29,6 +29,7 @@ from grader.cloud.dynamodb.requests import (
     item_in,
     member,
     required,
+    table_name,
 )
 from grader.cloud.dynamodb.store import Place, Schema, Store
 
@@ -117,7 +118,7 @@ class Write:
 
 def read_write(kind: str, params: Params) -> Write:
     """A write as a request asks for it. ServiceError for what no table would take."""
-    table = required(params, "TableName", str)
+    table = table_name(params)
     check_enums(params)
     returns = params.get("ReturnValues") or "NONE"
     if returns not in _RETURNS.get(kind, (returns,)):

@@ -202,7 +202,7 @@ def attribute_updates(given: Any) -> Update:
         section = {"PUT": "SET", "DELETE": "REMOVE" if value is None else "DELETE"}.get(
             action, action
         )
-        actions.append(Action(section, (name,), value))
+        actions.append(Action(section, (name,), value, "Type mismatch for attribute to update"))
     return Update(actions)
 
 

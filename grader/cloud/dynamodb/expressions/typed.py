@@ -48,6 +48,9 @@ _SMALLEST_EXPONENT = -130
 # The sum of the largest and the smallest number has 256 digits.
 _EXACT = decimal.Context(prec=300)
 
+_OVERFLOW = (
+    "Number overflow. Attempting to store a number with magnitude larger than supported range"
+)
 _INVALID = "One or more parameter values were invalid: "
 
 
@@ -91,7 +94,10 @@ def settled(value: Any, level: int = 1) -> Value:
         return {"N": number_text(content)}
     elif kind == "M" or kind == "L":
         if level > MOST_LEVELS:
-            raise Invalid("Nesting Levels have exceeded supported limits")
+            raise Invalid(
+                "Nesting Levels have exceeded supported limits: an attribute is nested deeper than "
+                f"{MOST_LEVELS} levels"
+            )
         if kind == "M" and isinstance(content, dict):
             return {"M": _settled_map(content, level + 1)}
         if kind == "L" and isinstance(content, list):
@@ -160,10 +166,7 @@ def number_text(text: Any) -> str:
     power = int(exponent[:11]) if exponent else 0
     power += len(whole) - leading - 1
     if power > _LARGEST_EXPONENT:
-        raise Invalid(
-            "Number overflow. Attempting to store a number with magnitude larger than supported "
-            "range"
-        )
+        raise Invalid(_OVERFLOW)
     if power < _SMALLEST_EXPONENT:
         raise Invalid(
             "Number underflow. Attempting to store a number with magnitude smaller than supported "
@@ -291,7 +294,13 @@ def size(value: Value) -> Value | None:
 
 
 def added(left: Value, right: Value, *, minus: bool = False) -> Value:
-    """The exact sum or difference of two numbers. `Invalid` when it is no DynamoDB number."""
+    """The exact sum or difference of two numbers. `Invalid` when it is no DynamoDB number.
+
+    A result of more than 38 digits is told as an overflow, too (recorded; not documented).
+    """
     one, other = Decimal(left["N"]), Decimal(right["N"])
     result = _EXACT.subtract(one, other) if minus else _EXACT.add(one, other)
-    return {"N": number_text(str(result))}
+    try:
+        return {"N": number_text(str(result))}
+    except Invalid:
+        raise Invalid(_OVERFLOW) from None

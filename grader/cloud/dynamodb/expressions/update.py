@@ -129,6 +129,8 @@ class Action:
     section: str
     path: Path
     operand: _Operand | None
+    # What AWS says of an operand that does not fit what stands at the path.
+    misfit: str = _WRONG_TYPE
 
 
 _FITS = {"ADD": frozenset({"N", *SETS}), "DELETE": SETS}
@@ -155,8 +157,9 @@ def _check_operand(action: Action) -> None:
         )
 
 
-def _changed(current: Value | None, section: str, value: Value | None) -> Value | None:
+def _changed(current: Value | None, action: Action, value: Value | None) -> Value | None:
     """The value at a path after an action; None when nothing is left there."""
+    section = action.section
     if section == "SET":
         return value
     if section == "REMOVE" or value is None:
@@ -165,7 +168,7 @@ def _changed(current: Value | None, section: str, value: Value | None) -> Value 
         return value if section == "ADD" else None
     kind = kind_of(value)
     if kind_of(current) != kind:
-        raise UpdateFailed(_WRONG_TYPE)
+        raise UpdateFailed(action.misfit)
     if kind == "N":
         return _sum(current, value)
     if kind == "L":
@@ -249,7 +252,7 @@ def _applied(content: Item, edits: Tree, values: _Worth) -> Item:
 def _edited(current: Value | None, edit: Tree | End, values: _Worth) -> Value | None:
     if isinstance(edit, End):
         action: Action = edit.entry
-        return _changed(current, action.section, values.get(id(action)))
+        return _changed(current, action, values.get(id(action)))
     if current is None:
         raise UpdateFailed(_WRONG_PATH)
     if isinstance(next(iter(edit)), str):
