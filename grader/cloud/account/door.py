@@ -160,7 +160,7 @@ def _read_json(request: Request) -> None:
         body = _decompressed(body)
     try:
         params = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         params = None
     if not isinstance(params, dict):
         raise ServiceError("SerializationException", "The request body is not a JSON object.")

@@ -103,6 +103,8 @@ class Store:
         self._partitions: dict[str, dict[str, Item]] = {}
         # Each place's latest writes: when, and the item before. Oldest first.
         self._past: dict[Place, list[tuple[int, Item | None]]] = {}
+        # Beyond so many places, those are forgotten whose writes are too old to matter.
+        self._most_past = 512
 
     def __len__(self) -> int:
         return sum(map(len, self._partitions.values()))
@@ -136,10 +138,11 @@ class Store:
         since = now_ms - kept_ms
         past = [one for one in self._past.get(place, ()) if one[0] > since]
         self._past[place] = [*past, (now_ms, self.at(place))]
-        if len(self._past) > 512:
+        if len(self._past) > self._most_past:
             self._past = {
                 where: times for where, times in self._past.items() if times[-1][0] > since
             }
+            self._most_past = max(512, 2 * len(self._past))
         if item is not None:
             self._partitions.setdefault(place[0], {})[place[1]] = item
             return

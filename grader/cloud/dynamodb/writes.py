@@ -176,17 +176,17 @@ def read_batch(params: Params, find: Find) -> list[Write]:
     if not all(isinstance(requests, list) for requests in batches.values()):
         raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
     count = sum(map(len, batches.values()))
-    if count > MOST_BATCH_WRITES:
-        raise invalid("Too many items requested for the BatchWriteItem call")
-    if not count or not all(batches.values()):
+    if not count or not all(1 <= len(one) <= MOST_BATCH_WRITES for one in batches.values()):
         raise constraint(
-            "{}" if not batches else str(dict(batches)),
+            "{}" if not batches else "{...}",
             "requestItems",
             "Member must have length greater than or equal to 1"
             if not batches
             else "Map value must satisfy constraint: [Member must have length less than or equal "
             "to 25, Member must have length greater than or equal to 1]",
         )
+    if count > MOST_BATCH_WRITES:
+        raise invalid("Too many items requested for the BatchWriteItem call")
     writes = [_batched(name, request) for name, requests in batches.items() for request in requests]
     for write in writes:
         write.store = find(write.table)
