@@ -15,41 +15,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from grader.cloud import template
-from grader.cloud.account import Account, Denied
-from grader.cloud.aws import Call, Refused, Reply
-from grader.cloud.clock import START_MS, Clock
-from grader.cloud.cloudwatch import emf
+from grader.cloud import iam, template
+from grader.cloud.account import Denied
+from grader.cloud.aws import Refused
+from grader.cloud.clock import START_MS
 from grader.cloud.dynamodb.records import Record
 from grader.cloud.function import (
     FunctionHost,
-    FunctionSpec,
     HangBudget,
     Invocation,
     Kill,
-    LogLine,
     Nursery,
 )
-from grader.cloud.iam import policies as permissions
-from grader.cloud.iam.policies import PolicyDocument
 from grader.cloud.mapping import (
     Batch,
-    Concurrency,
     EventSourceMapping,
-    EventSourceMappings,
     Journal,
     Stream,
     read_response,
 )
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT
-from grader.cloud.mapping.ports import Delivery, Function
-from grader.cloud.metrics import Metrics
+from grader.cloud.running import Cloud
 from grader.cloud.template import Resource, Stack
 
 # How long a delivery that failed waits before `settle` hands it over again: growing, and at the end
@@ -92,42 +84,27 @@ class Pipeline:
         self.stack = stack
         self.seed = seed
         self.start_ms = start_ms
-        self.clock = Clock(start_ms)
-        self.metrics = Metrics()
-        self.hangs = hangs or HangBudget()
-        self.account = Account(
-            self.clock,
-            self.metrics,
+        self.cloud = cloud = Cloud(
+            nursery,
             account_id=stack.account_id,
             region=stack.region,
             seed=seed,
+            hangs=hangs,
+            start_ms=start_ms,
         )
-        self.account.deploy(stack)
-        self.functions: dict[str, FunctionHost] = {}
+        self.clock, self.metrics, self.hangs = cloud.clock, cloud.metrics, cloud.hangs
+        self.account, self.concurrency = cloud.account, cloud.concurrency
+        self.deliveries, self.undelivered = cloud.deliveries, cloud.undelivered
+        self.unextracted = cloud.unextracted
         self.journals: dict[str, Journal] = {}
         self.refusals: dict[str, Refused] = {}
-        self.deliveries: list[Delivery] = []
-        self.undelivered: list[str] = []
-        # Log lines that look like metrics and are none, each with the reason.
-        self.unextracted: list[str] = []
-        self._roles: dict[str, tuple[str, list[PolicyDocument]]] = {}
         self._uuids: dict[str, str] = {}
-        self._stalled_until_ms = start_ms
-        self._stall_ms = 0
         self._crowded_until_ms = start_ms
-        self.concurrency = concurrency = Concurrency()
-        for resource in stack.of_type("AWS::Lambda::Function"):
-            self._add_function(resource, code, nursery, concurrency)
-        self._service = EventSourceMappings(
-            clock=self.clock,
-            metrics=self.metrics,
-            destinations=self,
-            find_function=self._function_named,
-            find_stream=self.account.streams.get,
-            can_read=self._why_unreadable,
-            concurrency=concurrency,
-            seed=seed,
-        )
+        cloud.add_data(stack)
+        self.functions: dict[str, FunctionHost] = {
+            resource.logical_id: cloud.add_function(resource, stack, code)
+            for resource in stack.of_type("AWS::Lambda::Function")
+        }
         if mappings:
             for resource in stack.of_type("AWS::Lambda::EventSourceMapping"):
                 self._add_mapping(resource)
@@ -139,15 +116,19 @@ class Pipeline:
         *,
         code: Path | None = None,
         nursery: Nursery | None = None,
+        parameters: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Pipeline:
         """Deploy a template (or a resolved stack) whose local ``Code`` lies in ``code``.
 
+        ``parameters`` are values for the template's parameters.
         Raises `grader.cloud.template.TemplateProblems` when the template cannot be deployed.
         """
         if isinstance(source, Path):
             code = code or source.parent
-            source = template.resolve(source.read_text(encoding="utf-8"), path=source.name)
+            source = template.resolve(
+                source.read_text(encoding="utf-8"), path=source.name, parameters=parameters
+            )
         assert code is not None, "a resolved stack needs the folder of its code"
         return cls(source, code=code, nursery=nursery or Nursery.start(), **options)
 
@@ -164,82 +145,18 @@ class Pipeline:
 
     def close(self) -> None:
         """End every function process and forget the account."""
-        for host in self.functions.values():
-            host.close()
-        self.account.close()
+        self.cloud.close()
 
     # -- deployment --------------------------------------------------------------------------
-
-    def _add_function(
-        self, resource: Resource, code: Path, nursery: Nursery, concurrency: Concurrency
-    ) -> None:
-        spec = function_spec(resource, code, self.stack)
-        role = self.stack.by_arn(spec.role)
-        documents = permissions.documents(self.stack, role) if role else []
-        self._roles[spec.arn] = (spec.role, documents)
-        reserved = resource.properties.get("ReservedConcurrentExecutions")
-        if reserved is not None:
-            concurrency.reserve(spec.name, int(reserved))
-
-        def answer(call: Call) -> Reply:
-            reply = self.account.answer(call, documents, role_arn=spec.role, function=spec.name)
-            if self.clock.now >= self._stalled_until_ms:
-                return reply
-            return replace(reply, latency_ms=reply.latency_ms + self._stall_ms)
-
-        def log(line: LogLine) -> None:
-            extraction = emf.extract(line.text, log_format=spec.log_format, time_ms=line.time_ms)
-            emf.record(extraction.points, self.metrics)
-            self.unextracted.extend(extraction.problems)
-
-        try:
-            self.functions[resource.logical_id] = FunctionHost(
-                spec, self.clock, nursery, answer, seed=self.seed, log=log, hangs=self.hangs
-            )
-        except (FileNotFoundError, ValueError) as error:
-            raise Refused(
-                "InvalidParameterValueException",
-                f"The code of {resource.logical_id} cannot be packaged: {error}.",
-                "Code",
-                resource.logical_id,
-            ) from None
 
     def _add_mapping(self, resource: Resource) -> None:
         """Create the mapping as CloudFormation would; keep AWS's refusal when it refuses."""
         journal = self.journals[resource.logical_id] = Journal()
         self._uuids[resource.logical_id] = resource.physical_id
         try:
-            self._service.create(resource.properties, uuid=resource.physical_id, journal=journal)
+            self.cloud.add_mapping(resource, journal)
         except Refused as refusal:
             self.refusals[resource.logical_id] = refusal
-
-    def _function_named(self, name: str) -> Function | None:
-        return next((host for host in self.functions.values() if host.name == name), None)
-
-    def _why_unreadable(self, function: Function, stream_arn: str) -> str | None:
-        """Why the function's role may not read the stream, None when it may.
-
-        The four actions that AWS names when it refuses to create a mapping.
-        https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
-        """
-        _, documents = self._roles[function.arn]
-        for action in ("GetRecords", "GetShardIterator", "DescribeStream"):
-            verdict = permissions.evaluate(documents, f"dynamodb:{action}", stream_arn)
-            if not verdict.allowed:
-                return verdict.reason
-        verdict = permissions.evaluate(documents, "dynamodb:ListStreams", "*")
-        return None if verdict.allowed else verdict.reason
-
-    def send(self, delivery: Delivery) -> str | None:
-        """Deliver a failure note with the rights of the function that it is about."""
-        arn = json.loads(delivery.body)["requestContext"]["functionArn"]
-        role_arn, documents = self._roles[arn]
-        problem = self.account.send(delivery, documents, role_arn=role_arn)
-        if problem is None:
-            self.deliveries.append(delivery)
-        else:
-            self.undelivered.append(problem)
-        return problem
 
     # -- time --------------------------------------------------------------------------------
 
@@ -257,7 +174,7 @@ class Pipeline:
 
     def flush(self) -> None:
         """Publish what the mappings and queues have to say as metrics, up to now."""
-        self._service.flush()
+        self.cloud.mappings.flush()
         self.account.observe()
 
     def throttle(self, table: str, *, minutes: float) -> None:
@@ -267,8 +184,7 @@ class Pipeline:
 
     def stall(self, *, minutes: float, seconds: float = 300) -> None:
         """For a while every AWS call of function code takes effect, but is answered late."""
-        self._stalled_until_ms = self.clock.now + round(minutes * 60_000)
-        self._stall_ms = round(seconds * 1000)
+        self.cloud.stall(for_ms=round(minutes * 60_000), by_ms=round(seconds * 1000))
 
     def crowd(self, *, minutes: float) -> None:
         """For a while other functions use up the account's concurrency.
@@ -411,18 +327,18 @@ class Pipeline:
 
     def mapping(self, logical_id: str) -> EventSourceMapping:
         """The mapping with this logical id. Refused when AWS would not have created it."""
-        return self._service.mapping(self._uuids[logical_id])
+        return self.cloud.mappings.mapping(self._uuids[logical_id])
 
     def update_mapping(self, logical_id: str, **changes: Any) -> dict[str, Any]:
         """UpdateEventSourceMapping, by AWS's member names: ``Enabled=False``, ``BatchSize=10``.
 
         Returns AWS's answer. Refused as AWS refuses, also while another change is under way.
         """
-        return self._service.update(self.mapping(logical_id).uuid, changes)
+        return self.cloud.mappings.update(self.mapping(logical_id).uuid, changes)
 
     def delete_mapping(self, logical_id: str) -> dict[str, Any]:
         """DeleteEventSourceMapping; returns AWS's answer, in which the mapping is Deleting."""
-        return self._service.delete(self.mapping(logical_id).uuid)
+        return self.cloud.mappings.delete(self.mapping(logical_id).uuid)
 
     def notes(self, mapping: str) -> list[Note]:
         """The failure notes of a mapping that somebody can read now, oldest first.
@@ -468,53 +384,15 @@ def _unaccepted(invocation: Invocation, records: list[Record]) -> list[Record]:
     return [] if verdict.kind == "success" else records[verdict.index :]
 
 
-def function_spec(resource: Resource, code: Path, stack: Stack) -> FunctionSpec:
-    """What the function process needs to know of an ``AWS::Lambda::Function``.
-
-    Refused when its code is not a folder beside the template.
-    """
-    given = resource.properties
-    logging = given.get("LoggingConfig", {})
-    place = given.get("Code")
-    if not isinstance(place, str) or "://" in place:
-        raise Refused(
-            "NotEmulated",
-            f"{resource.logical_id}: Code is a folder beside the template here, such as `.`; "
-            "`aws cloudformation package` puts it into a bucket for you.",
-            "Code",
-            resource.logical_id,
-        )
-    return FunctionSpec(
-        name=resource.physical_id,
-        arn=resource.attributes["Arn"],
-        role=str(given["Role"]),
-        handler=str(given["Handler"]),
-        code=code / place,
-        environment={
-            name: str(value)
-            for name, value in given.get("Environment", {}).get("Variables", {}).items()
-        },
-        memory_mb=int(given.get("MemorySize", 128)),
-        timeout_ms=int(given.get("Timeout", 3)) * 1000,
-        runtime=str(given.get("Runtime", "python3.13")),
-        log_group=str(logging.get("LogGroup", f"/aws/lambda/{resource.physical_id}")),
-        log_format=logging.get("LogFormat", "Text"),
-        application_log_level=logging.get("ApplicationLogLevel"),
-        system_log_level=logging.get("SystemLogLevel"),
-        region=stack.region,
-        account_id=stack.account_id,
-    )
-
-
 def may(stack: Stack, role: str, action: str, resource: str) -> bool:
     """Whether the role with this logical id allows ``action`` on the ARN ``resource``.
 
     Refused when IAM would not take one of its policies.
     """
     try:
-        documents = permissions.documents(stack, stack.resources[role])
-    except permissions.PolicyRefused as refused:
+        documents = iam.documents(stack, stack.resources[role])
+    except iam.PolicyRefused as refused:
         raise Refused(
             refused.code, refused.message, refused.parameter, refused.logical_id or role
         ) from None
-    return permissions.evaluate(documents, action, resource).allowed
+    return iam.evaluate(documents, action, resource).allowed

@@ -23,14 +23,15 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import yaml
-from endpoint_cloud import Cloud, Deployed, StackFailed
 
+from grader.cloud.account import deploy
 from grader.cloud.account.door import Entries, answered, failed, read
 from grader.cloud.aws import Call, Refused, Reply, Request, ServiceError
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import CompositeAlarm, MetricAlarm, evaluate, parse_statistic
 from grader.cloud.mapping.ports import Result
 from grader.cloud.metrics import dimensions
+from grader.cloud.running import Cloud, Deployed
 
 TYPING_MS = 2_000
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -190,7 +191,7 @@ class Endpoint:
                 given[key] = one["ParameterValue"]
         try:
             stack = self.cloud.resolve(name, body, given)
-        except StackFailed as problem:
+        except Refused as problem:
             raise ServiceError("ValidationError", f"Template error: {problem}") from None
         needed = _capability(stack)
         if needed is not None and not needed & set(params.get("Capabilities") or ()):
@@ -227,14 +228,14 @@ class Endpoint:
         change = self._change_sets.pop(params["ChangeSetName"])
         try:
             self.cloud.create(change["stack"], change["body"])
-        except StackFailed as problem:
+        except Refused as problem:
             raise ServiceError("ValidationError", str(problem)) from None
         return {}
 
     def _delete_stack(self, params: dict[str, Any]) -> dict[str, Any]:
         """Succeeds for a stack that is not there, and shows a failure in the stack's status."""
         if params["StackName"] in self.cloud.stacks:
-            with contextlib.suppress(StackFailed):
+            with contextlib.suppress(Refused):
                 self.cloud.delete(params["StackName"])
         return {}
 
@@ -447,19 +448,19 @@ class Endpoint:
         if request.operation == "DeleteBucket" and bucket in buckets.names:
             if self.cloud.account.objects(bucket):
                 raise ServiceError("BucketNotEmpty", "The bucket you tried to delete is not empty")
-            self.cloud.delete_bucket(bucket)
+            self.cloud.account.buckets.delete(bucket)
             return Reply(204, {}, b"")
         return buckets.answer(request)
 
     def _delete_table(self, params: dict[str, Any]) -> dict[str, Any]:
-        return self.cloud.delete_table(params["TableName"])
+        return deploy.delete_table(self.cloud.account, params["TableName"])
 
     def _delete_queue(self, params: dict[str, Any]) -> dict[str, Any]:
-        self.cloud.delete_queue(params["QueueUrl"])
+        deploy.delete_queue(self.cloud.account, params["QueueUrl"])
         return {}
 
     def _delete_log_group(self, params: dict[str, Any]) -> dict[str, Any]:
-        self.cloud.delete_log_group(params["logGroupName"])
+        deploy.delete_log_group(self.cloud.account, params["logGroupName"])
         return {}
 
     def _subscriptions(self, params: dict[str, Any]) -> dict[str, Any]:

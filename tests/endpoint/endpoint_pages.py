@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from endpoint_cli import Commands
-from endpoint_cloud import Cloud
 from endpoint_http import Endpoint
 
 from grader.cloud.function import Nursery
+from grader.cloud.running import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -102,9 +102,7 @@ class World:
 
     def __init__(self, folder: Path, nursery: Nursery, commands: Commands) -> None:
         self.folder = folder
-        code = folder / "code"
-        code.mkdir()
-        self.cloud = Cloud(nursery, code)
+        self.cloud = Cloud(nursery, live=True)
         self.endpoint = Endpoint(self.cloud)
         self.desk = folder / "desk"
         self.desk.mkdir()

@@ -19,6 +19,7 @@ from endpoint_cli import Commands
 from endpoint_pages import DOCS, ROOT, World, blocks
 
 from grader.cloud import template
+from grader.cloud.account import deploy
 from grader.cloud.function import Nursery
 from grader.review import pricing
 
@@ -322,7 +323,7 @@ def _all_6(world: World) -> None:
 def _unprotected(world: World) -> None:
     tables = [one.physical_id for one in world.cloud.stacks[STACK].stack.resources.values()
               if one.type == "AWS::DynamoDB::Table"]  # fmt: skip
-    assert tables and not any(map(world.cloud.is_protected, tables))
+    assert tables and not any(deploy.is_protected(world.cloud.account, one) for one in tables)
 
 
 @effect

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from endpoint_cloud import Cloud, StackFailed
 from endpoint_http import Endpoint
 
+from grader.cloud.aws import Refused
 from grader.cloud.function import Nursery
+from grader.cloud.running import Cloud
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=testing/20261102/us-east-1/{}/aws4_request, Signature=0"
 
 
 @pytest.fixture(name="endpoint")
-def _endpoint(nursery: Nursery, tmp_path: Path) -> Iterator[Endpoint]:
-    cloud = Cloud(nursery, tmp_path)
+def _endpoint(nursery: Nursery) -> Iterator[Endpoint]:
+    cloud = Cloud(nursery, live=True)
     with Endpoint(cloud) as endpoint:
         yield endpoint
     cloud.close()
@@ -76,5 +76,5 @@ def test_an_update_that_is_not_acted_out_is_refused_by_name(endpoint: Endpoint) 
         if key == "id":
             cloud.create(stack, body)
         else:
-            with pytest.raises(StackFailed, match="Orders: a change of AttributeDefinitions, KeyS"):
+            with pytest.raises(Refused, match="Orders: a change of AttributeDefinitions, KeyS"):
                 cloud.create(stack, body)

@@ -24,7 +24,7 @@ ROWS = (
         *("cloud.mapping", "cloud.cloudwatch", "cloud.dynamodb", "cloud.account"),
         *("cloud.messaging", "cloud.function", "cloud.moto_speed", "cloud.moto_world"),
     ),
-    ("cloud.pipeline",),
+    ("cloud.running", "cloud.pipeline"),
     ("review",),
     ("replay",),
     ("course",),

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar
 
+from grader.cloud import iam
 from grader.cloud.account.contention import Contention
-from grader.cloud.account.deploy import deploy
 from grader.cloud.account.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, failed, read
 from grader.cloud.account.faults import Fault, Faults
 from grader.cloud.account.observability import Logs, MetricDoor
@@ -27,8 +27,7 @@ from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.streams_api import Streams
 from grader.cloud.dynamodb.tables import Tables
 from grader.cloud.dynamodb.values import plain, wire
-from grader.cloud.iam import policies as permissions
-from grader.cloud.iam.policies import PolicyDocument
+from grader.cloud.iam import PolicyDocument
 from grader.cloud.mapping.ports import Delivery
 from grader.cloud.messaging.buckets import Buckets
 from grader.cloud.messaging.queues import Message, Queues
@@ -101,7 +100,7 @@ class Account:
         self.seed = seed
         self.denied: list[Denied] = []
         self.resource_policies: dict[str, list[PolicyDocument]] = {}
-        self._first_sequence = first_sequence
+        self.first_sequence = first_sequence
         self._world = World(clock, account_id, region, seed)
         # Requests on which moto broke down, as sentences: this package's fault, not the learner's.
         self.breakdowns: list[str] = []
@@ -133,15 +132,7 @@ class Account:
         self._clients.clear()
         self._world.close()
 
-    # -- the stack ---------------------------------------------------------------------------
-
-    def deploy(self, stack: Any) -> None:
-        """Create everything of a resolved stack that has data.
-
-        Raises `grader.cloud.aws.Refused` for what AWS would not create, or
-        what would behave differently here.
-        """
-        deploy(self, stack, first_sequence=self._first_sequence)
+    # -- streams ---------------------------------------------------------------------------
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -174,7 +165,7 @@ class Account:
             region=self.region,
             account_id=self.account_id,
             created_ms=self.clock.now,
-            first_sequence=self._first_sequence,
+            first_sequence=self.first_sequence,
             seed=self.seed,
         )
         self.add_stream(stream)
@@ -386,13 +377,13 @@ class Account:
         return Reply(403, {"Content-Type": "application/json"}, body, REFUSAL_LATENCY_MS)
 
     def _check_place(self, request: Request, caller: _Caller) -> None:
-        operations = permissions.allowed_operations().get(request.service)
+        operations = iam.allowed_operations().get(request.service)
         action = f"{request.service}:{request.operation}"
         sentence = None
         if operations is None:
             sentence = (
                 f"The lab's account has no {request.service}: {request.operation} was refused. "
-                f"There are {', '.join(permissions.allowed_operations())}."
+                f"There are {', '.join(iam.allowed_operations())}."
             )
         elif request.operation not in operations:
             sentence = (
@@ -421,7 +412,7 @@ class Account:
                 )
                 self._note(need.action, need.resource_arn, caller, sentence)
                 raise _denial(request.service, sentence)
-            verdict = permissions.evaluate_request(
+            verdict = iam.evaluate_request(
                 caller.documents,
                 self._policies_on(need.resource_arn),
                 caller.role_arn,
@@ -443,8 +434,8 @@ class Account:
                 f"resource: {need.resource_arn} {because}",
             )
 
-    def _needs(self, request: Request) -> list[permissions.Need]:
-        return permissions.needs(
+    def _needs(self, request: Request) -> list[iam.Need]:
+        return iam.needs(
             request.service,
             request.operation,
             request.params,
@@ -564,7 +555,7 @@ class Account:
                 role_documents, role_arn or f"arn:aws:iam::{self.account_id}:role/unknown", who
             )
             for need in _delivery_needs(service, delivery):
-                verdict = permissions.evaluate_request(
+                verdict = iam.evaluate_request(
                     role_documents,
                     self._policies_on(need.resource_arn),
                     caller.role_arn,
@@ -622,14 +613,14 @@ def _denial(service: str, message: str) -> ServiceError:
     return ServiceError(code, message, status)
 
 
-def _delivery_needs(service: str, delivery: Delivery) -> list[permissions.Need]:
+def _delivery_needs(service: str, delivery: Delivery) -> list[iam.Need]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
     arn = delivery.destination
     if service == "sqs":
-        return [permissions.Need("sqs:SendMessage", arn)]
+        return [iam.Need("sqs:SendMessage", arn)]
     if service == "sns":
-        return [permissions.Need("sns:Publish", arn)]
+        return [iam.Need("sns:Publish", arn)]
     return [
-        permissions.Need("s3:ListBucket", arn),
-        permissions.Need("s3:PutObject", f"{arn}/{delivery.key}"),
+        iam.Need("s3:ListBucket", arn),
+        iam.Need("s3:PutObject", f"{arn}/{delivery.key}"),
     ]

@@ -1,4 +1,4 @@
-"""A resolved stack becomes tables, streams, queues, topics, buckets and log groups.
+"""A resolved stack becomes tables, streams, queues, topics, buckets and log groups, and they go.
 
 Created is what function code and mappings can touch. Alarms, dashboards, budgets, functions and
 mappings are read from the stack by whoever emulates them. What would be created and then behave
@@ -8,13 +8,13 @@ unlike AWS is refused by name.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.aws import Refused, ServiceError
 from grader.cloud.dynamodb.stream import Stream
-from grader.cloud.iam.policies import (
+from grader.cloud.iam import (
     PolicyDocument,
     PolicyRefused,
     documents,
@@ -26,6 +26,7 @@ from grader.cloud.messaging.queues import redrive_target
 
 if TYPE_CHECKING:
     from grader.cloud.account.account import Account
+    from grader.cloud.template import Resource, Stack
 
 _TABLE_PARAMETERS = (
     "AttributeDefinitions",
@@ -54,31 +55,177 @@ _QUEUE_ATTRIBUTES = (
 )
 
 
-def deploy(account: Account, stack: Any, *, first_sequence: int | None) -> None:
-    """Create everything of ``stack`` that has data.
+# What holds no state here: it is read from the stack whenever somebody asks.
+_READ_FROM_STACK = frozenset(
+    {
+        "AWS::IAM::Role",
+        "AWS::IAM::Policy",
+        "AWS::IAM::RolePolicy",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::SQS::QueuePolicy",
+        "AWS::SNS::TopicPolicy",
+        "AWS::S3::BucketPolicy",
+        "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::CompositeAlarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::Budgets::Budget",
+    }
+)
+# Properties whose change makes no difference to anything that can be seen here.
+_UNSEEN: Mapping[str, frozenset[str]] = {
+    "AWS::DynamoDB::Table": frozenset(
+        {
+            "Tags",
+            "SSESpecification",
+            "PointInTimeRecoverySpecification",
+            "DeletionProtectionEnabled",
+            "StreamSpecification",
+        }
+    ),
+    "AWS::Logs::LogGroup": frozenset({"RetentionInDays", "Tags"}),
+    "AWS::SQS::Queue": frozenset({"Tags", "SqsManagedSseEnabled", "KmsMasterKeyId"}),
+    "AWS::SNS::Topic": frozenset({"Tags", "KmsMasterKeyId"}),
+}
+
+
+def deploy(account: Account, stack: Stack, new: Collection[str] | None = None) -> None:
+    """Create everything of ``stack`` that has data; ``new`` names it when some exists already.
 
     Raises `Refused` with the resource and property in words when AWS would not create something,
     or this account would not behave as AWS does.
     """
     _roles(stack)
     account.resource_policies.update(_resource_policies(stack))
-    for resource in stack.of_type("AWS::DynamoDB::Table"):
-        _guarded(resource, _table, account, resource, first_sequence)
-    for resource in _queues_in_order(stack):
-        _guarded(resource, _queue, account, resource)
-    for resource in stack.of_type("AWS::SNS::Topic"):
-        _guarded(resource, _topic, account, resource)
-    for resource in stack.of_type("AWS::SNS::Subscription"):
-        _guarded(resource, _subscription, account, resource)
-    for resource in stack.of_type("AWS::S3::Bucket"):
-        _guarded(resource, _bucket, account, resource)
-    for resource in stack.of_type("AWS::Logs::LogGroup"):
-        _guarded(resource, _log_group, account, resource)
+    for kind, create in (
+        ("AWS::DynamoDB::Table", _table),
+        ("AWS::SQS::Queue", _queue),
+        ("AWS::SNS::Topic", _topic),
+        ("AWS::SNS::Subscription", _subscription),
+        ("AWS::S3::Bucket", _bucket),
+        ("AWS::Logs::LogGroup", _log_group),
+    ):
+        wanted = _queues_in_order(stack) if create is _queue else stack.of_type(kind)
+        for resource in wanted:
+            if new is None or resource.logical_id in new:
+                _guarded(create, account, resource)
 
 
-def _guarded(resource: Any, create: Any, *arguments: Any) -> None:
+def change(account: Account, resource: Resource, old: Resource) -> None:
+    """Bring what exists to the properties of ``resource``; Refused for what cannot be done here."""
+    changed = {
+        name
+        for name in {*old.properties, *resource.properties}
+        if old.properties.get(name) != resource.properties.get(name)
+    }
+    if resource.type in _READ_FROM_STACK or resource.type == "AWS::Lambda::Function":
+        return
+    if "DeletionProtectionEnabled" in changed:
+        protect(
+            account,
+            resource.physical_id,
+            bool(resource.properties.get("DeletionProtectionEnabled")),
+        )
+    if "StreamSpecification" in changed:
+        _change_stream(account, resource)
+    days = resource.properties.get("RetentionInDays")
+    if "RetentionInDays" in changed and days is not None:
+        group = {"logGroupName": resource.physical_id, "retentionInDays": days}
+        account.logs.answer("PutRetentionPolicy", group)
+    if left := changed - _UNSEEN.get(resource.type, frozenset()):
+        raise _refused(resource, f"a change of {', '.join(sorted(left))} is not acted out.")
+
+
+def _change_stream(account: Account, resource: Resource) -> None:
+    name = resource.physical_id
+    stream = account.tables.streams.get(name)
+    if stream is not None and stream.disabled_ms is None:
+        account.disable_stream(name)
+    wanted = resource.properties.get("StreamSpecification")
+    if wanted:
+        new = account.enable_stream(name, str(wanted["StreamViewType"]))
+        if resource.attributes.get("StreamArn") not in (None, new.arn):
+            raise _refused(resource, "a second stream is not acted out here.")
+
+
+def removal_problem(account: Account, resource: Resource) -> str | None:
+    """Why the deletion of a stack would fail at this resource; None when it would not."""
+    if resource.type == "AWS::DynamoDB::Table" and is_protected(account, resource.physical_id):
+        return f"The table {resource.logical_id} has deletion protection."
+    if resource.type == "AWS::S3::Bucket" and account.objects(resource.physical_id):
+        return f"The bucket {resource.logical_id} is not empty."
+    return None
+
+
+def remove(account: Account, resource: Resource) -> None:
+    """Delete what a resource stands for; Refused for a type that cannot be deleted here."""
+    name = resource.physical_id
+    if resource.type == "AWS::DynamoDB::Table":
+        delete_table(account, name)
+    elif resource.type == "AWS::SQS::Queue":
+        delete_queue(account, name)
+    elif resource.type == "AWS::SNS::Topic":
+        account.topics.by_arn.pop(name)
+    elif resource.type == "AWS::SNS::Subscription":
+        _unsubscribe(account, resource)
+    elif resource.type == "AWS::S3::Bucket":
+        account.buckets.delete(name)
+    elif resource.type == "AWS::Logs::LogGroup":
+        delete_log_group(account, name)
+    elif resource.type not in _READ_FROM_STACK:
+        raise _refused(resource, f"{resource.type} cannot be removed here.")
+
+
+def protect(account: Account, table: str, on: bool) -> dict[str, Any]:
+    """Switch a table's deletion protection on or off."""
+    params = {"TableName": table, "DeletionProtectionEnabled": on}
+    return account.tables.answer("UpdateTable", params)
+
+
+def is_protected(account: Account, table: str) -> bool:
+    """Whether a table has deletion protection."""
+    described = account.tables.answer("DescribeTable", {"TableName": table})
+    return bool(described["Table"]["DeletionProtectionEnabled"])
+
+
+def delete_table(account: Account, name: str) -> dict[str, Any]:
+    """DeleteTable; its stream stays readable for 24 hours."""
+    stream = account.tables.streams.get(name)
+    if stream is not None and stream.disabled_ms is None:
+        account.disable_stream(name)
+    answer = account.tables.answer("DeleteTable", {"TableName": name})
+    account.tables.streams.pop(name, None)
+    return answer
+
+
+def delete_queue(account: Account, url: str) -> None:
+    """DeleteQueue."""
+    name = account.queues.name_of(url)
+    account.queues.answer("DeleteQueue", {"QueueUrl": url})
+    del account.queues.arns[name]
+
+
+def delete_log_group(account: Account, name: str) -> None:
+    """DeleteLogGroup."""
+    account.logs.answer("DeleteLogGroup", {"logGroupName": name})
+    account.logs.groups.remove(name)
+
+
+def _unsubscribe(account: Account, resource: Resource) -> None:
+    topic = account.topics.by_arn.get(str(resource.properties["TopicArn"]))
+    if topic is not None:
+        gone = str(resource.properties["Endpoint"])
+        topic.subscriptions = [one for one in topic.subscriptions if one.endpoint != gone]
+
+
+def _refused(resource: Resource, sentence: str) -> Refused:
+    return Refused(
+        "NotEmulated", f"{resource.logical_id}: {sentence}", resource=resource.logical_id
+    )
+
+
+def _guarded(create: Callable[[Account, Any], None], account: Account, resource: Any) -> None:
     try:
-        create(*arguments)
+        create(account, resource)
     except ServiceError as error:
         raise Refused(
             error.code,
@@ -145,7 +292,7 @@ def _target_arn(stack: Any, kind: str, target: str) -> str:
     return target
 
 
-def _table(account: Account, resource: Any, first_sequence: int | None) -> None:
+def _table(account: Account, resource: Any) -> None:
     properties = resource.properties
     name = resource.physical_id
     params = {key: properties[key] for key in _TABLE_PARAMETERS if key in properties}
@@ -179,7 +326,7 @@ def _table(account: Account, resource: Any, first_sequence: int | None) -> None:
             region=account.region,
             account_id=account.account_id,
             created_ms=_created_ms(arn, account.clock.now),
-            first_sequence=first_sequence,
+            first_sequence=account.first_sequence,
             seed=account.seed,
         )
         if arn is not None and arn != stream.arn:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grader.cloud import iam
 from grader.cloud.aws import Request, ServiceError
 from grader.cloud.clock import Clock
-from grader.cloud.iam import policies as permissions
 from grader.cloud.metrics import Metrics, dimensions
 
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
@@ -126,7 +126,7 @@ class Faults:
 
     def _names(self, request: Request) -> Iterator[str]:
         """The names of the tables, queues, topics and buckets that a call is about."""
-        for need in permissions.needs(
+        for need in iam.needs(
             request.service,
             request.operation,
             request.params,

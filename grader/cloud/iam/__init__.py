@@ -1,1 +1,52 @@
-"""May this role do this to that resource."""
+"""May this role do this to that resource. Pure: documents in, a verdict with its reason out.
+
+::
+
+    granted = documents(stack, role)                        # or PolicyRefused, as IAM does
+    evaluate(granted, "dynamodb:PutItem", table_arn)        # a Verdict with a reason in words
+    needs("dynamodb", "PutItem", {"TableName": "Orders"})   # the permissions a call asks for
+
+The rooms, each importing only from those below it::
+
+    evaluation   the decision; also with a resource's own policy, of trust, and for mappings
+    calls        what each AWS call needs, and which calls function code can make at all
+    policies     documents and statements, and what IAM refuses of them
+    managed      AWS's managed policies
+    conditions   wildcards, condition operators and keys
+"""
+
+from grader.cloud.iam.calls import Need, allowed_operations, needs
+from grader.cloud.iam.evaluation import (
+    Verdict,
+    evaluate,
+    evaluate_request,
+    stream_denial,
+    trust_problem,
+)
+from grader.cloud.iam.managed import MANAGED_POLICIES
+from grader.cloud.iam.policies import (
+    PolicyDocument,
+    PolicyRefused,
+    Statement,
+    documents,
+    managed,
+    policy,
+)
+
+__all__ = [
+    "MANAGED_POLICIES",
+    "Need",
+    "PolicyDocument",
+    "PolicyRefused",
+    "Statement",
+    "Verdict",
+    "allowed_operations",
+    "documents",
+    "evaluate",
+    "evaluate_request",
+    "managed",
+    "needs",
+    "policy",
+    "stream_denial",
+    "trust_problem",
+]

@@ -56,6 +56,12 @@ class Buckets:
                 bucket.versioning_status = "Enabled"
         self.names.append(name)
 
+    def delete(self, name: str) -> None:
+        """Delete an empty bucket."""
+        with self._world.entered():
+            self._world.backend("s3").delete_bucket(name)
+        self.names.remove(name)
+
     def objects(self, bucket: str) -> dict[str, bytes]:
         """Every object of a bucket, key to content, in key order. KeyError without the bucket."""
         found = self._world.backend("s3").buckets[self.name_of(bucket)].keys

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from grader.cloud.aws import REGION
-from grader.cloud.iam.policies import MANAGED_POLICIES
+from grader.cloud.iam import MANAGED_POLICIES
 from grader.cloud.template.model import Mark, Problem
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar
 

@@ -204,14 +204,14 @@ def lets_in(
     ``sources`` are the ARNs on whose behalf the service comes; one of them is enough.
     https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
     """
-    from grader.cloud.iam import policies as permissions
+    from grader.cloud import iam
 
     try:
-        document = permissions.policy(
+        document = iam.policy(
             policy.logical_id, policy.properties["PolicyDocument"], resource_policy=True
         )
         return any(
-            permissions.evaluate_request(
+            iam.evaluate_request(
                 [],
                 [document],
                 service,
@@ -221,7 +221,7 @@ def lets_in(
             ).allowed
             for source in sources
         )
-    except permissions.PolicyRefused as refusal:
+    except iam.PolicyRefused as refusal:
         refuse(
             stage,
             policy.logical_id,

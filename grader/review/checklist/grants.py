@@ -1,6 +1,6 @@
 """What a role of the template allows, as far as the template can tell.
 
-``grader.cloud.iam.policies`` refuses a policy as soon as something in it is unknown. Here each
+``grader.cloud.iam`` refuses a policy as soon as something in it is unknown. Here each
 statement is read by itself, so that one odd statement leaves only those questions open that it
 could decide.
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grader.cloud.iam import policies as permissions
-from grader.cloud.iam.policies import PolicyDocument, PolicyRefused, Statement
+from grader.cloud import iam
+from grader.cloud.iam import PolicyDocument, PolicyRefused, Statement
 from grader.cloud.template.model import Path, Resource, Stack
 from grader.review.checklist.reading import known, shown, unknown
 
@@ -48,7 +48,7 @@ class Grants:
         arn = _as_arn(arn)
         statements = tuple(one.statement for one in self.statements)
         try:
-            verdict = permissions.evaluate([PolicyDocument("", statements)], action, arn)
+            verdict = iam.evaluate([PolicyDocument("", statements)], action, arn)
         except PolicyRefused:
             return "unknown"
         if verdict.allowed:
@@ -64,7 +64,7 @@ class Grants:
             if one.statement.effect != "Allow" or not marked:
                 continue
             document = PolicyDocument("", (one.statement,))
-            if any(permissions.evaluate([document], action, name).allowed for name in marked):
+            if any(iam.evaluate([document], action, name).allowed for name in marked):
                 return True
         return False
 
@@ -112,7 +112,7 @@ def _managed(found: Grants, stack: Stack, arn: Any, path: Path) -> None:
             return
     found.managed.append((arn, path))
     try:
-        document = permissions.managed(arn)
+        document = iam.managed(arn)
     except PolicyRefused:
         found.unclear.append(f"the managed policy {shown(arn)} is not known here")
         return
@@ -133,7 +133,7 @@ def _read(found: Grants, resource: Resource, path: Path, document: Any) -> None:
     for number, raw in _objects(statements):
         here = (*path, "Statement", number)
         try:
-            one = permissions.policy(resource.logical_id, {"Statement": [_plain(raw)]})
+            one = iam.policy(resource.logical_id, {"Statement": [_plain(raw)]})
         except (PolicyRefused, ValueError, TypeError, RecursionError):
             found.unclear.append(f"a statement of {resource.logical_id} cannot be read")
             found.may_deny |= raw.get("Effect") != "Allow"

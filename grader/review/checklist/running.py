@@ -189,7 +189,13 @@ _ANYWHERE = (
     "xray:put*",
     "xray:getsampling*",
 )
-_EXECUTION_ROLES = ("service-role/AWSLambda", "AWSXRay", "CloudWatchLambda", "AWSLambdaInvocation-")
+_EXECUTION_ROLES = (
+    "service-role/AWSLambda",
+    "AWSXRay",
+    "AWSXray",
+    "CloudWatchLambda",
+    "AWSLambdaInvocation-",
+)
 
 
 @item(

@@ -110,9 +110,9 @@ def deny(*actions: str, resource: Any = "*", **more: Any) -> dict[str, Any]:
 
 def documents(*statements: dict[str, Any]) -> list[Any]:
     """A role's documents, from statements."""
-    from grader.cloud.iam import policies as permissions
+    from grader.cloud import iam
 
-    return [permissions.policy("test", {"Version": "2012-10-17", "Statement": list(statements)})]
+    return [iam.policy("test", {"Version": "2012-10-17", "Statement": list(statements)})]
 
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -121,11 +121,12 @@ EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 def deployed(*resources: Resource, **options: Any) -> Any:
     """An account with a stack of these resources in it."""
     from grader.cloud.account import Account
+    from grader.cloud.account.deploy import deploy
     from grader.cloud.clock import Clock
     from grader.cloud.metrics import Metrics
 
     account = Account(Clock(), Metrics(), **options)
-    account.deploy(stack(*resources))
+    deploy(account, stack(*resources))
     return account
 
 

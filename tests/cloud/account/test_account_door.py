@@ -22,10 +22,11 @@ from account_stand_in import (
 )
 from botocore.exceptions import ClientError
 
+from grader.cloud import iam
 from grader.cloud.account import Account
+from grader.cloud.account.deploy import deploy
 from grader.cloud.aws import Call
 from grader.cloud.clock import Clock
-from grader.cloud.iam import policies as permissions
 from grader.cloud.metrics import Metrics
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/Totals"
@@ -275,7 +276,7 @@ def test_who_am_i_needs_no_permission(account: Any) -> None:
 
 def test_every_operation_the_door_lets_in_is_carried_out_by_somebody(account: Any) -> None:
     """No operation of the table ends in a service that does not know it."""
-    for service, operations in permissions.allowed_operations().items():
+    for service, operations in iam.allowed_operations().items():
         if service in ("s3", "sts"):
             continue
         for operation in sorted(operations):
@@ -333,7 +334,7 @@ def test_a_new_account_starts_empty_after_an_old_one_was_closed() -> None:
 def test_generated_ids_depend_on_the_seed_alone() -> None:
     def ids(seed: int) -> list[str]:
         account = Account(Clock(), Metrics(), seed=seed)
-        account.deploy(stack(queue("jobs"), topic("alerts")))
+        deploy(account, stack(queue("jobs"), topic("alerts")))
         sqs = function_client(account, "sqs")
         url = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
         sent = sqs.send_message(QueueUrl=url, MessageBody="x")

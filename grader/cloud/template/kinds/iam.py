@@ -1,6 +1,6 @@
 """IAM roles and policies.
 
-What a policy says is read by grader.cloud.iam.policies; here it only has to be an object.
+What a policy says is read by grader.cloud.iam; here it only has to be an object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from grader.cloud.template.shapes import (
     required,
 )
 
-# What a policy says is read by grader.cloud.iam.policies; here it only has to be an object.
+# What a policy says is read by grader.cloud.iam; here it only has to be an object.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 
 _POLICY_NAME = required(

@@ -18,11 +18,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud import iam
 from grader.cloud.account import Account
 from grader.cloud.aws import Call, Reply
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.function import FunctionHost, FunctionSpec, Invocation, Kill
-from grader.cloud.iam import policies as permissions
 from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
 from grader.course.labs.lab01.changes import Image, changes, in_words
@@ -180,7 +180,7 @@ class Library:
             shutil.copyfile(self.stage.folder / READER, folder / READER)
             shutil.copyfile(DRIVER, folder / "labs_driver.py")
             role = f"arn:aws:iam::{self.account.account_id}:role/reader"
-            documents = [permissions.policy("reader", _may_read(self.stream.arn))]
+            documents = [iam.policy("reader", _may_read(self.stream.arn))]
 
             def answer(call: Call) -> Reply:
                 reply = self.account.answer(call, documents, role_arn=role, function="reader")

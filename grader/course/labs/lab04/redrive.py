@@ -15,13 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud import iam
 from grader.cloud.aws import Call, Reply
 from grader.cloud.function import FunctionHost, Invocation
-from grader.cloud.iam import policies as permissions
 from grader.cloud.mapping import Batch
 from grader.cloud.mapping.decide import Discard
 from grader.cloud.mapping.destinations import failure_note
-from grader.cloud.pipeline import function_spec
 from grader.course.labs.lab04.scenarios import open_shop, timed_out
 from grader.course.play.paging import FUNCTION
 from grader.course.play.traffic import ORDERS, Shop, Stored
@@ -130,11 +129,10 @@ def _desk(stage: Stage, play: str) -> Desk:
     """A fresh account with the learner's stack, its mappings not yet there, and the tool."""
     shop = open_shop(stage, play, mappings=False)
     pipeline = shop.pipeline
-    function = stage.stack.resources[FUNCTION]
-    spec = function_spec(function, stage.folder, stage.stack)
+    spec = pipeline.functions[FUNCTION].spec
     role = stage.stack.by_arn(spec.role)
-    documents = permissions.documents(stage.stack, role) if role else []
-    documents = [*documents, permissions.policy("operator", _operator(pipeline.stream(ORDERS).arn))]
+    documents = iam.documents(stage.stack, role) if role else []
+    documents = [*documents, iam.policy("operator", _operator(pipeline.stream(ORDERS).arn))]
 
     def answer(call: Call) -> Reply:
         return pipeline.account.answer(call, documents, role_arn=spec.role, function="redrive")

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud import iam
 from grader.cloud.aws import Refused
-from grader.cloud.iam import policies as permissions
 
 if TYPE_CHECKING:
     from grader.cloud.template import Resource
@@ -194,13 +194,13 @@ def _lets_budgets_in(stage: Stage, policy: Resource, arn: str) -> bool:
         "aws:SourceArn": f"arn:aws:budgets::{stage.stack.account_id}:*",
     }
     try:
-        document = permissions.policy(
+        document = iam.policy(
             policy.logical_id, policy.properties["PolicyDocument"], resource_policy=True
         )
-        return permissions.evaluate_request(
+        return iam.evaluate_request(
             [], [document], "budgets.amazonaws.com", "sns:Publish", arn, context
         ).allowed
-    except permissions.PolicyRefused as refusal:
+    except iam.PolicyRefused as refusal:
         from grader.course.play.paging import refuse
 
         refuse(stage, policy.logical_id, Refused(refusal.code, refusal.message, "PolicyDocument"))

@@ -1,0 +1,417 @@
+"""The running account: stacks that come, change and go on one virtual clock.
+
+`Cloud` is the engine that everything which plays stands on: a `grader.cloud.pipeline.Pipeline` is
+one stack for the length of one scenario; whoever answers over HTTP has a bucket before there is a
+stack, stacks that are updated, and stacks that are deleted. What an update of a stack cannot do
+here is refused by name, never left out.
+
+Nothing here is called in a line from top to bottom; what comes back by a callback is said here::
+
+    a write to a table     → the table's stream → its mappings, which listen to it
+    a mapping's invocation → `FunctionHost.invoke` → the calls of the code → ``answer`` of
+                             `Cloud.add_function` → `Account.answer`
+    a record given up      → `Cloud.send` → the queue, topic or bucket of the destination
+    a line of a log        → ``log`` of `Cloud.add_function` → metrics (embedded metric format)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from grader.cloud import iam, template
+from grader.cloud.account import Account, deploy
+from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Refused, Reply
+from grader.cloud.clock import START_MS, Clock
+from grader.cloud.cloudwatch import emf
+from grader.cloud.function import FunctionHost, FunctionSpec, HangBudget, LogLine, Nursery
+from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
+from grader.cloud.mapping.ports import Delivery, Function
+from grader.cloud.metrics import Metrics
+from grader.cloud.template import Resource, Stack
+
+MINUTE_MS = 60_000
+# How long a stack's creation, update or deletion takes here; afterwards its mappings are Enabled.
+CHANGE_MS = 2 * MINUTE_MS
+
+_FUNCTION = "AWS::Lambda::Function"
+_MAPPING = "AWS::Lambda::EventSourceMapping"
+
+
+@dataclass
+class Deployed:
+    """A stack as it stands. ``created_ms`` stays through all updates."""
+
+    stack: Stack
+    body: str
+    created_ms: int
+    changed_ms: int
+    status: str
+
+
+class Cloud:
+    """One account in one Region; times are virtual milliseconds.
+
+    A ``live`` account has somebody who looks at it while it runs: functions write into CloudWatch
+    Logs, and SQS reports each minute what lies in its queues.
+    """
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        *,
+        account_id: str = ACCOUNT_ID,
+        region: str = REGION,
+        seed: int = 0,
+        hangs: HangBudget | None = None,
+        start_ms: int = START_MS,
+        live: bool = False,
+    ) -> None:
+        self.clock = Clock(start_ms)
+        self.metrics = Metrics()
+        self.hangs = hangs or HangBudget()
+        self.account = Account(
+            self.clock, self.metrics, account_id=account_id, region=region, seed=seed
+        )
+        self.stacks: dict[str, Deployed] = {}
+        self.gone: dict[str, Deployed] = {}
+        self.functions: dict[str, FunctionHost] = {}
+        self.concurrency = Concurrency()
+        # Alarms that were made by hand, beside those of stacks: name to PutMetricAlarm's members.
+        self.alarms: dict[str, dict[str, Any]] = {}
+        self.deliveries: list[Delivery] = []
+        self.undelivered: list[str] = []
+        # Log lines that look like metrics and are none, each with the reason.
+        self.unextracted: list[str] = []
+        self.mappings = EventSourceMappings(
+            clock=self.clock,
+            metrics=self.metrics,
+            destinations=self,
+            find_function=self.functions.get,
+            find_stream=self.account.streams.get,
+            can_read=self._why_unreadable,
+            concurrency=self.concurrency,
+            seed=seed,
+        )
+        self._nursery = nursery
+        self._seed = seed
+        self._live = live
+        self._roles: dict[str, tuple[str, list[iam.PolicyDocument]]] = {}
+        # When each stack's first template was resolved: streams are labelled by it.
+        self._created: dict[str, int] = {}
+        self._unpacked: list[Path] = []
+        self._log_streams: set[tuple[str, str]] = set()
+        self._stalled_until_ms = start_ms
+        self._stall_ms = 0
+        if live:
+            self._observe()
+
+    def close(self) -> None:
+        """End every function process and forget the account."""
+        for host in self.functions.values():
+            host.close()
+        self.account.close()
+        for folder in self._unpacked:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def run_for(self, milliseconds: int) -> None:
+        """Let virtual time pass, and publish what the mappings have to say about it."""
+        self.clock.run_for(milliseconds)
+        self.mappings.flush()
+
+    def stall(self, *, for_ms: int, by_ms: int) -> None:
+        """For a while every AWS call of function code takes effect, but is answered late."""
+        self._stalled_until_ms = self.clock.now + for_ms
+        self._stall_ms = by_ms
+
+    def _observe(self) -> None:
+        self.account.observe()
+        self.clock.after(MINUTE_MS, self._observe)
+
+    # -- stacks ------------------------------------------------------------------------------
+
+    def resolve(self, name: str, body: str, parameters: Mapping[str, str]) -> Stack:
+        """The stack that a template would make. Refused with the first problem."""
+        created_ms = self._created.setdefault(name, self.clock.now)
+        try:
+            return template.resolve(
+                body, parameters=parameters, stack_name=name, created_ms=created_ms
+            )
+        except template.TemplateProblems as problems:
+            raise Refused("ValidationError", str(problems.problems[0])) from None
+
+    def create(self, stack: Stack, body: str, *, code: Path | None = None) -> None:
+        """Create a stack, or bring the one of that name to this state.
+
+        ``code`` is the folder beside which local code lies; archives come out of the account's
+        buckets. Raises Refused.
+        """
+        old = self.stacks.get(stack.name)
+        self._to(stack, dict(old.stack.resources) if old else {}, code)
+        self.run_for(CHANGE_MS)
+        status = "UPDATE_COMPLETE" if old else "CREATE_COMPLETE"
+        created_ms = self._created.setdefault(stack.name, self.clock.now)
+        self.stacks[stack.name] = Deployed(stack, body, created_ms, self.clock.now, status)
+
+    def delete(self, name: str) -> None:
+        """Delete a stack; what has another DeletionPolicy stays. Refused when S3 refuses."""
+        known = self.stacks[name]
+        going = [one for one in known.stack.resources.values() if one.deletion_policy == "Delete"]
+        for resource in going:
+            if problem := deploy.removal_problem(self.account, resource):
+                known.status = "DELETE_FAILED"
+                raise Refused("ValidationError", problem, resource=resource.logical_id)
+        for kind in (_MAPPING, _FUNCTION):
+            for resource in going:
+                if resource.type == kind:
+                    self._remove(resource)
+        self.run_for(CHANGE_MS)
+        for resource in going:
+            if resource.type not in (_MAPPING, _FUNCTION):
+                self._remove(resource)
+        known.status = "DELETE_COMPLETE"
+        self.gone[name] = self.stacks.pop(name)
+        del self._created[name]
+
+    def _to(self, stack: Stack, before: Mapping[str, Resource], code: Path | None) -> None:
+        for name, resource in stack.resources.items():
+            if name in before and before[name].physical_id != resource.physical_id:
+                raise _not_acted_out(resource, "a replacement is")
+        self.add_data(stack, {name for name in stack.resources if name not in before})
+        for resource in stack.of_type(_FUNCTION):
+            self.add_function(resource, stack, code)
+        for resource in stack.resources.values():
+            old = before.get(resource.logical_id)
+            if resource.type == _MAPPING:
+                if old is None:
+                    self.add_mapping(resource)
+                else:
+                    self._change_mapping(resource, old)
+            elif old is not None and old.properties != resource.properties:
+                deploy.change(self.account, resource, old)
+        for name, old in before.items():
+            if name not in stack.resources and old.deletion_policy == "Delete":
+                self._remove(old)
+
+    # -- resources ---------------------------------------------------------------------------
+
+    def add_data(self, stack: Stack, new: set[str] | None = None) -> None:
+        """Create tables, queues, topics, buckets and log groups; ``new`` names those to create.
+
+        Raises Refused for what AWS would not create, or what would behave differently here.
+        """
+        deploy.deploy(self.account, stack, new)
+
+    def add_function(self, resource: Resource, stack: Stack, code: Path | None) -> FunctionHost:
+        """Put a function into the account, in the place of one of the same name.
+
+        Its AWS calls come out in `Account.answer`, its log lines here in ``log``.
+        """
+        spec = self._spec(resource, stack, code)
+        role = stack.by_arn(spec.role)
+        documents = iam.documents(stack, role) if role else []
+        self._roles[spec.arn] = (spec.role, documents)
+
+        def answer(call: Call) -> Reply:
+            reply = self.account.answer(call, documents, role_arn=spec.role, function=spec.name)
+            if self.clock.now >= self._stalled_until_ms:
+                return reply
+            return replace(reply, latency_ms=reply.latency_ms + self._stall_ms)
+
+        def log(line: LogLine) -> None:
+            extraction = emf.extract(line.text, log_format=spec.log_format, time_ms=line.time_ms)
+            emf.record(extraction.points, self.metrics)
+            self.unextracted.extend(extraction.problems)
+            if self._live:
+                self._log(spec.log_group, line)
+
+        if spec.name in self.functions:
+            self.functions.pop(spec.name).close()
+        try:
+            host = FunctionHost(
+                spec,
+                self.clock,
+                self._nursery,
+                answer,
+                seed=self._seed,
+                log=log,
+                hangs=self.hangs,
+            )
+        except (FileNotFoundError, ValueError) as error:
+            raise Refused(
+                "InvalidParameterValueException",
+                f"The code of {resource.logical_id} cannot be packaged: {error}.",
+                "Code",
+                resource.logical_id,
+            ) from None
+        reserved = resource.properties.get("ReservedConcurrentExecutions")
+        if reserved is not None:
+            self.concurrency.reserve(spec.name, int(reserved))
+        self.functions[spec.name] = host
+        return host
+
+    def add_mapping(self, resource: Resource, journal: Journal | None = None) -> None:
+        """Create the mapping as CloudFormation would. Refused as AWS refuses."""
+        self.mappings.create(resource.properties, uuid=resource.physical_id, journal=journal)
+
+    def _change_mapping(self, resource: Resource, old: Resource) -> None:
+        fixed = ("EventSourceArn", "StartingPosition")
+        if any(old.properties.get(name) != resource.properties.get(name) for name in fixed):
+            raise _not_acted_out(resource, "a replacement is")
+        wanted = {**resource.properties, **_defaults(old, resource)}
+        self.mappings.update(
+            resource.physical_id,
+            {name: value for name, value in wanted.items() if name not in fixed},
+        )
+
+    def _remove(self, resource: Resource) -> None:
+        name = resource.physical_id
+        if resource.type == _MAPPING:
+            self.mappings.delete(name)
+        elif resource.type == _FUNCTION:
+            self.functions.pop(name).close()
+        else:
+            deploy.remove(self.account, resource)
+
+    # -- functions ---------------------------------------------------------------------------
+
+    def _spec(self, resource: Resource, stack: Stack, code: Path | None) -> FunctionSpec:
+        """What the function process needs to know of an ``AWS::Lambda::Function``."""
+        given = resource.properties
+        logging = given.get("LoggingConfig", {})
+        return FunctionSpec(
+            name=resource.physical_id,
+            arn=resource.attributes["Arn"],
+            role=str(given["Role"]),
+            handler=str(given["Handler"]),
+            code=self._code(resource, code),
+            environment={
+                name: str(value)
+                for name, value in given.get("Environment", {}).get("Variables", {}).items()
+            },
+            memory_mb=int(given.get("MemorySize", 128)),
+            timeout_ms=int(given.get("Timeout", 3)) * 1000,
+            runtime=str(given.get("Runtime", "python3.13")),
+            log_group=str(logging.get("LogGroup", f"/aws/lambda/{resource.physical_id}")),
+            log_format=logging.get("LogFormat", "Text"),
+            application_log_level=logging.get("ApplicationLogLevel"),
+            system_log_level=logging.get("SystemLogLevel"),
+            region=stack.region,
+            account_id=stack.account_id,
+        )
+
+    def _code(self, resource: Resource, beside: Path | None) -> Path:
+        """The folder of the function's code: beside the template, or out of a bucket."""
+        place = resource.properties.get("Code")
+        if isinstance(place, Mapping) and "S3Bucket" in place:
+            return self._archive(str(place["S3Bucket"]), str(place.get("S3Key")))
+        if beside is not None and isinstance(place, str) and "://" not in place:
+            return beside / place
+        if beside is None:
+            raise Refused(
+                "ValidationError",
+                f"{resource.logical_id}: Code must be an archive in S3; package it first.",
+                "Code",
+                resource.logical_id,
+            )
+        raise Refused(
+            "NotEmulated",
+            f"{resource.logical_id}: Code is a folder beside the template here, such as `.`; "
+            "`aws cloudformation package` puts it into a bucket for you.",
+            "Code",
+            resource.logical_id,
+        )
+
+    def _archive(self, bucket: str, key: str) -> Path:
+        try:
+            archive = self.account.objects(bucket)[key]
+        except KeyError:
+            raise Refused(
+                "InvalidParameterValueException",
+                "Error occurred while GetObject. S3 Error Code: NoSuchKey.",
+            ) from None
+        folder = Path(tempfile.mkdtemp(prefix="labs-code-"))
+        self._unpacked.append(folder)
+        try:
+            zipfile.ZipFile(io.BytesIO(archive)).extractall(folder)
+        except zipfile.BadZipFile:
+            raise Refused(
+                "InvalidParameterValueException", "Could not unzip uploaded file."
+            ) from None
+        return folder
+
+    def _log(self, group: str, line: LogLine) -> None:
+        """Lambda makes the group when it is missing, without a retention."""
+        logs = self.account.logs
+        if group not in logs.groups:
+            logs.create(group, None)
+            self._log_streams = {one for one in self._log_streams if one[0] != group}
+        stream = f"2026/11/02/[$LATEST]{line.environment:032x}"
+        place = {"logGroupName": group, "logStreamName": stream}
+        if (group, stream) not in self._log_streams:
+            self._log_streams.add((group, stream))
+            logs.answer("CreateLogStream", place)
+        event = {"timestamp": line.time_ms, "message": line.text}
+        logs.answer("PutLogEvents", {**place, "logEvents": [event]})
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def resource(self, stack: str, logical_id: str) -> Resource:
+        """A resource of a stack that exists."""
+        return self.stacks[stack].stack.resources[logical_id]
+
+    def items(self, stack: str, table: str) -> list[dict[str, Any]]:
+        """What lies in a table of a stack, as plain Python values."""
+        return self.account.items(self.resource(stack, table).physical_id)
+
+    # -- what mappings ask for ---------------------------------------------------------------
+
+    def _why_unreadable(self, function: Function, stream_arn: str) -> str | None:
+        return iam.stream_denial(self._roles[function.arn][1], stream_arn)
+
+    def send(self, delivery: Delivery) -> str | None:
+        """Deliver a failure note with the rights of the function that it is about.
+
+        A mapping calls this when it gives records up. None, or why the note did not arrive.
+        """
+        arn = json.loads(delivery.body)["requestContext"]["functionArn"]
+        role_arn, documents = self._roles[arn]
+        problem = self.account.send(delivery, documents, role_arn=role_arn)
+        if problem is None:
+            self.deliveries.append(delivery)
+        else:
+            self.undelivered.append(problem)
+        return problem
+
+
+def _not_acted_out(resource: Resource, what: str) -> Refused:
+    return Refused(
+        "NotEmulated",
+        f"{resource.logical_id}: {what} not acted out here.",
+        resource=resource.logical_id,
+    )
+
+
+def _defaults(old: Resource, new: Resource) -> dict[str, Any]:
+    """What a mapping's update must say about properties that the template no longer has."""
+    standard: dict[str, Any] = {
+        "BatchSize": 100,
+        "BisectBatchOnFunctionError": False,
+        "DestinationConfig": {"OnFailure": {"Destination": ""}},
+        "FilterCriteria": {},
+        "FunctionResponseTypes": [],
+        "MaximumBatchingWindowInSeconds": 0,
+        "MaximumRecordAgeInSeconds": -1,
+        "MaximumRetryAttempts": -1,
+        "MetricsConfig": {"Metrics": []},
+        "ParallelizationFactor": 1,
+        "TumblingWindowInSeconds": 0,
+    }
+    return {name: standard[name] for name in old.properties if name not in new.properties}
