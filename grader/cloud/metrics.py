@@ -1,15 +1,22 @@
 """Metric data points as CloudWatch would have received them.
 
 The emulator, the account's door and the log reader all write here; alarms, dashboards and criteria
-read. Units and dimensions are kept apart, because CloudWatch never converts or merges them.
+read. Units and dimensions are kept apart, because CloudWatch never converts or merges them. A datum
+is stamped with the moment it is about and arrives later: an alarm sees what has arrived.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Dimensions = tuple[tuple[str, str], ...]
+
+MINUTE_MS = 60_000
+# AWS services send their metrics once a minute, so that a minute's data comes when it is over;
+# PutMetricData and Embedded Metric Format arrive when they are sent.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html
+ONE_MINUTE_NAMESPACES = ("AWS/",)
 
 
 def dimensions(values: Mapping[str, str] | None = None, /, **more: str) -> Dimensions:
@@ -29,11 +36,22 @@ class SeriesKey:
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """``count`` observations of ``value`` at ``time_ms`` (milliseconds since the epoch)."""
+    """``count`` observations of ``value`` at ``time_ms`` (milliseconds since the epoch).
+
+    ``arrived_ms`` is when CloudWatch had it; 0 for data that was always there.
+    """
 
     time_ms: int
     value: float
     count: float = 1.0
+    arrived_ms: int = field(default=0, compare=False)
+
+
+def arrival_ms(namespace: str, time_ms: int) -> int:
+    """When data of this stamp arrives that is sent as soon as it can be (milliseconds)."""
+    if namespace.startswith(ONE_MINUTE_NAMESPACES):
+        return time_ms - time_ms % MINUTE_MS + MINUTE_MS
+    return time_ms
 
 
 class Metrics:
@@ -52,25 +70,33 @@ class Metrics:
         unit: str = "None",
         dims: Dimensions = (),
         count: float = 1.0,
+        arrived_ms: int | None = None,
     ) -> None:
-        """Record one data point. ``unit`` is CloudWatch's name for it, or "None"."""
-        key = SeriesKey(namespace, name, dims, unit)
-        self._series.setdefault(key, []).append(Datum(time_ms, value, count))
+        """Record one data point. ``unit`` is CloudWatch's name for it, or "None".
+
+        ``arrived_ms`` None: as soon as it can be, see `arrival_ms`.
+        """
+        self.put_all(
+            namespace, name, {value: count}, time_ms, unit=unit, dims=dims, arrived_ms=arrived_ms
+        )
 
     def put_all(
         self,
         namespace: str,
         name: str,
-        values: Mapping[float, int],
+        values: Mapping[float, float],
         time_ms: int,
         *,
         unit: str = "None",
         dims: Dimensions = (),
+        arrived_ms: int | None = None,
     ) -> None:
         """Record several values of one moment; ``values`` says how often each was observed."""
-        if values:
-            series = self._series.setdefault(SeriesKey(namespace, name, dims, unit), [])
-            series += [Datum(time_ms, value, count) for value, count in values.items()]
+        if not values:
+            return
+        arrived = arrival_ms(namespace, time_ms) if arrived_ms is None else arrived_ms
+        series = self._series.setdefault(SeriesKey(namespace, name, dims, unit), [])
+        series += [Datum(time_ms, value, count, arrived) for value, count in values.items()]
 
     def __iter__(self) -> Iterator[SeriesKey]:
         return iter(self._series)

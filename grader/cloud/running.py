@@ -227,7 +227,7 @@ class Cloud:
 
         def log(line: LogLine) -> None:
             extraction = emf.extract(line.text, log_format=spec.log_format, time_ms=line.time_ms)
-            emf.record(extraction.points, self.metrics)
+            emf.record(extraction.points, self.metrics, self.clock.now)
             self.unextracted.extend(extraction.problems)
             if self._live:
                 self._log(spec.log_group, line)

@@ -11,8 +11,10 @@ long that took, and whether it was in time. Pure: data in, data out.
     seen = replay(incident, alarms, subscriptions)
     seen.in_time, seen.delay_ms, seen.false_alerts, seen.missed
 
-What rings: an alarm that enters ALARM, or INSUFFICIENT_DATA when it has actions for that. An alarm
-without any action that a composite alarm watches is a part of that alarm and does not ring itself.
+What rings: an alarm that enters ALARM, or INSUFFICIENT_DATA when it has actions for that, whether
+or not anybody hears it. An alarm without an action for ALARM that a composite alarm is made of, or
+is held back by, is a part of that alarm and does not ring itself; what a suppressor holds back
+rings when it is let go.
 """
 
 from __future__ import annotations
@@ -144,17 +146,15 @@ def replay(
     metrics = _with_history(incident, alarms)
     transitions = evaluate(alarms, metrics, incident.from_ms, incident.to_ms)
     parts = {
-        name
-        for alarm in alarms
-        if isinstance(alarm, CompositeAlarm)
-        for name in alarm.rule.children()
+        name for alarm in alarms if isinstance(alarm, CompositeAlarm) for name in alarm.parts()
     }
     by_name = {alarm.name: alarm for alarm in alarms}
     alerts = [
-        Alert(change.time_ms, change.alarm, change.new, change.reason)
+        Alert(change.acted_ms, change.alarm, change.new, change.reason)
         for change in transitions
-        if _rings(by_name[change.alarm], change.new, parts)
+        if change.acted_ms is not None and _rings(by_name[change.alarm], change.new, parts)
     ]
+    alerts.sort(key=lambda alert: alert.time_ms)
     told = {
         (one.time_ms, one.alarm)
         for one in notifications(transitions, alarms, subscriptions)
@@ -167,14 +167,7 @@ def replay(
 def _rings(alarm: Alarm, state: State, parts: set[str]) -> bool:
     if state not in RINGING:
         return False
-    if alarm.actions.get(state):
-        return True
-    return state == "ALARM" and alarm.name not in parts and not any(alarm.actions.values())
-
-
-def acts(alarm: Alarm) -> bool:
-    """Whether the alarm does anything when it rings: it has actions, and they are enabled."""
-    return alarm.actions_enabled and any(alarm.actions.get(state) for state in RINGING)
+    return bool(alarm.actions.get(state)) or (state == "ALARM" and alarm.name not in parts)
 
 
 def _with_history(incident: Incident, alarms: Sequence[Alarm]) -> Metrics:
@@ -207,6 +200,7 @@ def _with_history(incident: Incident, alarms: Sequence[Alarm]) -> Metrics:
                     unit=key.unit,
                     dims=key.dimensions,
                     count=datum.count,
+                    arrived_ms=datum.arrived_ms - turn * length,
                 )
     return longer
 

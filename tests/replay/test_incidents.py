@@ -228,7 +228,33 @@ def test_disabled_actions_ring_for_nobody() -> None:
     seen = watched(alarm(ActionsEnabled=False))
 
     assert (seen.in_time, seen.heard_in_time) == (True, False)
-    assert not incidents.acts(alarm(ActionsEnabled=False))
+
+
+@pytest.mark.parametrize("members", [{"OKActions": [TOPIC]}, {"InsufficientDataActions": [TOPIC]}])
+def test_one_rule_for_alarms_without_an_action_for_alarm(members: dict[str, Any]) -> None:
+    """Entering ALARM rings, whatever the alarm does in other states; nobody hears it."""
+    seen = watched(alarm(AlarmActions=None, **members))
+
+    assert (seen.in_time, seen.heard_in_time) == (True, False)
+
+
+def test_a_suppressor_is_a_part_and_what_it_holds_back_rings_later_or_never() -> None:
+    held = {
+        "AlarmRule": "ALARM(part)",
+        "AlarmActions": [TOPIC],
+        "ActionsSuppressorWaitPeriod": 120,
+        "ActionsSuppressorExtensionPeriod": 60,
+    }
+    part = alarm("part", AlarmActions=None)
+    quiet = alarm("quiet", AlarmActions=None, Threshold=10**9)
+    late = CompositeAlarm.parse({**held, "ActionsSuppressor": "quiet"}, name="late")
+    never = CompositeAlarm.parse({**held, "ActionsSuppressor": "part"}, name="never")
+
+    plain = watched(alarm("plain"))
+    seen = watched(part, quiet, late, never)
+
+    assert [alert.alarm for alert in seen.alerts] == ["late"]
+    assert seen.alerts[0].time_ms == plain.alerts[0].time_ms + 120_000
 
 
 def test_a_part_of_a_composite_alarm_does_not_ring_itself() -> None:

@@ -30,9 +30,10 @@ from grader.cloud.dynamodb.values import plain, wire
 from grader.cloud.iam import PolicyDocument
 from grader.cloud.mapping.ports import Delivery
 from grader.cloud.messaging.buckets import Buckets
+from grader.cloud.messaging.meter import Meter
 from grader.cloud.messaging.queues import Message, Queues
 from grader.cloud.messaging.topics import Published, Topics
-from grader.cloud.metrics import Metrics, dimensions
+from grader.cloud.metrics import Metrics
 from grader.cloud.moto_world import World
 
 
@@ -108,7 +109,8 @@ class Account:
         self.contention = Contention(clock, self.tables.keys_of)
         self._streams = Streams(clock)
         self.queues = Queues(self._world)
-        self.topics = Topics(clock, self._deliver, self._world.uuid)
+        self._meter = Meter(clock, metrics)
+        self.topics = Topics(clock, self._deliver, self._world.uuid, self._meter.published)
         self.buckets = Buckets(self._world)
         self.logs = Logs(self._world)
         self._metric_door = MetricDoor(clock, metrics)
@@ -349,9 +351,12 @@ class Account:
             return self._streams.answer(operation, params)
         if service == "sqs":
             result = self.queues.answer(operation, params)
-            if operation.startswith("SendMessage"):
-                sent = len(result.get("Successful") or ()) if "Entries" in params else 1
-                self._count_sent(str(params.get("QueueUrl")), sent)
+            if "QueueUrl" in params:
+                queue = self.queues.name_of(str(params["QueueUrl"]))
+                self._meter.accessed(queue)
+                if operation.startswith("SendMessage"):
+                    sent = len(result.get("Successful") or ()) if "Entries" in params else 1
+                    self._meter.sent(queue, sent)
             return result
         if service == "sns":
             return self.topics.answer(operation, params)
@@ -504,31 +509,9 @@ class Account:
         wanted = None if operations is None else frozenset(operations)
         self.faults.add(Fault(from_ms, until_ms, service, wanted, resource, code, message, status))
 
-    # -- metrics of the services -------------------------------------------------------------
-
-    def _count_sent(self, queue: str, count: int) -> None:
-        where = dimensions(QueueName=self.queues.name_of(queue))
-        now = self.clock.now
-        for _ in range(count):
-            self.metrics.put("AWS/SQS", "NumberOfMessagesSent", 1, now, unit="Count", dims=where)
-
     def observe(self) -> None:
-        """Record what SQS reports of its queues each minute, as of now.
-
-        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-        """
-        now = self.clock.now
-        for queue in self.queues.arns:
-            messages = self.queues.messages(queue)
-            hidden = sum(message.in_flight for message in messages)
-            oldest = min((message.sent_ms for message in messages), default=now)
-            where = dimensions(QueueName=queue)
-            for name, value, unit in (
-                ("ApproximateNumberOfMessagesVisible", self.queues.visible(queue), "Count"),
-                ("ApproximateNumberOfMessagesNotVisible", hidden, "Count"),
-                ("ApproximateAgeOfOldestMessage", (now - oldest) // 1000, "Seconds"),
-            ):
-                self.metrics.put("AWS/SQS", name, value, now, unit=unit, dims=where)
+        """Record what SQS reports of its queues each minute, as of now."""
+        self._meter.observe(self.queues)
 
     # -- on-failure destinations -------------------------------------------------------------
 
@@ -597,7 +580,7 @@ class Account:
 
     def _deliver(self, queue_arn: str, body: str) -> None:
         self.queues.send(queue_arn, body)
-        self._count_sent(queue_arn, 1)
+        self._meter.sent(self.queues.name_of(queue_arn))
 
 
 class _Raw(io.BytesIO):

@@ -32,7 +32,7 @@ class MetricDoor:
             points = emf.validate_put_metric_data(params, now_ms=self._clock.now)
         except Refused as refused:
             raise ServiceError(refused.code, refused.message) from None
-        emf.record(points, self._metrics)
+        emf.record(points, self._metrics, self._clock.now)
         return {}
 
 

@@ -15,6 +15,7 @@ from grader.cloud.cloudwatch.composite import CompositeAlarm, parse_rule
 from grader.cloud.cloudwatch.evaluation import (
     Alarm,
     DataPoint,
+    SetState,
     Transition,
     datapoints,
     evaluate,
@@ -31,6 +32,7 @@ __all__ = [
     "MetricAlarm",
     "MetricStat",
     "Notification",
+    "SetState",
     "State",
     "Statistic",
     "Subscription",

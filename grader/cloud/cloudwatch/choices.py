@@ -47,11 +47,13 @@ HIGHEST_PERCENTILE = 100.0
 # Units. Without one an alarm reads every unit that was published; AWS calls the result undefined
 # when there are several. Here their samples are put together.
 
-# Metrics of AWS services are stored once a minute: for a period of 10, 20 or 30 seconds all samples
-# of a minute sit in its first ten seconds. Other metrics keep the time at which they were recorded;
-# who records a custom metric of standard resolution rounds its time down to the minute
-# (grader.cloud.cloudwatch.emf.Point.stored_ms).
-ONE_MINUTE_NAMESPACES = ("AWS/",)
+# Arrival. A datum counts in its period from the evaluation on that follows its arrival; one that
+# arrives when its period lies behind the evaluation range is never looked at. AWS services store a
+# minute's metrics under its beginning when it is over: at a period of 10, 20 or 30 seconds they are
+# found by an alarm whose range is longer than a minute only. Other metrics keep the time at which
+# they were recorded; who records a custom metric of standard resolution rounds its time down to the
+# minute (grader.cloud.cloudwatch.emf.Point.stored_ms).
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/publishingMetrics.html
 
 # Metric math. Precedence, loosest first: OR, AND, comparisons, + -, * /, unary minus, ^. All but ^
 # bind to the left. A data point whose value is not a finite number is dropped, as AWS says of a

@@ -27,6 +27,7 @@ from grader.cloud.cloudwatch.metric import (
 MOST_CHILDREN = 100
 MOST_ELEMENTS = 500
 LONGEST_RULE = 10_240
+LONGEST_SUPPRESSOR = 1_600
 
 _SUPPRESSOR = (
     "ActionsSuppressor",
@@ -85,6 +86,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppressor:
+    """The alarm that holds back a composite alarm's actions, and for how long around its own."""
+
+    alarm: str
+    wait_ms: int
+    extension_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class CompositeAlarm:
     """A composite alarm as CloudWatch stores it."""
 
@@ -94,6 +104,11 @@ class CompositeAlarm:
     actions: Mapping[State, tuple[str, ...]]
     actions_enabled: bool = True
     description: str = ""
+    suppressor: Suppressor | None = None
+
+    def parts(self) -> list[str]:
+        """The alarms that it is made of and held back by."""
+        return [*self.rule.children(), *([self.suppressor.alarm] if self.suppressor else [])]
 
     @classmethod
     def parse(
@@ -110,7 +125,6 @@ class CompositeAlarm:
             if member not in _MEMBERS:
                 raise invalid(f"Encountered unsupported property {member}", member)
         name = parse_name(properties, name)
-        _check_suppressor(properties)
         text = properties.get("AlarmRule")
         if not isinstance(text, str):
             raise invalid("PutCompositeAlarm request should have an AlarmRule", "AlarmRule")
@@ -127,18 +141,34 @@ class CompositeAlarm:
             actions=parse_actions(properties, region=region, composite=True),
             actions_enabled=flag(properties, "ActionsEnabled", default=True),
             description=str(properties.get("AlarmDescription") or ""),
+            suppressor=_suppressor(properties),
         )
 
 
-def _check_suppressor(properties: Mapping[str, Any]) -> None:
+def _suppressor(properties: Mapping[str, Any]) -> Suppressor | None:
+    """Both periods are required with a suppressor, and refused without one."""
     suppressor, *waits = _SUPPRESSOR
+    periods = []
     for member in waits:
         if member in properties and suppressor not in properties:
             raise invalid(f"{member} requires an ActionSuppressor", member)
-        if suppressor in properties and whole(properties, member, lowest=0) is None:
+        periods.append(whole(properties, member, lowest=0))
+        if suppressor in properties and periods[-1] is None:
             raise invalid(f"{member} must not be null", member)
-    if suppressor in properties:
-        raise not_emulated("suppression of composite alarms (ActionsSuppressor)", suppressor)
+    given = properties.get(suppressor)
+    if given is None:
+        return None
+    if not isinstance(given, str) or not 1 <= len(given) <= LONGEST_SUPPRESSOR:
+        raise invalid(f"{suppressor} must have 1 to {LONGEST_SUPPRESSOR} characters", suppressor)
+    wait_s, extension_s = periods
+    assert wait_s is not None and extension_s is not None
+    return Suppressor(_name_in(given), wait_s * 1000, extension_s * 1000)
+
+
+def _name_in(reference: str) -> str:
+    """The name of an alarm that is given by its name or its ARN."""
+    found = _REFERENCE.fullmatch(reference)
+    return found[1] if found else reference
 
 
 def parse_rule(text: str) -> Rule:
@@ -279,8 +309,7 @@ class _Parser:
             name = text
         else:
             raise _error(f"the name of an alarm expected before {text!r}")
-        found = _REFERENCE.fullmatch(name)
-        name = found[1] if found else name
+        name = _name_in(name)
         if not name:
             raise _error("the name of an alarm is empty")
         return name

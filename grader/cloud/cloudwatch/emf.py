@@ -75,8 +75,8 @@ class Extraction:
     problems: list[str] = field(default_factory=list)
 
 
-def record(points: Iterable[Point], metrics: Metrics) -> None:
-    """Write points into the account's metrics, at the resolution of their storage."""
+def record(points: Iterable[Point], metrics: Metrics, now_ms: int) -> None:
+    """Write points that arrive now into the metrics, at the resolution of their storage."""
     for point in points:
         metrics.put(
             point.namespace,
@@ -86,6 +86,7 @@ def record(points: Iterable[Point], metrics: Metrics) -> None:
             unit=point.unit,
             dims=point.dimensions,
             count=point.count,
+            arrived_ms=now_ms,
         )
 
 

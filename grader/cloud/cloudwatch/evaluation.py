@@ -9,10 +9,11 @@ AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evalua
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices, mathexpr
 from grader.cloud.cloudwatch.composite import CompositeAlarm
 from grader.cloud.cloudwatch.metric import OPERATORS, MetricAlarm, State, invalid
@@ -28,12 +29,34 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """An alarm changed its state at ``time_ms`` (virtual milliseconds); ``reason`` says why."""
+    """An alarm changed its state at ``time_ms`` (virtual milliseconds); ``reason`` says why.
+
+    ``held_ms`` is how long a suppressor held back the actions of the new state; None: for good.
+    """
 
     time_ms: int
     alarm: str
     old: State
     new: State
+    reason: str
+    held_ms: int | None = 0
+
+    @property
+    def acted_ms(self) -> int | None:
+        """When the actions of the new state run; None when they never do."""
+        return None if self.held_ms is None else self.time_ms + self.held_ms
+
+
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """A call of SetAlarmState: ``alarm`` is told to be in ``state`` at ``time_ms``.
+
+    AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
+    """
+
+    time_ms: int
+    alarm: str
+    state: State
     reason: str
 
 
@@ -91,24 +114,40 @@ def evaluate(
     to_ms: int,
     *,
     states: Mapping[str, State] | None = None,
+    calls: Sequence[SetState] = (),
 ) -> list[Transition]:
     """Every change of state after ``from_ms`` and up to ``to_ms``, in the order of time.
 
     The alarms are taken as created at ``from_ms`` in INSUFFICIENT_DATA; ``states`` (by name) gives
     the state of those that existed before. Data recorded before ``from_ms`` is seen, as AWS does.
-    Refused when two alarms have one name, a composite alarm names an alarm that is not there, or
-    composite alarms form a cycle.
+    ``calls`` set states by hand: a metric alarm keeps one until its next evaluation, a composite
+    alarm until a child of it changes. Refused when two alarms have one name, a composite alarm or a
+    call names an alarm that is not there, or composite alarms form a cycle.
     """
     before = {alarm.name: (states or {}).get(alarm.name, "INSUFFICIENT_DATA") for alarm in alarms}
     ordered = _children_first(alarms)
+    for call in calls:
+        if call.alarm not in before:
+            raise Refused("ResourceNotFound", f"There is no alarm {call.alarm}", "AlarmName")
     samplings = Samplings(metrics)
     changes: dict[str, list[Transition]] = {}
     for alarm in ordered:
+        by_hand = sorted(
+            (one for one in calls if one.alarm == alarm.name), key=lambda one: one.time_ms
+        )
         if isinstance(alarm, MetricAlarm):
             watch = _Watch(alarm, samplings)
-            changes[alarm.name] = list(watch.changes(from_ms, to_ms, before[alarm.name]))
+            changes[alarm.name] = list(watch.changes(from_ms, to_ms, before[alarm.name], by_hand))
         else:
-            changes[alarm.name] = _composite_changes(alarm, changes, before, from_ms, to_ms)
+            changes[alarm.name] = _composite_changes(
+                alarm, changes, before, from_ms, to_ms, by_hand
+            )
+    for alarm in ordered:
+        if isinstance(alarm, CompositeAlarm) and alarm.suppressor:
+            name = alarm.suppressor.alarm
+            changes[alarm.name] = _held_back(
+                alarm, changes[alarm.name], changes[name], before[name], to_ms
+            )
     rank = {alarm.name: number for number, alarm in enumerate(ordered)}
     return sorted(
         (change for one in changes.values() for change in one),
@@ -123,10 +162,11 @@ def datapoints(alarm: MetricAlarm, metrics: Metrics, from_ms: int, to_ms: int) -
     """
     watch = _Watch(alarm, Samplings(metrics))
     period_ms = alarm.period_s * 1000
-    return [
-        DataPoint(end_ms - period_ms, watch.values(end_ms)[-1])
-        for _, end_ms in _moments(alarm, from_ms, to_ms)
-    ]
+    found = []
+    for time_ms, end_ms in _moments(alarm, from_ms, to_ms):
+        watch.see(time_ms)
+        found.append(DataPoint(end_ms - period_ms, watch.values(end_ms)[-1]))
+    return found
 
 
 # --- metric alarms -------------------------------------------------------------------------------
@@ -164,10 +204,22 @@ class _Watch:
         self._ages = [age * self._period_ms for age in range(size - 1, -1, -1)]
         self._known: dict[int, bool | None] = {}
 
-    def changes(self, from_ms: int, to_ms: int, state: State) -> Iterator[Transition]:
+    def see(self, now_ms: int) -> None:
+        """Take in what has arrived up to ``now_ms`` (milliseconds)."""
+        for series in self._series.values():
+            if series.see(now_ms):
+                self._known.clear()
+
+    def changes(
+        self, from_ms: int, to_ms: int, state: State, calls: Sequence[SetState]
+    ) -> Iterator[Transition]:
         alarm = self._alarm
         judged: dict[tuple[tuple[bool | None, ...], State], State] = {}
+        waiting = [call for call in calls if from_ms < call.time_ms <= to_ms]
         for time_ms, end_ms in _moments(alarm, from_ms, to_ms):
+            while waiting and waiting[0].time_ms < time_ms:
+                state = yield from _told(waiting.pop(0), state)
+            self.see(time_ms)
             points = self._breaches(end_ms)
             if alarm.ignores_low_samples and self._too_few_samples(points, end_ms):
                 continue
@@ -184,6 +236,8 @@ class _Watch:
                 reason = self._reason(new, self.values(end_ms), end_ms)
                 yield Transition(time_ms, alarm.name, state, new, reason)
                 state = new
+        for call in waiting:
+            state = yield from _told(call, state)
 
     def values(self, end_ms: int) -> list[float | None]:
         """The data points of the evaluation range that ends before ``end_ms``, oldest first."""
@@ -283,6 +337,13 @@ class _Watch:
         return f"Threshold Crossed: {text}."
 
 
+def _told(call: SetState, state: State) -> Generator[Transition, None, State]:
+    """The change that a call of SetAlarmState makes, and the state after it."""
+    if call.state != state:
+        yield Transition(call.time_ms, call.alarm, state, call.state, call.reason)
+    return call.state
+
+
 def _counted(points: Sequence[float | None], evaluation_periods: int) -> list[int]:
     """The ages (0 is the newest period) of the real data points that an evaluation counts."""
     ages = [age for age, point in enumerate(reversed(points)) if point is not None]
@@ -307,6 +368,11 @@ def _children_first(alarms: Sequence[Alarm]) -> list[Alarm]:
     done: dict[str, Alarm] = {alarm.name: alarm for alarm in ordered}
     waiting = [alarm for alarm in alarms if isinstance(alarm, CompositeAlarm)]
     for alarm in waiting:
+        if alarm.suppressor and alarm.suppressor.alarm not in by_name:
+            raise invalid(
+                f"The suppressor alarm {alarm.suppressor.alarm} does not exist",
+                "ActionsSuppressor",
+            )
         absent = [name for name in alarm.rule.children() if name not in by_name]
         if absent:
             raise invalid(
@@ -332,25 +398,35 @@ def _composite_changes(
     before: Mapping[str, State],
     from_ms: int,
     to_ms: int,
+    calls: Sequence[SetState],
 ) -> list[Transition]:
     children = alarm.rule.children()
     states = {name: before[name] for name in children}
-    events = sorted(
-        (change for name in children for change in changes[name]), key=lambda one: one.time_ms
+    events: list[Transition | SetState] = sorted(
+        [*(change for name in children for change in changes[name]), *calls],
+        key=lambda one: one.time_ms,
     )
     first_ms = from_ms // MINUTE_MS * MINUTE_MS + MINUTE_MS
-    moments = sorted(
-        {event.time_ms for event in events} | ({first_ms} if first_ms <= to_ms else set())
-    )
+    moments = {event.time_ms for event in events if from_ms < event.time_ms <= to_ms}
     state = before[alarm.name]
     found: list[Transition] = []
     position = 0
-    for time_ms in moments:
+    for time_ms in sorted(moments | ({first_ms} if first_ms <= to_ms else set())):
         trigger: Transition | None = None
+        call: SetState | None = None
         while position < len(events) and events[position].time_ms <= time_ms:
-            trigger = events[position]
-            states[trigger.alarm] = trigger.new
+            event = events[position]
+            if isinstance(event, SetState):
+                call = event
+            else:
+                trigger = event
+                states[event.alarm] = event.new
             position += 1
+        if call is not None:
+            found += _told(call, state)
+            state = call.state
+        if call is not None and trigger is None:
+            continue
         new: State = "ALARM" if alarm.rule.holds(states) else "OK"
         if new == state:
             continue
@@ -361,4 +437,47 @@ def _composite_changes(
             reason = f"{trigger.alarm} transitioned to {trigger.new} at {when}"
         found.append(Transition(time_ms, alarm.name, state, new, reason))
         state = new
+    return found
+
+
+def _held_back(
+    alarm: CompositeAlarm,
+    own: Sequence[Transition],
+    of_suppressor: Sequence[Transition],
+    suppressor_state: State,
+    to_ms: int,
+) -> list[Transition]:
+    """The composite alarm's changes with the time for which their actions are held back.
+
+    A change starts a wait period, which a new change starts again. While the suppressor is in
+    ALARM nothing is done; when it leaves ALARM an extension period begins, which a change ends (a
+    wait period follows). The actions of the state in force run when a period is over. At one
+    moment the suppressor's change counts first (a choice; AWS does not say).
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-suppression.html
+    """
+    assert alarm.suppressor is not None
+    found = [replace(change, held_ms=None) for change in own]
+    quiet = suppressor_state == "ALARM"
+    pending: int | None = None
+    due_ms: int | None = None
+
+    def act_before(time_ms: int) -> None:
+        nonlocal pending, due_ms
+        if pending is not None and due_ms is not None and due_ms < time_ms:
+            found[pending] = replace(found[pending], held_ms=due_ms - found[pending].time_ms)
+            pending = due_ms = None
+
+    events = [(change.time_ms, 0, number) for number, change in enumerate(of_suppressor)]
+    events += [(change.time_ms, 1, number) for number, change in enumerate(own)]
+    for time_ms, kind, number in sorted(events):
+        act_before(time_ms)
+        if kind == 1:
+            pending, due_ms = number, None if quiet else time_ms + alarm.suppressor.wait_ms
+            continue
+        change = of_suppressor[number]
+        if change.new == "ALARM":
+            quiet, due_ms = True, None
+        elif quiet:
+            quiet, due_ms = False, time_ms + alarm.suppressor.extension_ms
+    act_before(to_ms + 1)
     return found

@@ -526,7 +526,8 @@ def _metric_math(properties: Mapping[str, Any]) -> tuple[tuple[Query, ...], str,
     if not metrics:
         raise invalid("Metrics must contain at least one metric", "Metrics")
     if len({*periods, *(stat.period_s for stat in metrics)}) > 1:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html
+        # "Each metric must be using the same period."
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-data-queries.html
         raise invalid("All metrics of an alarm must have the same period", "Metrics")
     return tuple(queries), watched[0], _check_math(queries, watched[0], metrics[0].period_s)
 

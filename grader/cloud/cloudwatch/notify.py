@@ -50,18 +50,19 @@ def notifications(
     """Everything that is delivered for these changes of state, in their order.
 
     Actions run on a change of state only, only those of the new state, and only while the alarm's
-    actions are enabled.
+    actions are enabled. A suppressor may hold them back: ``time_ms`` is when they run.
     """
     by_name = {alarm.name: alarm for alarm in alarms}
     sent: list[Notification] = []
     for change in transitions:
         alarm = by_name[change.alarm]
-        if not alarm.actions_enabled:
+        acted_ms = change.acted_ms
+        if not alarm.actions_enabled or acted_ms is None:
             continue
         for action in dict.fromkeys(alarm.actions.get(change.new, ())):
             for protocol, endpoint in _receivers(action, subscriptions):
                 sent.append(
-                    Notification(change.time_ms, alarm.name, change.new, action, protocol, endpoint)
+                    Notification(acted_ms, alarm.name, change.new, action, protocol, endpoint)
                 )
     return sent
 

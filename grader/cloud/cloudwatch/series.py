@@ -13,9 +13,10 @@ from itertools import chain
 
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices
-from grader.cloud.metrics import Dimensions, Metrics
+from grader.cloud.metrics import ONE_MINUTE_NAMESPACES, Dimensions, Metrics
 
 Samples = list[tuple[float, float]]  # (value, how often)
+Late = tuple[int, int, tuple[float, float]]  # (arrival in ms, start of its bucket, sample)
 
 _UNITS = (
     "Seconds Microseconds Milliseconds Percent Count Count/Second None "
@@ -224,8 +225,9 @@ class Samplings:
         return self._raw[key]
 
     def _collect(self, stat: MetricStat, grain_ms: int) -> Buckets:
-        coarse = stat.namespace.startswith(choices.ONE_MINUTE_NAMESPACES)
+        coarse = stat.namespace.startswith(ONE_MINUTE_NAMESPACES)
         found: dict[int, Samples] = {}
+        late: list[Late] = []
         for key in self._metrics:
             if (
                 key.namespace != stat.namespace
@@ -238,14 +240,21 @@ class Samplings:
                 if datum.count > 0:
                     time_ms = datum.time_ms - datum.time_ms % 60_000 if coarse else datum.time_ms
                     start = time_ms - time_ms % grain_ms
-                    found.setdefault(start, []).append((datum.value, datum.count))
-        return Buckets(found)
+                    if datum.arrived_ms <= start + grain_ms:
+                        found.setdefault(start, []).append((datum.value, datum.count))
+                    else:
+                        late.append((datum.arrived_ms, start, (datum.value, datum.count)))
+        return Buckets(found, late)
 
 
 class Buckets:
-    """Samples by bucket, oldest first, with the cheap statistics of each bucket worked out."""
+    """Samples by bucket, oldest first, with the cheap statistics of each bucket worked out.
 
-    def __init__(self, found: dict[int, Samples]) -> None:
+    ``late`` are those that arrived after their bucket was over, in the order of their arrival.
+    """
+
+    def __init__(self, found: dict[int, Samples], late: list[Late]) -> None:
+        self.late = sorted(late)
         self.starts = sorted(found)
         self.samples = [found[start] for start in self.starts]
         self.count = [math.fsum(count for _, count in bucket) for bucket in self.samples]
@@ -255,13 +264,30 @@ class Buckets:
 
 
 class Series:
-    """Data points of one metric over windows that end wherever the caller asks."""
+    """Data points of one metric over windows that end wherever the caller asks.
+
+    They are made of what had arrived at the moment of the last `see`.
+    """
 
     def __init__(self, stat: MetricStat, samplings: Samplings) -> None:
         self.stat = stat
         self.period_ms = stat.period_s * 1000
         self._buckets = samplings.buckets(stat, 60_000 if stat.period_s >= 60 else 10_000)
         self._known: dict[int, float | None] = {}
+        self._seen = 0
+        self._belated: dict[int, Samples] = {}
+
+    def see(self, now_ms: int) -> bool:
+        """Go on to ``now_ms`` (milliseconds); whether something has arrived late since."""
+        late, before = self._buckets.late, self._seen
+        while self._seen < len(late) and late[self._seen][0] <= now_ms:
+            _, start, sample = late[self._seen]
+            self._belated.setdefault(start, []).append(sample)
+            self._seen += 1
+        if self._seen == before:
+            return False
+        self._known.clear()
+        return True
 
     def at(self, end_ms: int) -> float | None:
         """The data point of the period that ends before ``end_ms`` (milliseconds)."""
@@ -272,17 +298,26 @@ class Series:
     def samples(self, end_ms: int) -> float:
         """How many observations that data point rests on."""
         first, last = self._slice(end_ms)
-        return math.fsum(self._buckets.count[first:last])
+        belated = math.fsum(count for _, count in self._belated_before(end_ms))
+        return math.fsum(self._buckets.count[first:last]) + belated
 
     def _slice(self, end_ms: int) -> tuple[int, int]:
         starts = self._buckets.starts
         return bisect_left(starts, end_ms - self.period_ms), bisect_left(starts, end_ms)
 
+    def _belated_before(self, end_ms: int) -> Samples:
+        first_ms = end_ms - self.period_ms
+        belated = (kept for at, kept in self._belated.items() if first_ms <= at < end_ms)
+        return list(chain.from_iterable(belated))
+
     def _value(self, end_ms: int) -> float | None:
         first, last = self._slice(end_ms)
+        buckets = self._buckets
+        if self._belated and (belated := self._belated_before(end_ms)):
+            on_time = chain.from_iterable(buckets.samples[first:last])
+            return self.stat.statistic.of([*on_time, *belated])
         if first == last:
             return None
-        buckets = self._buckets
         kind = self.stat.statistic.kind
         if kind == "Sum":
             return math.fsum(buckets.sum[first:last])

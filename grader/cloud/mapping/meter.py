@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.stream import Stream
@@ -153,9 +154,11 @@ class Meter:
 
     def _publish(self, minute: Minute) -> None:
         start = minute.start_ms
+        put = partial(self._metrics.put, arrived_ms=self._clock.now)
+        put_all = partial(self._metrics.put_all, arrived_ms=self._clock.now)
 
         def observe(name: str, values: Mapping[float, int], unit: str = "Count") -> None:
-            self._metrics.put_all("AWS/Lambda", name, values, start, unit=unit, dims=self._function)
+            put_all("AWS/Lambda", name, values, start, unit=unit, dims=self._function)
 
         def flag(name: str, ones: int, zeros: int) -> None:
             """A metric that is 1 or 0 for each invocation."""
@@ -175,7 +178,7 @@ class Meter:
             ("ClaimedAccountConcurrency", minute.claimed),
             ("UnreservedConcurrentExecutions", minute.unreserved),
         ):
-            self._metrics.put_all("AWS/Lambda", name, Counter(figures), start, unit="Count")
+            put_all("AWS/Lambda", name, Counter(figures), start, unit="Count")
 
         polls = len(minute.pages) + minute.empty_polls
         if self.event_counts:
@@ -191,13 +194,11 @@ class Meter:
                 counts = {"PolledEventCount": sum(minute.pages), **counts}
             for name, records in counts.items():
                 if records or name == "PolledEventCount":
-                    self._metrics.put(
-                        "AWS/Lambda", name, records, start, unit="Count", dims=self._mapping
-                    )
+                    put("AWS/Lambda", name, records, start, unit="Count", dims=self._mapping)
 
         if polls:
             latency = GET_RECORDS_LATENCY_MS
-            self._metrics.put(
+            put(
                 "AWS/DynamoDB",
                 "SuccessfulRequestLatency",
                 latency,
@@ -210,6 +211,4 @@ class Meter:
             ("ReturnedRecordsCount", minute.pages, "Count"),
             ("ReturnedBytes", minute.page_bytes, "Bytes"),
         ):
-            self._metrics.put_all(
-                "AWS/DynamoDB", name, Counter(pages), start, unit=unit, dims=self._shards
-            )
+            put_all("AWS/DynamoDB", name, Counter(pages), start, unit=unit, dims=self._shards)

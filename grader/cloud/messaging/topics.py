@@ -63,14 +63,23 @@ class Topic:
 
 
 class Topics:
-    """Every topic of one account. ``send`` puts a message into a queue, by ARN."""
+    """Every topic of one account. ``send`` puts a message into a queue, by ARN.
+
+    ``count`` is told of each message: the topic's name, its bytes, to how many subscriptions it was
+    delivered and to how many it was not.
+    """
 
     def __init__(
-        self, clock: Clock, send: Callable[[str, str], Any], uuid: Callable[[], str]
+        self,
+        clock: Clock,
+        send: Callable[[str, str], Any],
+        uuid: Callable[[], str],
+        count: Callable[[str, int, int, int], None],
     ) -> None:
         self._clock = clock
         self._send = send
         self._uuid = uuid
+        self._count = count
         # By ARN, in the order of creation.
         self.by_arn: dict[str, Topic] = {}
         # Messages that a subscription did not get, as sentences.
@@ -118,30 +127,34 @@ class Topics:
         topic = self._topic(topic_arn)
         if not message:
             raise _invalid("Empty message")
-        if len(message.encode("utf-8", "surrogatepass")) > MOST_MESSAGE_BYTES:
+        size = len(message.encode("utf-8", "surrogatepass"))
+        if size > MOST_MESSAGE_BYTES:
             raise _invalid("Message too long")
         if topic.is_fifo:
             raise _invalid("FIFO topics are not emulated here")
         one = Published(self._uuid(), self._clock.now, message, subject, attributes or {})
         topic.published.append(one)
-        for subscription in topic.subscriptions:
-            self._deliver(topic, subscription, one)
+        delivered = [self._deliver(topic, receiver, one) for receiver in topic.subscriptions]
+        self._count(topic.name, size, sum(delivered), len(delivered) - sum(delivered))
         return one.id
 
-    def _deliver(self, topic: Topic, subscription: Subscription, one: Published) -> None:
+    def _deliver(self, topic: Topic, subscription: Subscription, one: Published) -> bool:
+        """Deliver one message to one subscription; whether it arrived."""
         if subscription.protocol != "sqs":
-            return
+            return True
         if subscription.refusal is not None:
             self.undelivered.append(
                 f"{topic.name} could not deliver to {subscription.endpoint.rpartition(':')[2]}: "
                 f"{subscription.refusal}"
             )
-            return
+            return False
         body = one.message if subscription.raw else _envelope(topic, subscription, one)
         try:
             self._send(subscription.endpoint, body)
         except (KeyError, ServiceError) as error:
             self.undelivered.append(f"{topic.name} could not deliver: {error}")
+            return False
+        return True
 
     def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one API call. ServiceError as SNS's."""

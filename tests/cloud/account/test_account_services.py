@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from grader.cloud.aws import Refused
 from grader.cloud.dynamodb.staleness import LAG_MS
 from grader.cloud.mapping.ports import Delivery
+from grader.cloud.metrics import dimensions
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:failures"
@@ -130,7 +131,50 @@ def test_queue_metrics_are_recorded() -> None:
         assert metrics.total("AWS/SQS", "ApproximateAgeOfOldestMessage") == 90
 
 
+def test_a_queue_falls_silent_six_hours_after_the_last_call_and_never_with_messages() -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html"""
+    visible = ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    hour = 3_600_000
+    with deployed(queue("failed")) as account:
+
+        def speaks_after(ms: int) -> bool:
+            before = len(account.metrics.find(*visible))
+            account.clock.run_for(ms)
+            account.observe()
+            return len(account.metrics.find(*visible)) > before
+
+        sqs = function_client(account, "sqs")
+        assert speaks_after(6 * hour)
+        assert not speaks_after(60_000)
+        sqs.get_queue_attributes(QueueUrl=URL, AttributeNames=["All"])
+        assert speaks_after(6 * hour)
+        assert not speaks_after(60_000)
+        sqs.send_message(QueueUrl=URL, MessageBody="x")
+        assert speaks_after(30 * hour)
+        message = sqs.receive_message(QueueUrl=URL)["Messages"][0]
+        sqs.delete_message(QueueUrl=URL, ReceiptHandle=message["ReceiptHandle"])
+        assert speaks_after(6 * hour)
+        assert not speaks_after(60_000)
+
+
 # -- topics ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("policies", "arrived"), [((queue_policy(),), 1), ((), 0)])
+def test_a_topic_tells_what_was_published_delivered_and_not(
+    policies: tuple[Resource, ...], arrived: int
+) -> None:
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html"""
+    with deployed(queue("failed"), topic("failures"), *policies, subscription()) as account:
+        account.send(Delivery(TOPIC, "{}"), LET_IN)
+        where = dimensions(TopicName="failures")
+        totals = [
+            account.metrics.total("AWS/SNS", f"NumberOf{name}", where)
+            for name in ("MessagesPublished", "NotificationsDelivered", "NotificationsFailed")
+        ]
+        assert totals == [1, arrived, 1 - arrived]
+        assert account.metrics.total("AWS/SNS", "PublishSize", where) == 2
+        assert account.metrics.total("AWS/SQS", "NumberOfMessagesSent") == arrived
 
 
 def test_a_subscribed_queue_gets_the_envelope_and_a_raw_one_the_text() -> None:

@@ -69,12 +69,50 @@ def test_sub_minute_alarms_are_evaluated_every_ten_seconds(alarm):
     ]
 
 
-def test_aws_metrics_have_no_sub_minute_data(alarm, series):
-    """A 10-second period on a one-minute metric sees data in one period of six."""
+def test_a_ten_second_alarm_never_finds_a_metric_that_comes_once_a_minute(alarm, series):
+    """The minute's value stands under its beginning and arrives when it is over."""
     # API_PutMetricAlarm: "it does not receive data for the attempts that do not correspond to a
     # one-minute data resolution, and the alarm might often lapse into INSUFFICENT_DATA"
     points = datapoints(alarm(Period=10), series([LOW, LOW]), START_MS, START_MS + 2 * MINUTE)
-    assert [point.value for point in points] == ([LOW] + [None] * 5) * 2
+    assert [point.value for point in points] == [None] * 12
+    changes = evaluate([alarm(Period=10)], series([HIGH] * 3), START_MS, START_MS + 3 * MINUTE)
+    assert changes == []
+
+
+@pytest.mark.parametrize(("period", "rings_s"), [(10, 60), (20, 60), (30, 60), (60, 60)])
+def test_a_range_beyond_a_minute_finds_it_when_it_has_arrived(alarm, series, period, rings_s):
+    """An error at second 35 cannot be known at second 10, whatever the period."""
+    watching = alarm(Period=period, EvaluationPeriods=5, DatapointsToAlarm=1)
+    (first, *_) = evaluate([watching], series([HIGH]), START_MS, START_MS + 2 * MINUTE)
+    assert (first.new, first.time_ms - START_MS) == ("ALARM", rings_s * 1000)
+
+
+def test_an_alarm_sees_what_has_arrived_and_misses_what_comes_too_late(alarm):
+    """A datum of 09:01 that comes at 09:06: one of five finds it, one of one has looked away."""
+    metrics = Metrics()
+    began, ended = START_MS + MINUTE, START_MS + 6 * MINUTE
+    metrics.put("AWS/Lambda", "IteratorAge", HIGH, began, dims=DIMS, arrived_ms=ended)
+    patient = alarm("patient", EvaluationPeriods=5, DatapointsToAlarm=1)
+    changes = evaluate([alarm("hasty"), patient], metrics, START_MS, START_MS + 10 * MINUTE)
+    assert [(c.alarm, c.new) for c in changes] == [("patient", "ALARM")] * 1 + [
+        ("patient", "INSUFFICIENT_DATA")
+    ]
+    assert changes[0].time_ms == ended
+
+
+def test_late_data_changes_the_data_point_that_it_belongs_to(alarm):
+    """Nine observations in time, one behind them: the statistic is that of all ten."""
+    metrics = Metrics()
+    metrics.put("AWS/Lambda", "IteratorAge", 0, START_MS, dims=DIMS, count=9)
+    metrics.put(
+        "AWS/Lambda", "IteratorAge", 100, START_MS, dims=DIMS, arrived_ms=START_MS + 2 * MINUTE
+    )
+    watching = alarm(Statistic="Average", Threshold=5, EvaluationPeriods=3, DatapointsToAlarm=1)
+    changes = evaluate([watching], metrics, START_MS, START_MS + 3 * MINUTE)
+    assert [(c.new, c.time_ms - START_MS) for c in changes] == [
+        ("OK", MINUTE),
+        ("ALARM", 2 * MINUTE),
+    ]
 
 
 def test_multi_day_alarms_are_evaluated_hourly_on_full_hours(alarm):

@@ -283,14 +283,14 @@ def test_refused_rules(rule):
         ({}, "AlarmRule"),
         ({"AlarmRule": "TRUE", "ActionsSuppressorWaitPeriod": 60}, "requires an ActionSuppressor"),
         ({"AlarmRule": "TRUE", "ActionsSuppressor": "a"}, "must not be null"),
-        ({"AlarmRule": "TRUE", "ActionsSuppressor": "a", "ActionsSuppressorWaitPeriod": 1,
-          "ActionsSuppressorExtensionPeriod": 1}, "suppression of composite alarms"),
+        ({"AlarmRule": "TRUE", "ActionsSuppressor": "", "ActionsSuppressorWaitPeriod": 1,
+          "ActionsSuppressorExtensionPeriod": 1}, "must have 1 to 1600 characters"),
         ({"AlarmRule": "TRUE", "Threshold": 1}, "unsupported property Threshold"),
         ({"AlarmRule": "TRUE", "AlarmActions": ["arn:aws:automate:us-east-1:ec2:stop"]}, "EC2 actions"),
     ],
 )  # fmt: skip
 def test_refused_composites(properties, sentence):
-    """What PutCompositeAlarm refuses, and the suppressor, which is not emulated."""
+    """What PutCompositeAlarm refuses."""
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
     with pytest.raises(Refused) as caught:
         CompositeAlarm.parse(properties, name="self")

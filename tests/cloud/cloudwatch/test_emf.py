@@ -193,7 +193,7 @@ def test_arrays_and_resolution():
     assert [point.value for point in found.points] == [1, 2, 2.5]
     assert {point.stored_ms - START_MS for point in found.points} == {1000}
     metrics = Metrics()
-    record(read(document(aws={"Timestamp": START_MS + 61_999})).points, metrics)
+    record(read(document(aws={"Timestamp": START_MS + 61_999})).points, metrics, START_MS + 62_000)
     (datum,) = metrics.find("Shop", "Lag", dimensions(Service="totals"), "Milliseconds")
     assert datum.time_ms == START_MS + 60_000
 
