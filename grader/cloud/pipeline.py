@@ -81,7 +81,7 @@ class Pipeline:
         hangs: HangBudget | None = None,
         start_ms: int = START_MS,
     ) -> None:
-        self.stack = stack
+        self.stack = stack = stack.playable()
         self.seed = seed
         self.start_ms = start_ms
         self.cloud = cloud = Cloud(
@@ -122,7 +122,8 @@ class Pipeline:
         """Deploy a template (or a resolved stack) whose local ``Code`` lies in ``code``.
 
         ``parameters`` are values for the template's parameters.
-        Raises `grader.cloud.template.TemplateProblems` when the template cannot be deployed.
+        Raises `grader.cloud.template.TemplateProblems` when the template cannot be deployed, or
+        when a consumer depends on what cannot be played; the rest of that kind is left out.
         """
         if isinstance(source, Path):
             code = code or source.parent

@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.cloud.template.model import Problem
+from grader.cloud.template import NoTemplate, Problem, Stack, read_root, root_of, shown
 from grader.cloud.template.sam import NotTranslated, expand, is_sam
 from grader.cloud.template.yaml_lines import MAX_BYTES
 from grader.cloud.words import counted
 from grader.course.lab import UsageError
 from grader.course.lab import shown as path_shown
 from grader.desk.terminal import WIDTH, Paint, plain, wrapped
-from grader.review.checklist import ITEMS, NoTemplate, Reading, Report, Result, review
+from grader.review.checklist import ITEMS, Report, Result, review
 from grader.review.checklist.answers import VERDICTS, Verdict
 from grader.review.checklist.model import PAGE, SEVERITIES
-from grader.review.checklist.reading import read_root, root_of, shown
 
 NAMES = ("template.yaml", "template.yml", "template.json")
 # What other tools call the template that they write into a folder.
@@ -97,21 +96,17 @@ def check(
             expanded = expand(root, name)
             root, hidden = expanded.root, expanded.hidden
             remarks = (*remarks, *expanded.remarks)
-        reading = read_root(
-            root, tuple(text.splitlines()), path=name, parameters=parameters, remarks=remarks
-        )
+        stack = read_root(root, tuple(text.splitlines()), path=name, parameters=parameters)
     except (NoTemplate, NotTranslated) as error:
         place = name if error.line is None else f"{name}:{error.line}"
         raise UsageError(f"{place} cannot be checked. {error}") from None
-    _check_parameters(parameters or {}, reading, name)
-    return Checked(
-        review(reading.stack, hidden=(*hidden, *reading.hidden), skip=skip), reading.remarks
-    )
+    _check_parameters(parameters or {}, stack, name)
+    return Checked(review(stack, hidden=hidden, skip=skip), remarks)
 
 
-def _check_parameters(given: Mapping[str, str], reading: Reading, name: str) -> None:
+def _check_parameters(given: Mapping[str, str], stack: Stack, name: str) -> None:
     for parameter in given:
-        if parameter not in reading.stack.parameters:
+        if parameter not in stack.parameters:
             raise UsageError(f"{name} has no parameter {parameter!r}.")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -211,7 +211,10 @@ class _Usage:
     """Amounts by item of the price list, gathered from a stack."""
 
     def __init__(self, stack: Stack, traffic: Traffic) -> None:
-        self.stack = stack
+        unplayed = [one for one in stack.resources.values() if one.unplayed]
+        self.left_out = [*stack.hidden, *(told for one in unplayed for told in one.unplayed)]
+        left = {name: one for name, one in stack.resources.items() if not one.unplayed}
+        self.stack = replace(stack, resources=left)
         self.traffic = traffic
         self.amounts: dict[str, Decimal] = {}
         self.notes: list[str] = []
@@ -367,6 +370,8 @@ class _Usage:
                 )
 
     def unpriced(self) -> None:
+        for told in self.left_out:
+            self.notes.append(f"line {told.line}: {told.sentence} It is not in this estimate.")
         for resource in self.stack.resources.values():
             if resource.type not in FREE | COUNTED:
                 self.notes.append(

@@ -1,17 +1,23 @@
 """CloudFormation templates: text in, a resolved stack out.
 
 ``resolve`` reads a template as CloudFormation would and returns every resource with its functions
-evaluated, its physical name, its attributes and the line of each of its properties. It is pure:
-it reads no file and starts nothing. What is wrong is told as ``TemplateProblems`` with every
-problem found; what AWS knows and the labs do not act out is refused by name.
+evaluated, its physical name, its attributes and the line of each of its properties. What is wrong
+is told as ``TemplateProblems`` with every problem found. What AWS takes and the labs cannot play
+stands in ``Stack.unplayed`` and at its resource. ``read`` takes any template and goes on where
+``resolve`` stops: what cannot be known is an `Unknown`. Both start nothing and read no file but
+the tables beside them.
 
-    yaml_lines   text → nodes with line and column
+    reading      any template, as far as it can be known
+    resolver     the sections, in the order of the work
+    resources    the section Resources
+    kinds        the table of resource types
     parameters   the section Parameters
     intrinsics   Ref, GetAtt, Sub, If …
     shapes       what a property may hold
-    kinds        the table of resource types
-    resolver     the order of the work
+    references   what names what, and the order that follows
+    yaml_lines   text → nodes with line and column
     model        the types that come out
+    unknown      values that nobody can know, and how they flow on
 """
 
 from __future__ import annotations
@@ -24,12 +30,15 @@ from grader.cloud.template.kinds import KINDS, Support, support
 from grader.cloud.template.kinds.base import Place
 from grader.cloud.template.kinds.dynamodb import stream_label
 from grader.cloud.template.kinds.functions import PYTHON_RUNTIMES, Runtime
-from grader.cloud.template.model import Problem, Resource, Stack, TemplateProblems, Unknown
+from grader.cloud.template.model import Problem, Resource, Stack, TemplateProblems
+from grader.cloud.template.reading import NoTemplate, read, read_root, root_of
 from grader.cloud.template.resolver import resolve_text
+from grader.cloud.template.unknown import Unknown, known, readable, shown, unknown
 
 __all__ = [
     "PYTHON_RUNTIMES",
     "RESOURCE_TYPES",
+    "NoTemplate",
     "Problem",
     "Resource",
     "Runtime",
@@ -37,9 +46,16 @@ __all__ = [
     "Support",
     "TemplateProblems",
     "Unknown",
+    "known",
+    "read",
+    "read_root",
+    "readable",
     "resolve",
+    "root_of",
+    "shown",
     "stream_label",
     "support",
+    "unknown",
 ]
 
 RESOURCE_TYPES = tuple(KINDS)
@@ -54,16 +70,13 @@ def resolve(
     account_id: str = ACCOUNT_ID,
     region: str = REGION,
     created_ms: int = clock.START_MS,
-    strict: bool = True,
 ) -> Stack:
     """Resolve a template's text (YAML or JSON).
 
     ``path`` is the file's name for sentences. ``parameters`` are values for the template's
     parameters. ``created_ms`` (ms since 1970) is when the stack is created; it labels streams.
 
-    Raises TemplateProblems with all the problems found. With ``strict=False`` only what AWS itself
-    would refuse raises; what the labs do not know (types, properties, functions, parameters without
-    a value) becomes an Unknown with its reason and is listed in ``Stack.unsupported``.
+    Raises TemplateProblems, with all the problems found, for what AWS itself would refuse.
     """
     place = Place(stack_name, account_id, region, created_ms)
-    return resolve_text(text, path, parameters or {}, place, strict)
+    return resolve_text(text, path, parameters or {}, place)

@@ -1,22 +1,26 @@
 """CloudFormation's intrinsic functions.
 
 A Scope knows what names stand for; an Evaluator turns nodes into plain JSON values with it. What
-cannot be worked out becomes Unknown, after the reason was reported once.
+cannot be worked out becomes Unknown, after the reason was reported once, and flows on: text put
+together with an Unknown is an Unknown that still holds the rest.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from grader.cloud.template.kinds import KINDS
 from grader.cloud.template.kinds.base import PARTITION, URL_SUFFIX, Place
-from grader.cloud.template.model import Mark, Path, Reporter, Unknown, did_you_mean, one_of, show
+from grader.cloud.template.model import Mark, Path, Reporter, did_you_mean, one_of, show
+from grader.cloud.template.references import PLACEHOLDER, sub_parts
 from grader.cloud.template.shapes import plain_text
+from grader.cloud.template.unknown import Partly, Unknown, mark, unknowns, whole_text
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar
 
 
@@ -65,7 +69,6 @@ MAX_PRODUCED = 4_000_000
 # A choice of this project: every Region has three zones here.
 ZONES = "abc"
 
-_PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 
 
@@ -108,117 +111,6 @@ class Scope:
         return (*self.parameters, *self.declared, *PSEUDO_PARAMETERS)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """One place that names something; ``attribute`` is None for Ref, empty when not written out."""
-
-    name: str
-    attribute: str | None
-    mark: Mark
-
-
-def references(node: Node, conditions: Mapping[str, bool | Unknown] | None) -> Iterator[Reference]:
-    """Yield what a node names, in order; with ``conditions`` only through branches taken."""
-    if isinstance(node, Items):
-        for item in node.items:
-            yield from references(item, conditions)
-    elif isinstance(node, Fields):
-        for _, _, value in node:
-            yield from references(value, conditions)
-    elif isinstance(node, Call):
-        yield from _references_of_call(node, conditions)
-
-
-def _references_of_call(
-    call: Call, conditions: Mapping[str, bool | Unknown] | None
-) -> Iterator[Reference]:
-    argument = call.argument
-    if call.function == "Ref" and isinstance(argument, Scalar):
-        yield Reference(argument.text, None, argument.mark)
-        return
-    if call.function == "Fn::GetAtt":
-        name, attribute, mark = _attribute_names(argument)
-        if name is not None:
-            yield Reference(name, attribute, mark)
-        if isinstance(argument, Items):
-            yield from references(argument, conditions)
-        return
-    if call.function == "Fn::If" and conditions is not None:
-        branch = _branch(argument, conditions)
-        if branch is not None:
-            yield from references(branch, conditions)
-            return
-    if call.function == "Fn::Sub":
-        text, variables = _sub_parts(argument)
-        own = [key for key, _, _ in variables] if variables else []
-        for name in placeholders(text.text if text else ""):
-            if name not in own and text is not None:
-                logical_id, _, attribute = name.partition(".")
-                yield Reference(logical_id, attribute or None, text.mark)
-        if variables is not None:
-            yield from references(variables, conditions)
-        return
-    yield from references(argument, conditions)
-
-
-def condition_names(node: Node, *, of_conditions: bool = False) -> Iterator[tuple[str, Mark]]:
-    """Yield the conditions that a node names; ``of_conditions`` reads ``Condition: Name`` too."""
-    if isinstance(node, Items):
-        for item in node.items:
-            yield from condition_names(item, of_conditions=of_conditions)
-    elif isinstance(node, Fields):
-        inner = node.node("Condition")
-        if of_conditions and len(node.fields) == 1 and isinstance(inner, Scalar):
-            yield inner.text, inner.mark
-            return
-        for _, _, value in node:
-            yield from condition_names(value, of_conditions=of_conditions)
-    elif isinstance(node, Call):
-        named: Node | None = node.argument if node.function == "Condition" else None
-        if node.function == "Fn::If" and isinstance(node.argument, Items) and node.argument.items:
-            named = node.argument.items[0]
-        if isinstance(named, Scalar):
-            yield named.text, named.mark
-        yield from condition_names(node.argument, of_conditions=of_conditions)
-
-
-def placeholders(text: str) -> list[str]:
-    """Return the names between ``${`` and ``}`` in text for Fn::Sub, literals left out."""
-    return [name for name in _PLACEHOLDER.findall(text) if not name.startswith("!")]
-
-
-def _attribute_names(argument: Node) -> tuple[str | None, str | None, Mark]:
-    """Return logical id and attribute of a GetAtt, as far as they are written out."""
-    if isinstance(argument, Scalar):
-        logical_id, _, attribute = argument.text.partition(".")
-        return logical_id, attribute, argument.mark
-    if isinstance(argument, Items) and argument.items:
-        first, rest = argument.items[0], argument.items[1:]
-        if isinstance(first, Scalar):
-            texts = [item.text for item in rest if isinstance(item, Scalar)]
-            return first.text, ".".join(texts) if len(texts) == len(rest) else "", first.mark
-    return None, None, argument.mark
-
-
-def _branch(argument: Node, conditions: Mapping[str, bool | Unknown]) -> Node | None:
-    """Return the branch that an If takes, or None when that cannot be told."""
-    if not isinstance(argument, Items) or len(argument.items) != 3:
-        return None
-    name = argument.items[0]
-    decision = conditions.get(name.text) if isinstance(name, Scalar) else None
-    return argument.items[1 if decision else 2] if isinstance(decision, bool) else None
-
-
-def _sub_parts(argument: Node) -> tuple[Scalar | None, Fields | None]:
-    """Return the text and the variables of a Sub."""
-    if isinstance(argument, Scalar):
-        return argument, None
-    if isinstance(argument, Items) and argument.items and isinstance(argument.items[0], Scalar):
-        variables = argument.items[1] if len(argument.items) == 2 else None
-        return argument.items[0], variables if isinstance(variables, Fields) else None
-    return None, None
-
-
 Marks = dict[Path, Mark]
 
 
@@ -253,26 +145,34 @@ class Evaluator:
         """
         if isinstance(node, Scalar):
             if node.value is None:
-                return self._reporter.problem(
+                problem = self._reporter.problem(
                     node.mark,
                     "Nothing stands here (null), which CloudFormation does not take; write a value "
                     "or remove the key.",
                 )
+                return problem if self._reporter.strict else NO_VALUE
             return node.value
         if isinstance(node, Items):
             return self._list(node, marks, path)
         if isinstance(node, Fields):
             return self._object(node, marks, path)
         assert isinstance(node, Call)
+        value = self._call(node, marks, path)
+        if isinstance(value, Unknown):
+            return value.called(written(node))
+        return value
+
+    def _call(self, node: Call, marks: Marks | None, path: Path) -> Any:
         if node.function == "Fn::If":
             return self._if(node, marks, path)
         function = self._functions.get(node.function)
         if function is None:
             return self._no_function(node)
         if node.function in _LOGIC and self._scope.section != "Conditions":
-            return self._wrong(
+            problem = self._wrong(
                 node, f"{node.function} decides a condition; write it in the section Conditions."
             )
+            return problem if self._reporter.strict else function(node)
         return function(node)
 
     def truth(self, node: Node) -> bool | Unknown:
@@ -309,24 +209,26 @@ class Evaluator:
 
     def _object(self, node: Fields, marks: Marks | None, path: Path) -> Any:
         result: dict[str, Any] = {}
-        for key, mark, child in node:
+        maker: Unknown | None = None
+        for key, place, child in node:
             if key == "Ref" or key.startswith("Fn::"):
-                self._reporter.problem(
-                    mark,
+                problem = self._reporter.problem(
+                    place,
                     f"{key} stands beside other keys; a function must be the only key of its "
                     "mapping. Check the indentation.",
                 )
-                result[key] = Unknown("a function beside other keys", mark[0])
+                maker = problem.called(f"{key.removeprefix('Fn::')} {written(child)}")
+                result[mark(key)] = maker
                 continue
             here = (*path, key)
             if marks is not None:
-                marks[here] = mark
+                marks[here] = place
             value = self.value(child, marks, here)
             if value is not NO_VALUE:
                 result[key] = value
             elif marks is not None:
                 marks.pop(here, None)
-        return result
+        return Partly(result, maker) if maker is not None else result
 
     def _if(self, node: Call, marks: Marks | None, path: Path) -> Any:
         arguments = self._arguments(node, 3, "a condition's name and two values")
@@ -336,9 +238,12 @@ class Evaluator:
         if not isinstance(name, Scalar):
             return self._wrong(node, "Fn::If begins with the name of a condition, as plain text.")
         decision = self._condition_named(name)
-        if isinstance(decision, Unknown):
-            return decision
-        return self.value(arguments[1 if decision else 2], marks, path)
+        if not isinstance(decision, Unknown):
+            return self.value(arguments[1 if decision else 2], marks, path)
+        one, other = (self.value(argument) for argument in arguments[1:])
+        if one == other:
+            return one
+        return Unknown(decision.reason, decision.line)
 
     # -- references --------------------------------------------------------------------------
 
@@ -355,20 +260,19 @@ class Evaluator:
             return self._made(mark, list(value)) if isinstance(value, list) else value
         if name in PSEUDO_PARAMETERS:
             return scope.pseudo(name)
-        if name in scope.declared:
-            if (problem := self._unreachable(name, mark)) is not None:
-                return problem
-            return scope.refs.get(name, Unknown(f"{name} is not known", mark[0]))
-        return Unknown(f"there is no {name}", mark[0])
+        if name in scope.declared and (problem := self._unreachable(name, mark)) is not None:
+            return problem.called(name)
+        missing = "is not known" if name in scope.declared else "stands nowhere"
+        return scope.refs.get(name, Unknown(f"{name} {missing}", mark[0]).called(name))
 
     def _get_att(self, node: Call) -> Any:
         argument = node.argument
         if isinstance(argument, Items) and len(argument.items) >= 2:
             first = argument.items[0]
             parts = [self.value(item) for item in argument.items[1:]]
+            if any(isinstance(part, Unknown) for part in parts):
+                return Unknown("an attribute's name is not known", node.mark[0])
             if not isinstance(first, Scalar) or not all(isinstance(p, str) for p in parts):
-                if any(isinstance(part, Unknown) for part in parts):
-                    return Unknown("an attribute's name is not known", node.mark[0])
                 return self._wrong(
                     node, "Fn::GetAtt takes a logical id and the name of an attribute."
                 )
@@ -381,17 +285,23 @@ class Evaluator:
         )
 
     def _attribute(self, name: str, attribute: str, mark: Mark) -> Any:
+        value = self._attribute_of(name, attribute, mark)
+        return value.called(f"{name}.{attribute}") if isinstance(value, Unknown) else value
+
+    def _attribute_of(self, name: str, attribute: str, mark: Mark) -> Any:
         scope = self._scope
         if name not in scope.declared:
             return Unknown(f"there is no resource {name}", mark[0])
         if (problem := self._unreachable(name, mark)) is not None:
             return problem
-        kind = KINDS.get(scope.declared[name])
-        if kind is None:
-            return Unknown(f"{scope.declared[name]} is not played in the labs", mark[0])
         known = scope.attributes.get(name, {})
         if attribute in known:
             return known[attribute]
+        kind = KINDS.get(scope.declared[name])
+        if kind is None:
+            ref = scope.refs.get(name)
+            reason = ref.reason if isinstance(ref, Unknown) else f"{name} is not known"
+            return Unknown(reason, mark[0])
         if attribute in kind.unplayed:
             return self._reporter.unsupported(
                 mark, f"The labs do not play the attribute {name}.{attribute}."
@@ -412,7 +322,8 @@ class Evaluator:
                 f"a StreamViewType to {name}.",
             )
         ref = scope.refs.get(name)
-        return ref if isinstance(ref, Unknown) else Unknown(f"{name} is not known", mark[0])
+        reason = ref.reason if isinstance(ref, Unknown) else f"{name} is not known"
+        return Unknown(reason, mark[0])
 
     def _unreachable(self, name: str, mark: Mark) -> Unknown | None:
         """Report a reference to a resource that cannot be referred to from here."""
@@ -449,9 +360,8 @@ class Evaluator:
         if arguments is None:
             return Unknown("a malformed Fn::Equals", node.mark[0])
         left, right = (self.value(argument) for argument in arguments)
-        for value in (left, right):
-            if isinstance(value, Unknown):
-                return value
+        for value in unknowns([left, right]):
+            return left == right or Unknown(value.reason, value.line)
         if isinstance(left, dict | list) or isinstance(right, dict | list):
             return left == right
         return plain_text(left) == plain_text(right)
@@ -478,7 +388,7 @@ class Evaluator:
     # -- text and lists ----------------------------------------------------------------------
 
     def _sub(self, node: Call) -> Any:
-        text, variables = _sub_parts(node.argument)
+        text, variables = sub_parts(node.argument)
         whole = isinstance(node.argument, Scalar) or (
             isinstance(node.argument, Items) and len(node.argument.items) == 2 and variables
         )
@@ -490,7 +400,7 @@ class Evaluator:
         own = {key: self.value(child) for key, _, child in variables} if variables else {}
         parts: list[Any] = []
         position = 0
-        for match in _PLACEHOLDER.finditer(text.text):
+        for match in PLACEHOLDER.finditer(text.text):
             parts.append(text.text[position : match.start()])
             position = match.end()
             name = match[1]
@@ -528,8 +438,6 @@ class Evaluator:
     def _glued(self, delimiter: str, parts: list[Any], mark: Mark, function: str) -> Any:
         texts: list[str] = []
         for part in parts:
-            if isinstance(part, Unknown):
-                return part
             if part is NO_VALUE or isinstance(part, dict | list):
                 what = "AWS::NoValue" if part is NO_VALUE else show(part)
                 return self._reporter.problem(
@@ -539,7 +447,7 @@ class Evaluator:
         size = sum(map(len, texts)) + len(delimiter) * len(texts)
         if (limit := self._spend(size, mark)) is not None:
             return limit
-        return delimiter.join(texts)
+        return whole_text(delimiter.join(texts), parts)
 
     def _select(self, node: Call) -> Any:
         arguments = self._arguments(node, 2, "an index and a list")
@@ -582,11 +490,7 @@ class Evaluator:
 
     def _find_in_map(self, node: Call) -> Any:
         if isinstance(node.argument, Items) and len(node.argument.items) == 4:
-            return self._reporter.unsupported(
-                node.mark,
-                "Fn::FindInMap with a default value needs the transform AWS::LanguageExtensions, "
-                "which the labs do not run.",
-            )
+            return self._with_default(node, node.argument)
         arguments = self._arguments(node, 3, "a map's name and two keys")
         if arguments is None:
             return Unknown("a malformed Fn::FindInMap", node.mark[0])
@@ -607,6 +511,19 @@ class Evaluator:
                 )
             level = level[key]
         return self._made(node.mark, list(level)) if isinstance(level, list) else level
+
+    def _with_default(self, node: Call, argument: Items) -> Any:
+        """FindInMap with a fourth argument, which only a transform of AWS's understands."""
+        problem = self._reporter.unsupported(
+            node.mark,
+            "Fn::FindInMap with a default value needs the transform AWS::LanguageExtensions, "
+            "which the labs do not run.",
+        )
+        if self._reporter.strict:
+            return problem
+        three = Items(argument.mark, argument.size, argument.depth, argument.items[:3])
+        found = self._find_in_map(Call(node.mark, node.size, node.depth, node.function, three))
+        return problem if isinstance(found, Unknown) else found
 
     def _get_azs(self, node: Call) -> Any:
         region = self.value(node.argument)
@@ -637,7 +554,7 @@ class Evaluator:
             )
             return self._reporter.unsupported(node.mark, f"The labs do not play {name}: {reason}")
         known = (*self._functions, "Fn::If")
-        return self._reporter.unsupported(
+        return self._reporter.problem(
             node.mark, f"There is no function {show(name)}." + did_you_mean(name, known)
         )
 
@@ -655,6 +572,22 @@ class Evaluator:
     def _made(self, mark: Mark, values: list[Any]) -> Any:
         limit = self._spend(sum(len(str(value)) + 1 for value in values), mark)
         return values if limit is None else limit
+
+
+def written(node: Node) -> str:
+    """A node as short text that is the same for the same functions and arguments."""
+    if isinstance(node, Call):
+        if node.function == "Ref" and isinstance(node.argument, Scalar):
+            return node.argument.text
+        return f"{node.function.removeprefix('Fn::')} {written(node.argument)}"
+    if isinstance(node, Scalar):
+        return node.text
+    if node.size > 500:
+        return f"what stands in line {node.mark[0]}, column {node.mark[1]}"
+    if isinstance(node, Items):
+        return ", ".join(written(item) for item in node.items)
+    assert isinstance(node, Fields)
+    return json.dumps({key: written(inner) for key, _, inner in node})
 
 
 _LOGIC = ("Condition", "Fn::And", "Fn::Equals", "Fn::Not", "Fn::Or")

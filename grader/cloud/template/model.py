@@ -5,10 +5,11 @@ Plain data. A consumer needs nothing else from this package than these types and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
+from grader.cloud.template.unknown import Unknown, readable
 from grader.cloud.words import nearest
 
 Path = tuple[str | int, ...]
@@ -17,16 +18,18 @@ Mark = tuple[int, int]  # line and column, both counted from 1
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a template, as a sentence.
+    """One thing that is wrong with a template, or that is beyond the labs, as a sentence.
 
     ``line`` and ``column`` count from 1 and are None when no place can be named. ``path`` is the
-    file's name as it was given to ``resolve``.
+    file's name as it was given to ``resolve``. ``kind`` is "invalid" for what AWS refuses, too, and
+    "unplayed" for what AWS takes and the labs cannot play.
     """
 
     line: int | None
     column: int | None
     sentence: str
     path: str
+    kind: Literal["invalid", "unplayed"] = "invalid"
 
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"
@@ -45,20 +48,14 @@ class TemplateProblems(Exception):
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """Stands for a value that the labs cannot know, and says why."""
-
-    reason: str
-    line: int | None = None
-
-
-@dataclass(frozen=True)
 class Resource:
     """One resource of a resolved template.
 
     ``properties`` holds plain JSON values of the types that AWS declares (``"5"`` in a number's
     place has become 5). ``physical_id`` is what ``Ref`` yields, ``attributes`` what ``Fn::GetAtt``
-    yields. ``depends_on`` is only what the template says explicitly.
+    yields. ``depends_on`` is only what the template says explicitly, ``refers`` every logical id
+    that the resource names. ``unplayed`` is what AWS takes and the labs cannot play of it: what
+    depends on the resource cannot be judged.
     """
 
     logical_id: str
@@ -68,6 +65,8 @@ class Resource:
     physical_id: str
     attributes: dict[str, str]
     depends_on: tuple[str, ...] = ()
+    refers: tuple[str, ...] = ()
+    unplayed: tuple[Problem, ...] = ()
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     condition: str | None = None
@@ -100,8 +99,11 @@ class Stack:
     ``resources`` holds, in the template's order, the resources whose condition is true;
     ``creation_order`` names them so that each comes after what it refers to. ``outputs`` maps an
     output's name to its value, ``exports`` an export's name to its value. ``parameters`` holds
-    what ``Ref`` of each parameter yields: text, or a list of texts. ``unsupported`` is empty
-    unless the template was resolved with ``strict=False``.
+    what ``Ref`` of each parameter yields: text, or a list of texts.
+
+    ``unplayed`` is everything that AWS takes and the labs cannot play. ``hidden`` tells what may
+    hold resources out of sight: macros, loops, nested stacks. ``problems`` is what AWS would
+    refuse, which only a template that was read leniently may still hold.
     """
 
     name: str
@@ -114,7 +116,9 @@ class Stack:
     exports: dict[str, Any] = field(default_factory=dict)
     conditions: dict[str, bool | Unknown] = field(default_factory=dict)
     creation_order: tuple[str, ...] = ()
-    unsupported: tuple[Problem, ...] = ()
+    unplayed: tuple[Problem, ...] = ()
+    hidden: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     path: str = "template.yaml"
     source: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
@@ -125,6 +129,47 @@ class Stack:
     def get(self, logical_id: str) -> Resource | None:
         """Return the resource of that logical id, or None when the stack has none."""
         return self.resources.get(logical_id)
+
+    def playable(self) -> Stack:
+        """The same stack without the resources that cannot be played.
+
+        Raises TemplateProblems when one of them is a table or a mapping that reads one, or
+        something that these depend on: then what is left would behave unlike AWS.
+        """
+        roots = [
+            one.logical_id
+            for one in self.resources.values()
+            if one.type in _TABLES
+            or (one.type == _MAPPING and (not one.unplayed or self._reads_table(one)))
+        ]
+        if blocking := self.unplayed_behind(roots):
+            raise TemplateProblems(blocking)
+        left = {name: one for name, one in self.resources.items() if not one.unplayed}
+        return replace(self, resources=left)
+
+    def _reads_table(self, mapping: Resource) -> bool:
+        named = (self.resources.get(name) for name in mapping.refers)
+        return any(one is not None and one.type in _TABLES for one in named)
+
+    def unplayed_behind(self, logical_ids: Iterable[str]) -> tuple[Problem, ...]:
+        """What AWS takes and the labs cannot play, in these resources and what they depend on.
+
+        A resource depends on what it names, and on what names it to add to it: a role on the
+        policies that are attached to it, a topic on its subscriptions.
+        """
+        found: dict[str, None] = {}
+        waiting = [name for name in logical_ids if name in self.resources]
+        adding = [one for one in self.resources.values() if one.type in _ADDING]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = None
+                waiting += [one for one in self.resources[name].refers if one in self.resources]
+                waiting += [one.logical_id for one in adding if name in one.refers]
+        problems = [*self.hidden]
+        for name in found:
+            problems += self.resources[name].unplayed
+        return in_line_order(dict.fromkeys(problems))
 
     def by_physical(self, value: str, type: str | None = None) -> Resource | None:
         """Return the resource whose ``Ref`` is ``value``, or None.
@@ -166,6 +211,18 @@ class Stack:
         return None
 
 
+_TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+_MAPPING = "AWS::Lambda::EventSourceMapping"
+# Resources that add to another one, which they name.
+_ADDING = frozenset(
+    [
+        *("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"),
+        *("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"),
+        *("AWS::SNS::Subscription", "AWS::Lambda::Permission"),
+    ]
+)
+
+
 def _arns(resource: Resource) -> Iterator[str]:
     """Yield the ARNs of a resource, log groups' without their trailing ``:*``."""
     for value in (resource.physical_id, *resource.attributes.values()):
@@ -176,42 +233,42 @@ def _arns(resource: Resource) -> Iterator[str]:
 class Reporter:
     """Collects problems while a template is read.
 
-    A *problem* is wrong on AWS too. Something *unsupported* may be right on AWS but the labs do
-    not act it out: a problem in strict mode, a remark otherwise.
+    A *problem* is wrong on AWS too. Something *unsupported* is right on AWS, but the labs do not
+    act it out. ``strict`` readers stop at problems; the others go on with values as they stand.
     """
 
     def __init__(self, path: str, strict: bool) -> None:
         self.path = path
         self.strict = strict
         self._problems: dict[Problem, None] = {}
-        self._unsupported: dict[Problem, None] = {}
+        self._unplayed: dict[Problem, None] = {}
 
     def problem(self, mark: Mark | None, sentence: str) -> Unknown:
         """Note a problem; the value returned stands for what could not be worked out."""
         line, column = mark or (None, None)
-        self._problems[Problem(line, column, sentence, self.path)] = None
+        self._problems[Problem(line, column, readable(sentence), self.path)] = None
         return Unknown(sentence, line)
 
     def unsupported(self, mark: Mark | None, sentence: str) -> Unknown:
         """Note something that the labs do not act out."""
-        if self.strict:
-            return self.problem(mark, sentence)
         line, column = mark or (None, None)
-        self._unsupported[Problem(line, column, sentence, self.path)] = None
+        told = Problem(line, column, readable(sentence), self.path, "unplayed")
+        self._unplayed[told] = None
         return Unknown(sentence, line)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Every problem so far, in line order."""
-        return _in_order(self._problems)
+        return in_line_order(self._problems)
 
     @property
-    def remarks(self) -> tuple[Problem, ...]:
+    def unplayed(self) -> tuple[Problem, ...]:
         """Everything unsupported so far, in line order."""
-        return _in_order(self._unsupported)
+        return in_line_order(self._unplayed)
 
 
-def _in_order(problems: dict[Problem, None]) -> tuple[Problem, ...]:
+def in_line_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems by line and column, those without a line first."""
     return tuple(sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from grader.cloud.template.model import Mark, Reporter, Unknown, did_you_mean, one_of, show
+from grader.cloud.template.model import Mark, Reporter, did_you_mean, one_of, show
 from grader.cloud.template.shapes import plain_text
+from grader.cloud.template.unknown import Unknown
 from grader.cloud.template.yaml_lines import Fields, Items, Node, Scalar
 
 TYPES = ("String", "Number", "CommaDelimitedList", "List<Number>")
@@ -46,64 +47,72 @@ def parameter_value(
             reporter.problem(
                 key_mark, f"Parameters.{name}: there is no {show(key)}." + did_you_mean(key, KEYS)
             )
-    type = _type(name, mark, body, reporter)
-    if type is None:
-        return Unknown(f"the type of the parameter {name} is not known", mark[0])
+    type, elsewhere = _type(name, mark, body, reporter)
     default = body.node("Default")
+    if given is None and elsewhere is not None:
+        return elsewhere.called(name)
     if given is None and default is None:
         return reporter.unsupported(
             mark,
             f"The parameter {name} has no Default and gets no value; the labs deploy the template "
             "without values for parameters.",
-        )
+        ).called(name)
     text = given
     if text is None:
         assert default is not None
         if not isinstance(default, Scalar) or default.value is None:
-            return reporter.problem(
+            problem = reporter.problem(
                 default.mark, f"Parameters.{name}: Default must be text or a number."
             )
+            return problem.called(name)
         text = plain_text(default.value)
         mark = default.mark
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        return reporter.problem(
+        problem = reporter.problem(
             mark, f"The value of the parameter {name} has more than {MAX_BYTES:,} bytes."
         )
-    values = [text] if type in ("String", "Number") else [one.strip() for one in text.split(",")]
+        return problem.called(name)
+    many = type.startswith(("List<", "CommaDelimitedList"))
+    values = [one.strip() for one in text.split(",")] if many else [text]
     for value in values:
-        problem = _constraints(name, type, body, value, mark, reporter)
-        if problem is not None:
-            return problem
-    return values[0] if type in ("String", "Number") else values
+        wrong = _constraints(name, type, body, value, mark, reporter)
+        if wrong is not None and reporter.strict:
+            return wrong
+    return values if many else values[0]
 
 
-def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> str | None:
+def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> tuple[str, Unknown | None]:
+    """A parameter's type, and why its default is no value when it is not."""
     node = body.node("Type")
     if node is None:
-        reporter.problem(mark, f"The parameter {name} has no Type, such as String or Number.")
-        return None
+        problem = f"The parameter {name} has no Type, such as String or Number."
+        return "String", reporter.problem(mark, problem) if reporter.strict else None
     type = node.text if isinstance(node, Scalar) else ""
     if type in TYPES:
-        return type
+        return type, None
     if type.startswith("AWS::SSM::Parameter::") or type.startswith("List<AWS::SSM"):
-        reporter.unsupported(
+        elsewhere = reporter.unsupported(
             node.mark,
             f"The parameter {name} takes its value from Systems Manager, which the labs do not "
             "play; use String with a Default.",
         )
     elif type.startswith(("AWS::", "List<AWS::")):
-        reporter.unsupported(
+        elsewhere = reporter.unsupported(
             node.mark,
             f"The parameter {name} has the type {type}, whose values exist only in a real "
             "account; use String.",
         )
+        if not reporter.strict and body.node("Default") is not None:
+            return type, None
     else:
-        reporter.problem(
+        elsewhere = reporter.problem(
             node.mark,
             f"The parameter {name} has the type {show(type)}; AWS takes {one_of(TYPES)}."
             + did_you_mean(type, TYPES),
         )
-    return None
+        if not reporter.strict:
+            return type, None
+    return type, elsewhere
 
 
 def _constraints(

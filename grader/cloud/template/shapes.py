@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grader.cloud.template.model import Mark, Path, Reporter, Unknown, did_you_mean, one_of, show
+from grader.cloud.template.model import Mark, Path, Reporter, did_you_mean, one_of, show
+from grader.cloud.template.unknown import Partly, Unknown, unknown
 
 Use = Literal["emulated", "harmless", "refused"]
 
@@ -58,8 +59,14 @@ class Shape:
     """Any value."""
 
     def check(self, value: Any, at: At) -> Any:
-        """Return the value as this shape's type, or report at ``at`` and return Unknown."""
-        return value if isinstance(value, Unknown) else self._check(value, at)
+        """Return the value as this shape's type, or report at ``at`` and return Unknown.
+
+        A lenient reader keeps a wrong value as it stands.
+        """
+        if unknown(value):
+            return value
+        checked = self._check(value, at)
+        return value if isinstance(checked, Unknown) and not at.reporter.strict else checked
 
     def _check(self, value: Any, at: At) -> Any:
         return value
@@ -283,20 +290,23 @@ class Struct(Shape):
         result: dict[str, Any] = {}
         for name, one in value.items():
             known = self.fields.get(name)
-            if known is None:
+            if known is None and not unknown(name):
                 hint = did_you_mean(name, list(self.fields))
-                result[name] = at.into(name).unsupported(
-                    "is not a property that AWS knows here." + hint
-                )
+                at.into(name).wrong("is not a property that AWS knows here." + hint)
+            if known is None:
+                result[name] = one
                 continue
             entry = as_field(known)
             if entry.use == "refused" and not isinstance(one, Unknown):
-                result[name] = at.into(name).unsupported(f"is not played in the labs: {entry.note}")
+                told = at.into(name).unsupported(f"is not played in the labs: {entry.note}")
+                result[name] = told if at.reporter.strict else one
                 continue
             result[name] = entry.shape.check(one, at.into(name))
         for name, known in self.fields.items():
             if as_field(known).required and name not in value:
                 at.wrong(f"lacks {name}, which AWS requires.")
+        if not at.reporter.strict:
+            return Partly(result, value.maker) if isinstance(value, Partly) else result
         if self.rule is not None:
             self.rule(result, at)
         return result

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from grader.cloud.template.model import Mark, Reporter, did_you_mean, show
+from grader.cloud.template.unknown import clean
 
 # CloudFormation reads at most 1 MB, and that only from S3.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -144,7 +145,7 @@ def parse(text: str, reporter: Reporter) -> Fields:
             None,
             f"The template has {size:,} bytes; CloudFormation takes at most {MAX_BYTES:,}.",
         )
-    text = text.removeprefix("\ufeff")
+    text = clean(text.removeprefix("\ufeff"))
     if "\t" in text and _is_json(text):
         text = text.replace("\t", " ")  # blanks to JSON, refused by YAML
     try:
@@ -375,7 +376,7 @@ class _Composer:
         name = tag.removeprefix("!")
         function = SHORT_FORMS.get(name)
         if function is None:
-            self._reporter.unsupported(
+            self._reporter.problem(
                 node.mark,
                 f"There is no function {show('!' + name)}."
                 + did_you_mean("!" + name, ["!" + known for known in SHORT_FORMS]),

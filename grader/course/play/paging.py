@@ -21,6 +21,7 @@ from grader.cloud.cloudwatch import (
     evaluate,
     silence,
 )
+from grader.cloud.cloudwatch.choices import NOT_EMULATED
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
 from grader.course.play.traffic import SYSTEM, Shop
 from grader.replay import incidents
@@ -132,8 +133,10 @@ def watch(stage: Stage) -> Watch:
 
 
 def refuse(stage: Stage, logical_id: str, refusal: Refused) -> NoReturn:
-    """Stop: AWS would not create this alarm, or what an alarm stands on."""
+    """Stop: AWS would not create this alarm, or what an alarm stands on, or it is not played."""
     member = [refusal.parameter] if refusal.parameter else []
+    if refusal.code == NOT_EMULATED:
+        stage.not_played(refusal.message, stage.stack.resources[logical_id].line_of(*member))
     stage.stop(
         "alarm",
         stage.finding(

@@ -47,6 +47,8 @@ LIMITS = {
 
 TEMPLATE = "template.yaml"
 HANDLER = "handler.py"
+# The code of a refusal that is the emulator's alone.
+NOT_EMULATED = "NotEmulated"
 
 # A lint that has not answered by then is left out, and the grade says so. Real seconds, far above
 # the second that it takes.
@@ -120,14 +122,23 @@ class Stage:
         if self._problems:
             self._refuse(self._problems)
         assert self._stack is not None
+        if self._stack.hidden:
+            raise Unreached(self._beyond(self._stack.hidden[0]))
         return self._stack
 
     def _resolve(self) -> None:
         self._problems = []
         try:
-            self._stack = template.resolve(self._text, path=TEMPLATE)
+            stack = template.resolve(self._text, path=TEMPLATE)
         except template.TemplateProblems as problems:
-            self._problems = list(problems.problems)
+            invalid = [one for one in problems.problems if one.kind == "invalid"]
+            self._problems = invalid
+            return
+        guarded = {
+            name: replace(one, properties=_Beyond(self, one.unplayed[0])) if one.unplayed else one
+            for name, one in stack.resources.items()
+        }
+        self._stack = replace(stack, resources=guarded)
 
     def reviewed(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts after cfn-lint's reading, which went on beside the plays.
@@ -177,6 +188,18 @@ class Stage:
             page="reference/templates",
         )
 
+    def _beyond(self, problem: Problem) -> Finding:
+        """The finding on what AWS takes and the labs cannot play."""
+        return self.finding(
+            rule="What this criterion looks at can be played here.",
+            input=f"{TEMPLATE} as it stands",
+            expected="a template whose every part here has its effect in the labs",
+            observed=problem.sentence,
+            why="AWS takes this; the labs cannot play it. Nothing is decided that depends on it.",
+            where=self.line(TEMPLATE, problem.line),
+            page="reference/templates",
+        )
+
     def _line_of(self, refused: Refused) -> int | None:
         resource = self.stack.resources.get(refused.resource or "")
         if resource is None:
@@ -206,17 +229,30 @@ class Stage:
             pipeline = Pipeline.deploy(
                 stack, code=self.folder, nursery=self.nursery, hangs=self.hangs, **options
             )
+        except template.TemplateProblems as problems:
+            raise Unreached(self._beyond(problems.problems[0])) from None
         except Refused as refused:
-            self.stop("deploy", self._undeployable(refused.message, self._line_of(refused)))
+            self._refused(refused)
         self._open.append(pipeline)
         return pipeline
+
+    def not_played(self, sentence: str, line: int | None) -> NoReturn:
+        """Stop: AWS takes what ``sentence`` names, and the labs cannot play it."""
+        raise Unreached(self._beyond(Problem(line, None, sentence, TEMPLATE, "unplayed")))
+
+    def _refused(self, refused: Refused) -> NoReturn:
+        """Stop: AWS would refuse something of the stack, or only the labs cannot play it."""
+        line = self._line_of(refused)
+        if refused.code == NOT_EMULATED:
+            self.not_played(refused.message, line)
+        self.stop("deploy", self._undeployable(refused.message, line))
 
     def may(self, role: str, action: str, resource: str) -> bool:
         """Whether the role with this logical id allows ``action`` on an ARN; stops as `deploy`."""
         try:
             return may(self.stack, role, action, resource)
         except Refused as refused:
-            self.stop("deploy", self._undeployable(refused.message, self._line_of(refused)))
+            self._refused(refused)
 
     def play(self, scenario: Callable[[Stage], Played]) -> Played:
         """Play ``scenario`` once and remember what came of it, also when it was stopped."""
@@ -289,6 +325,8 @@ class Stage:
     def require_mapping(self, pipeline: Pipeline, mapping: str) -> None:
         """Stop when AWS would have refused to create the learner's mapping."""
         refusal = pipeline.refusals.get(mapping)
+        if refusal is not None and refusal.code == NOT_EMULATED:
+            self._refused(refusal)
         if refusal is not None:
             self.stop(
                 "mapping",
@@ -387,6 +425,19 @@ class Stage:
                 if re.search(pattern, text):
                     return self.line(name, number)
         return f"{name} (no single line can be named)"
+
+
+class _Beyond(dict[str, Any]):
+    """The properties of a resource that cannot be played: whoever looks at them stops there."""
+
+    def __init__(self, stage: Stage, problem: Problem) -> None:
+        super().__init__()
+        self._stage, self._problem = stage, problem
+
+    def _stop(self, *_: Any, **__: Any) -> Any:
+        raise Unreached(self._stage._beyond(self._problem))
+
+    get = __getitem__ = __contains__ = __iter__ = __len__ = keys = values = items = _stop
 
 
 def _read(path: Path) -> str:

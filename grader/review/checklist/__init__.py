@@ -9,8 +9,8 @@ it depends on stands outside the template) or *not applicable*.
     stack = template.resolve(text)                  # a lab's stack, resolved strictly
     report = review(stack)                          # -> Report
 
-    reading = read(text, path="template.yaml")      # any template, as far as it can be known
-    report = review(reading.stack, hidden=reading.hidden)
+    stack = template.read(text)                     # any template, as far as it can be known
+    report = review(stack)
 
 ``review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str] = ()) -> Report``
 never raises for a stack that ``template.resolve`` or ``read`` returned. In the report:
@@ -25,7 +25,6 @@ never raises for a stack that ``template.resolve`` or ``read`` returned. In the 
 
 ``ITEMS`` is the whole list. Pure: it reads no file and starts nothing.
 
-    reading    any template's text → a Stack in which unknown parts are marked
     answers    verdicts, and the places they rest on
     model      items, which register by their decorator, and reports
     scene      who reads which table, with which role, watched by which alarms
@@ -40,10 +39,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from grader.cloud.template.model import Problem, Stack
+from grader.cloud.template import Problem, Stack, readable
 from grader.review.checklist.answers import VERDICTS, Evidence, Verdict
 from grader.review.checklist.model import ITEMS, SEVERITIES, SEVERITY_MEANING, Item, Report, Result
-from grader.review.checklist.reading import NoTemplate, Reading, read, readable
 from grader.review.checklist.scene import Consumer, consumers
 
 # isort: split
@@ -58,13 +56,10 @@ __all__ = [
     "Consumer",
     "Evidence",
     "Item",
-    "NoTemplate",
-    "Reading",
     "Report",
     "Result",
     "Verdict",
     "consumers",
-    "read",
     "review",
 ]
 
@@ -72,10 +67,11 @@ __all__ = [
 def review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str] = ()) -> Report:
     """Ask every item of every consumer of a stack.
 
-    ``hidden`` tells what may hold resources out of sight (``Reading.hidden``): what is not found is
-    then *cannot tell*. ``skip`` are ids of items that are not asked.
+    ``hidden`` tells what may hold resources out of sight beside what the stack itself tells: what
+    is not found is then *cannot tell*. ``skip`` are ids of items that are not asked.
     """
-    found = consumers(stack, tuple(hidden))
+    hidden = (*hidden, *stack.hidden)
+    found = consumers(stack, hidden)
     results = []
     for consumer in found:
         for item in ITEMS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from grader.cloud.template import shown
 from grader.cloud.template.model import Resource
-from grader.review.checklist.reading import shown
 
 Verdict = Literal["met", "not met", "cannot tell", "not applicable"]
 

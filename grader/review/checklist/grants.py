@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from grader.cloud import iam
 from grader.cloud.iam import PolicyDocument, PolicyRefused, Statement
+from grader.cloud.template import known, shown, unknown
 from grader.cloud.template.model import Path, Resource, Stack
-from grader.review.checklist.reading import known, shown, unknown
 
 Says = Literal["yes", "no", "unknown"]
 

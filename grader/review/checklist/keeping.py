@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from grader.cloud.template import shown, unknown
 from grader.cloud.template.model import Resource
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.model import item
-from grader.review.checklist.reading import shown, unknown
 from grader.review.checklist.scene import TABLES, Consumer, flag, inside, objects, owner, whole
 
 _PITR = (

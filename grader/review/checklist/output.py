@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from grader import __version__
+from grader.cloud.template import shown
 from grader.cloud.template.model import Problem
 from grader.review.checklist.answers import VERDICTS, Evidence
 from grader.review.checklist.model import (
@@ -17,7 +18,6 @@ from grader.review.checklist.model import (
     Report,
     Result,
 )
-from grader.review.checklist.reading import shown
 
 SCHEMA = "labs/check/v1"
 # https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from grader.cloud.template import PYTHON_RUNTIMES
+from grader.cloud.template import PYTHON_RUNTIMES, known, shown, unknown
 from grader.cloud.words import counted
 from grader.review.checklist.answers import Answer, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Granted
 from grader.review.checklist.model import item
-from grader.review.checklist.reading import known, shown, unknown
 from grader.review.checklist.scene import Consumer, whole
 
 _FUNCTION = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"

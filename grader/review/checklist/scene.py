@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from grader.cloud.template import known, shown, unknown
 from grader.cloud.template.model import Problem, Resource, Stack
 from grader.review.checklist.answers import Answer, Evidence, unmet, unsure
 from grader.review.checklist.grants import Grants, grants_of
-from grader.review.checklist.reading import known, shown, unknown
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
 TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")

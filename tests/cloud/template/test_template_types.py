@@ -148,9 +148,13 @@ def one(type: str, properties: dict[str, Any]) -> Resource:
 
 
 def problems(type: str, properties: dict[str, Any]) -> tuple[Problem, ...]:
-    with pytest.raises(TemplateProblems) as caught:
-        one(type, properties)
-    return caught.value.problems
+    """What is told, be it refused by AWS or beyond the labs."""
+    try:
+        stack = stack_of({"It": (type, properties)})
+    except TemplateProblems as caught:
+        return caught.problems
+    assert stack.unplayed
+    return stack.unplayed
 
 
 @pytest.fixture(scope="module")
@@ -533,15 +537,55 @@ def test_what_aws_or_the_labs_refuse_is_told(
         ("AWS::SQS::Queu", "Did you mean AWS::SQS::Queue?"),
         ("AWS::Serverless::Function", "Serverless Application Model"),
         ("AWS::CloudFormation::WaitConditionHandle", "without nesting, waiting"),
-        ("AWS::DynamoDB::GlobalTable", "use AWS::DynamoDB::Table"),
         ("Custom::Thing", "custom resources"),
-        ("AWS::EC2::Instance", "do not know"),
+        ("My::Own::Part::MODULE", "a template of its own"),
+        ("AWS::EC2::Instanze", "no resource type"),
     ],
 )
 def test_other_types_are_refused_by_name(type: str, words: str) -> None:
     (problem,) = problems(type, {})
     assert words in problem.sentence
     assert type in problem.sentence
+
+
+KEPT = {
+    "Rule": ("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)", "Novelty": 1}),
+    "Totals": (
+        "AWS::Lambda::Function",
+        {**FUNCTION, "Environment": {"Variables": {"RULE": {"Fn::GetAtt": "Rule.Arn"}}}},
+    ),
+}
+
+
+def test_types_that_are_published_and_not_played_are_kept() -> None:
+    stack = stack_of(KEPT)
+    assert not stack.unplayed and not any(one.unplayed for one in stack.resources.values())
+    variables = stack.resources["Totals"].properties["Environment"]["Variables"]
+    assert variables["RULE"] == stack.resources["Rule"].attributes["Arn"]
+
+
+def test_only_what_depends_on_the_unplayed_is_blocked() -> None:
+    own = ("Custom::Thing", {"ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:f"})
+    kinesis = {**MAPPING, "EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}
+    beside = {
+        **ONE_OF_EACH,
+        "Own": own,
+        "Other": ("AWS::Lambda::EventSourceMapping", kinesis),
+        "Pager": ("AWS::SNS::Topic", {"TopicName": {"Fn::GetAtt": "Own.Text"}}),
+        "Second": ("AWS::CloudWatch::Alarm", {**ALARM, "AlarmActions": [{"Ref": "Pager"}]}),
+    }
+    played = stack_of(beside).playable()
+    assert set(ONE_OF_EACH) <= set(played.resources)
+    assert not {"Own", "Other", "Pager", "Second"} & set(played.resources)
+    function, role = {**FUNCTION}, {"Fn::GetAtt": "Own.Role"}
+    blocked = {
+        **ONE_OF_EACH,
+        "Own": own,
+        "Totals": ("AWS::Lambda::Function", {**function, "Role": role}),
+    }
+    with pytest.raises(TemplateProblems) as caught:
+        stack_of(blocked).playable()
+    assert {one.kind for one in caught.value.problems} == {"unplayed"}
 
 
 def test_a_problem_points_at_its_own_line() -> None:

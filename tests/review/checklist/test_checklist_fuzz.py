@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from grader.cloud.template import NoTemplate, read, root_of
 from grader.cloud.template.sam import NotTranslated, expand
-from grader.review.checklist import NoTemplate, output, read, review
-from grader.review.checklist.reading import root_of
+from grader.review.checklist import output, review
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEXTS = {one.name: one.read_text(encoding="utf-8") for one in sorted(TEMPLATES.iterdir())}
@@ -28,12 +28,12 @@ ODD = (
 
 def ask(text: str) -> None:
     try:
-        reading = read(text)
+        stack = read(text)
     except NoTemplate as error:
         assert str(error).endswith(".")
         return
-    report = review(reading.stack, hidden=reading.hidden)
-    output.json_text(report, remarks=reading.remarks)
+    report = review(stack)
+    output.json_text(report, remarks=stack.problems)
     for result in report.results:
         assert result.detail and "\ue000" not in result.detail
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from grader.cloud import template
-from grader.review.checklist import ITEMS, Report, read, review
+from grader.cloud.template import read
+from grader.review.checklist import ITEMS, Report, review
 
 TEMPLATES = Path(__file__).parent / "templates"
 GOOD = (TEMPLATES / "good.yaml").read_text(encoding="utf-8")
 
 
 def ask(text: str) -> Report:
-    reading = read(text)
-    return review(reading.stack, hidden=reading.hidden)
+    return review(read(text))
 
 
 def verdicts(text: str) -> dict[str, str]:

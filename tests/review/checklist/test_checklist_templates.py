@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.cloud.template import NoTemplate, read
 from grader.course.lab import UsageError
 from grader.desk.check import Checked, check, find
-from grader.review.checklist import NoTemplate, consumers, read
+from grader.review.checklist import consumers
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -308,7 +309,7 @@ def test_a_source_given_from_outside_is_judged_by_its_name(source: str, count: i
         "    Type: AWS::Lambda::EventSourceMapping\n    Properties:\n"
         f"      FunctionName: f\n      StartingPosition: LATEST\n      EventSourceArn: {source}\n"
     )
-    assert len(consumers(read(text).stack)) == count
+    assert len(consumers(read(text))) == count
 
 
 def test_text_that_is_no_template_raises_only_no_template() -> None:

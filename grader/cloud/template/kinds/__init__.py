@@ -1,7 +1,8 @@
 """The table of resource types that the labs know.
 
 One entry a type: its properties (emulated unless marked harmless or refused), the rules that AWS
-applies to them together, what ``Ref`` and ``Fn::GetAtt`` yield. Any other type is refused by name.
+applies to them together, what ``Ref`` and ``Fn::GetAtt`` yield. ``standing_of`` tells what
+becomes of any other type.
 
 Property names, types and ranges: the CloudFormation resource schemas, which are published at
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
@@ -10,7 +11,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-templ
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from grader.cloud.template.kinds.base import Kind
 from grader.cloud.template.kinds.dynamodb import TABLE
@@ -74,27 +77,49 @@ KINDS: dict[str, Kind] = {
     "AWS::SQS::QueuePolicy": QUEUE_POLICY,
 }
 
-_ELSEWHERE = {
+# What changes a stack in ways that only AWS knows: other templates, and code of one's own.
+_UNPLAYED = {
     "AWS::Serverless::": "it needs the transform of the Serverless Application Model; write the "
     "plain CloudFormation type, such as AWS::Lambda::Function",
     "AWS::CloudFormation::": "the labs play one stack without nesting, waiting or macros",
-    "AWS::Kinesis": "the labs read DynamoDB Streams",
-    "AWS::Events::": "the labs play no event bus",
-    "AWS::Scheduler::": "the labs play no schedules",
-    "AWS::StepFunctions::": "the labs play no state machines",
-    "AWS::ApplicationAutoScaling::": "a table's capacity stays as the template sets it",
     "Custom::": "custom resources run code of their own during deployment",
 }
 
+Standing = Literal["played", "kept", "unplayed", "invalid"]
+
+
+@cache
+def _published() -> frozenset[str]:
+    text = Path(__file__).with_name("types.txt").read_text(encoding="utf-8")
+    return frozenset(text.split())
+
+
+def standing_of(type: str) -> Standing:
+    """What becomes of a resource of a type.
+
+    *kept*: it is accepted, nothing happens, and what refers to it gets a made-up name. *unplayed*:
+    AWS takes it and the labs cannot play it. *invalid*: there is no such type.
+    """
+    if type in KINDS:
+        return "played"
+    if type.startswith(tuple(_UNPLAYED)) or type.endswith("::MODULE"):
+        return "unplayed"
+    # Types of other publishers are known to their registry alone.
+    if type in _published() or (type.count("::") == 2 and not type.startswith("AWS::")):
+        return "kept"
+    return "invalid"
+
 
 def why_not(type: str) -> str:
-    """Return the sentence for a type that is not in the table."""
-    if type in ("AWS::DynamoDB::GlobalTable",):
-        return f"The labs do not play {type}: one Region, one table; use AWS::DynamoDB::Table."
-    for prefix, reason in _ELSEWHERE.items():
+    """Return the sentence for a type that the labs do not act out."""
+    if type.endswith("::MODULE"):
+        return f"The labs do not play {type}: a module is a template of its own."
+    for prefix, reason in _UNPLAYED.items():
         if type.startswith(prefix):
             return f"The labs do not play {type}: {reason}."
-    return f"The labs do not know the resource type {type}." + did_you_mean(type, tuple(KINDS))
+    if standing_of(type) == "kept":
+        return f"The labs do not play {type}: it is kept, and nothing happens."
+    return f"CloudFormation has no resource type {type}." + did_you_mean(type, tuple(KINDS))
 
 
 class Support(NamedTuple):

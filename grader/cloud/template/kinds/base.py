@@ -15,20 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grader.cloud.template.model import Unknown
 from grader.cloud.template.shapes import Fields, Rule, Struct
 
 PARTITION = "aws"
 URL_SUFFIX = "amazonaws.com"
 _NAMESPACE = uuid.UUID("6f1c2d0e-4b1a-5c55-9d5e-0d8f3a1b7c42")
-
-
-class NotKnown(Exception):
-    """A name depends on a value that is Unknown; ``reason`` says on which."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -49,16 +40,12 @@ class Me:
     properties: Mapping[str, Any]
     place: Place
 
-    def given(self, *path: str) -> Any:
-        """Return a property or None. Raises NotKnown when it is Unknown."""
+    def given(self, *path: str) -> str | int | float | bool | None:
+        """Return a property that is a single value, else None; unknown text with its marks."""
         value: Any = self.properties
         for step in path:
-            if isinstance(value, Unknown):
-                raise NotKnown(value.reason)
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if isinstance(value, Unknown):
-            raise NotKnown(value.reason)
-        return value
+            value = value.get(step) if isinstance(value, Mapping) else value
+        return None if isinstance(value, Mapping | list) else value
 
     def name(self, *path: str, limit: int = 255, lower: bool = False, suffix: str = "") -> str:
         """Return the name that a property gives, or one made up of at most ``limit`` characters."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from grader.cloud.template.model import Unknown
 from grader.cloud.template.shapes import Flag, Json, ListOf, Struct, Text, harmless, required
+from grader.cloud.template.unknown import unknown
 
 TEXT = Text()
 FLAG = Flag()
@@ -45,7 +44,7 @@ LOG_GROUP_NAME = Text(
 def text(properties: dict[str, Any], name: str) -> str | None:
     """Return a property as text; None when it is absent or Unknown."""
     value = properties.get(name)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and not unknown(value) else None
 
 
 def entries(value: Any) -> list[tuple[int, dict[str, Any]]]:
@@ -53,17 +52,3 @@ def entries(value: Any) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(value, list):
         return []
     return [(number, one) for number, one in enumerate(value) if isinstance(one, dict)]
-
-
-def unknowns(value: Any) -> Iterator[Unknown]:
-    """Yield everything in a value that is Unknown."""
-    if isinstance(value, Unknown):
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from unknowns(one)
-
-
-def has_unknown(value: Any) -> bool:
-    """Return True when something in a value is Unknown."""
-    return next(unknowns(value), None) is not None

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.cloud.template.kinds.base import Kind, Me, Names
-from grader.cloud.template.kinds.common import FLAG, TAGS, TEXT, entries, has_unknown
-from grader.cloud.template.model import Unknown, one_of, show
+from grader.cloud.template.kinds.common import FLAG, TAGS, TEXT, entries
+from grader.cloud.template.model import one_of, show
 from grader.cloud.template.shapes import (
     At,
     ListOf,
@@ -18,6 +18,7 @@ from grader.cloud.template.shapes import (
     refused,
     required,
 )
+from grader.cloud.template.unknown import Unknown, has_unknown
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 

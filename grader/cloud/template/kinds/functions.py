@@ -14,7 +14,6 @@ from grader.cloud.template.kinds.common import (
     ROLE_ARN,
     TAGS,
     TEXT,
-    has_unknown,
 )
 from grader.cloud.template.model import show
 from grader.cloud.template.shapes import (
@@ -31,6 +30,7 @@ from grader.cloud.template.shapes import (
     refused,
     required,
 )
+from grader.cloud.template.unknown import has_unknown, unknown
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 
@@ -147,7 +147,7 @@ class _Layers(Shape):
     def _check(self, value: Any, at: At) -> Any:
         arns = ListOf(TEXT, high=5).check(value, at)
         for number, arn in enumerate(arns if isinstance(arns, list) else []):
-            if isinstance(arn, str) and not _POWERTOOLS.fullmatch(arn):
+            if not unknown(arn) and not _POWERTOOLS.fullmatch(arn):
                 at.into(number).unsupported(
                     f"is {show(arn)}; the only layer that the labs know is AWS's Powertools "
                     "for Python, version 3. Put other code beside the handler."
@@ -313,7 +313,7 @@ _FUNCTION_NAME = required(
 
 def _function_of(me: Me) -> str:
     """Return the plain name in a resource's FunctionName."""
-    value = me.given("FunctionName") or ""
+    value = str(me.given("FunctionName") or "")
     rest: str = value.split(":function:")[-1].removeprefix("function:")
     return rest.split(":")[0]
 
@@ -427,7 +427,7 @@ class _StreamArn(Text):
 
     def _check(self, value: Any, at: At) -> Any:
         arn = super()._check(value, at)
-        if not isinstance(arn, str):
+        if unknown(arn):
             return arn
         parts = arn.split(":", 5)
         if len(parts) < 6 or parts[0] != "arn":
@@ -451,7 +451,7 @@ class _Destination(Text):
 
     def _check(self, value: Any, at: At) -> Any:
         arn = super()._check(value, at)
-        if not isinstance(arn, str) or arn == "":
+        if unknown(arn) or arn == "":
             return arn
         if arn.startswith("kafka://"):
             return at.unsupported("is a Kafka topic; the labs know queues, topics and buckets.")

@@ -12,7 +12,6 @@ from grader.cloud.template.kinds.common import (
     TAGS,
     TEXT,
     entries,
-    has_unknown,
 )
 from grader.cloud.template.model import show
 from grader.cloud.template.shapes import (
@@ -30,6 +29,7 @@ from grader.cloud.template.shapes import (
     refused,
     required,
 )
+from grader.cloud.template.unknown import has_unknown
 
 # -- CloudWatch Logs -------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
