@@ -6,10 +6,11 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-sectio
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
+# Far below what no float can hold.
+_LARGEST = 1e300
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?")
 
@@ -18,10 +19,8 @@ def number(value: Any) -> int | float | None:
     """The finite number that a value is, None when it is none."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, int | float):
+        return value if abs(value) < _LARGEST else None
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None

@@ -18,7 +18,10 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 # From the bottom up. A module imports only from its own row or from rows before it: a row is a
 # wing, or a room of the wing `cloud`.
 ROWS = (
-    ("grader", "cloud", "cloud.aws", "cloud.clock", "cloud.metrics", "cloud.words"),
+    (
+        *("grader", "cloud", "cloud.aws", "cloud.clock", "cloud.metrics", "cloud.typed"),
+        "cloud.words",
+    ),
     ("cloud.template", "cloud.iam"),
     (
         *("cloud.mapping", "cloud.cloudwatch", "cloud.dynamodb", "cloud.account"),

@@ -8,12 +8,12 @@ AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMet
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from grader.cloud import typed
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices, mathexpr
 from grader.cloud.cloudwatch.series import (
@@ -212,24 +212,18 @@ def parse_name(properties: Mapping[str, Any], fallback: str) -> str:
 
 def flag(properties: Mapping[str, Any], member: str, *, default: bool) -> bool:
     """A boolean member; templates may write it as text."""
-    value = properties.get(member, default)
-    if value in (True, False) and isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise invalid(f"{member} must be true or false", member)
+    truth = typed.flag(properties.get(member, default))
+    if truth is None:
+        raise invalid(f"{member} must be true or false", member)
+    return truth
 
 
 def whole(properties: Mapping[str, Any], member: str, *, lowest: int) -> int | None:
     """A whole-number member, or None when it is absent."""
-    value = properties.get(member)
-    if value is None:
+    if properties.get(member) is None:
         return None
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value.strip(), re.ASCII):
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+    value = typed.whole(properties[member])
+    if value is None:
         raise invalid(f"{member} must be a whole number", member)
     if value < lowest:
         raise invalid(
@@ -323,16 +317,10 @@ def _comparison(properties: Mapping[str, Any]) -> str:
 
 
 def _number(properties: Mapping[str, Any], member: str) -> float:
-    value = properties.get(member)
-    number = math.nan
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            number = math.nan
-    if not math.isfinite(number):
+    number = typed.number(properties.get(member))
+    if number is None:
         raise invalid(f"PutMetricAlarm request should have valid {member} parameter", member)
-    return number
+    return float(number)
 
 
 def _missing_data(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grader.cloud import typed
 from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import Filter, parse_filter_criteria
 
@@ -183,15 +184,12 @@ _UNCHANGED: Any = object()
 
 def _whole(name: str, value: Any) -> int:
     """A whole number, also as the text that a CloudFormation template may hold."""
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value, re.ASCII):
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    number = typed.whole(value)
+    if number is None:
         raise Refused(
             "InvalidParameterValueException", f"{name} is a whole number, not {value!r}.", name
         )
-    return value
+    return number
 
 
 def _within(lowest: int, highest: int, scale: int = 1) -> Callable[[str, Any], int]:
@@ -235,13 +233,12 @@ def _record_age(name: str, value: Any) -> int:
 
 def _boolean(name: str, value: Any) -> bool:
     """A boolean, also as the text that CloudFormation turns into one."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise Refused(
-        "InvalidParameterValueException", f"{name} is true or false, not {value!r}.", name
-    )
+    truth = typed.flag(value)
+    if truth is None:
+        raise Refused(
+            "InvalidParameterValueException", f"{name} is true or false, not {value!r}.", name
+        )
+    return truth
 
 
 def _choices(name: str, value: Any, allowed: tuple[str, ...], at_most: int) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from grader.cloud import typed
 from grader.cloud.template.model import Mark, Path, Reporter, did_you_mean, one_of, show
 from grader.cloud.template.unknown import Partly, Unknown, unknown
 
@@ -117,10 +118,9 @@ class Whole(Shape):
     choices: tuple[int, ...] = ()
 
     def _check(self, value: Any, at: At) -> Any:
-        number = _number(value)
-        if number is None or number != int(number):
+        number = typed.whole(value)
+        if number is None:
             return at.wrong(f"is {show(value)}; it must be a whole number.")
-        number = int(number)
         if self.choices and number not in self.choices:
             return at.wrong(f"is {number}; AWS takes only {', '.join(map(str, self.choices))}.")
         return _ranged(number, self.low, self.high, self.unit, at)
@@ -134,7 +134,7 @@ class Number(Shape):
     high: float | None = None
 
     def _check(self, value: Any, at: At) -> Any:
-        number = _number(value)
+        number = typed.number(value)
         if number is None:
             return at.wrong(f"is {show(value)}; it must be a number.")
         return _ranged(number, self.low, self.high, "", at)
@@ -156,11 +156,10 @@ class Flag(Shape):
     """A boolean."""
 
     def _check(self, value: Any, at: At) -> Any:
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if not isinstance(value, bool):
+        truth = typed.flag(value)
+        if truth is None:
             return at.wrong(f"is {show(value)}; it must be true or false.")
-        return value
+        return truth
 
 
 @dataclass(frozen=True)
@@ -340,15 +339,3 @@ def json_object(text: str, at: At) -> Any:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _number(value: Any) -> int | float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,18}", value):
-        return int(value)
-    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{0,18}\.?[0-9]{1,18}", value):
-        return float(value)
-    return None

@@ -9,11 +9,12 @@ from typing import Any
 from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import parse_filter_criteria
 from grader.cloud.template import shown, unknown
+from grader.cloud.typed import flag, whole
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Says
 from grader.review.checklist.model import item
 from grader.review.checklist.patterns import IMAGES, Source, impossible
-from grader.review.checklist.scene import Consumer, flag, inside, objects, whole, words
+from grader.review.checklist.scene import Consumer, inside, objects, words
 
 _DDB = "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"
 _CREATE = "https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html"

@@ -7,9 +7,10 @@ from typing import Any
 
 from grader.cloud.template import shown, unknown
 from grader.cloud.template.model import Resource
+from grader.cloud.typed import flag, whole
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.model import item
-from grader.review.checklist.scene import TABLES, Consumer, flag, inside, objects, owner, whole
+from grader.review.checklist.scene import TABLES, Consumer, inside, objects, owner
 
 _PITR = (
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html"

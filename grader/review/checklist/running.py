@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from grader.cloud.template import PYTHON_RUNTIMES, known, shown, unknown
+from grader.cloud.typed import whole
 from grader.cloud.words import counted
 from grader.review.checklist.answers import Answer, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Granted
 from grader.review.checklist.model import item
-from grader.review.checklist.scene import Consumer, whole
+from grader.review.checklist.scene import Consumer
 
 _FUNCTION = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
 _RUNTIMES = "https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"

@@ -26,41 +26,6 @@ _ELSEWHERE = ("AWS::CloudFormation::", "Custom::")
 # -- small readers of property values ---------------------------------------------------------
 
 
-def whole(value: Any) -> int | None:
-    """A property as a whole number: 5, "5" and 5.0 are 5; None for anything else."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return int(value) if value == value and abs(value) < 1e15 and value == int(value) else None
-    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,15}(\.0+)?\s*", value, re.ASCII):
-        return int(float(value))
-    return None
-
-
-def number(value: Any) -> float | None:
-    """A property as a number; None for anything that is none."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return float(value) if abs(value) < 1e300 else None
-    if isinstance(value, str) and re.fullmatch(
-        r"\s*[-+]?[0-9]{0,18}\.?[0-9]{1,18}([eE][-+]?[0-9]{1,2})?\s*", value, re.ASCII
-    ):
-        return float(value)
-    return None
-
-
-def flag(value: Any) -> bool | None:
-    """A property as a boolean: true and "true" are True; None for anything else."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    return None
-
-
 def inside(value: Any, *path: str) -> Any:
     """The value at a path of keys; None when it is absent, an unknown value when that is "
     "unknown."""

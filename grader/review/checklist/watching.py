@@ -10,10 +10,11 @@ from typing import Any, Literal
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.template import Resource, Stack, known, shown, unknown
+from grader.cloud.typed import flag, number
 from grader.cloud.words import counted
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.model import item
-from grader.review.checklist.scene import Consumer, flag, number, objects, owner, words
+from grader.review.checklist.scene import Consumer, objects, owner, words
 
 _METRICS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"
 _ALARM = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"
