@@ -209,6 +209,15 @@ class Reading:
     def _check_start(self, start: Item) -> None:
         """The start key of another page must be one that this read could have answered."""
         names = dict.fromkeys([*self.keys.names, *self.schema.keys.names])
+        if self.read.asked.keys is not None and len(names) == 1:
+            # Behind the only item of a partition there is nothing.
+            shown = ", ".join(
+                f"{name}=AttributeValue: {{{kind_of(value)}:{value[kind_of(value)]}}}"
+                for name, value in start.items()
+            )
+            raise invalid(
+                f"The provided exclusive start key is invalid: ExclusiveStartKey: {{{shown}}}"
+            )
         wrong = "The provided starting key is invalid"
         if set(start) != set(names):
             raise invalid(

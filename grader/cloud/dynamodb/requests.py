@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grader.cloud.aws import ServiceError
@@ -133,6 +133,7 @@ class Asked:
     update: Update | None = None
     projection: Projection | None = None
     keys: KeyCondition | None = None
+    values: Item = field(default_factory=dict)
     # What the condition and the projection came from, as AWS's errors name it.
     condition_name: str = "Filter Expression"
     projection_name: str = "ProjectionExpression"
@@ -168,10 +169,11 @@ def asked(params: Params, expressions: Sequence[str], before: Sequence[str] = ()
         placeholders = Placeholders(
             params.get("ExpressionAttributeNames"), params.get("ExpressionAttributeValues")
         )
+    found.values = placeholders.values
     for name in given:
-        field, parse = _PARSE[name]
+        what, parse = _PARSE[name]
         with refusing(f"Invalid {name}: "):
-            setattr(found, field, parse(member(params, name, str), placeholders))
+            setattr(found, what, parse(member(params, name, str), placeholders))
     with refusing():
         placeholders.all_used()
         operator = params.get("ConditionalOperator")

@@ -6,6 +6,7 @@ emulator's `Stream` does what AWS does. Here its answers get their API form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +16,10 @@ from grader.cloud.dynamodb.stream import PAGE_RECORDS, PAGE_SHARDS, Stream
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html
 PAGE_STREAMS = 100
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html
+SHORTEST_ARN, SHORTEST_SHARD = 37, 28
+LONGEST_ARN, LONGEST_SHARD = 1024, 65
+_ARN = re.compile(r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[^/]+/stream/.+")
 
 
 class Streams:
@@ -36,6 +41,7 @@ class Streams:
             raise ServiceError(refused.code, refused.message) from None
 
     def _stream(self, arn: Any) -> Stream:
+        _check_arn(arn, "streamArn")
         try:
             return self.by_arn[arn]
         except KeyError:
@@ -46,16 +52,17 @@ class Streams:
 
     def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
         described = self._stream(params.get("StreamArn")).describe(
-            limit=params.get("Limit", PAGE_SHARDS),
-            exclusive_start_shard_id=params.get("ExclusiveStartShardId"),
+            limit=_whole(params, "Limit", PAGE_SHARDS),
+            exclusive_start_shard_id=_shard_id(params, "ExclusiveStartShardId"),
             shard_filter=params.get("ShardFilter"),
             now_ms=self._clock.now,
         )
         return {"StreamDescription": described}
 
     def _iterator(self, params: dict[str, Any]) -> dict[str, Any]:
+        shard_id = _shard_id(params, "ShardId")
         iterator = self._stream(params.get("StreamArn")).shard_iterator(
-            str(params.get("ShardId")),
+            str(shard_id),
             str(params.get("ShardIteratorType")),
             params.get("SequenceNumber"),
             params.get("Timestamp"),
@@ -69,11 +76,11 @@ class Streams:
         if arn not in self.by_arn:
             raise ServiceError("ValidationException", "Invalid ShardIterator.")
         return self.by_arn[arn].get_records(
-            iterator, params.get("Limit", PAGE_RECORDS), now_ms=self._clock.now
+            iterator, _whole(params, "Limit", PAGE_RECORDS), now_ms=self._clock.now
         )
 
     def _list(self, params: dict[str, Any]) -> dict[str, Any]:
-        limit = params.get("Limit", PAGE_STREAMS)
+        limit = _whole(params, "Limit", PAGE_STREAMS)
         if not 1 <= limit <= PAGE_STREAMS:
             raise ServiceError(
                 "ValidationException",
@@ -87,6 +94,8 @@ class Streams:
             if not name or stream.table == name
         ]
         start = params.get("ExclusiveStartStreamArn")
+        if start is not None:
+            _check_arn(start, "exclusiveStartStreamArn")
         arns = [stream.arn for stream in found]
         first = arns.index(start) + 1 if start in arns else 0
         page = found[first : first + limit]
@@ -118,3 +127,47 @@ _OPERATIONS: dict[str, Callable[[Streams, dict[str, Any]], dict[str, Any]]] = {
     "GetRecords": Streams._records,
     "ListStreams": Streams._list,
 }
+
+
+# -- what is wrong whatever the stream -------------------------------------------------------
+
+
+def _whole(params: dict[str, Any], name: str, default: int) -> int:
+    value = params.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ServiceError("SerializationException", f"{name} has a type that it cannot have.")
+    return value
+
+
+def _check_length(value: Any, member: str, shortest: int, longest: int) -> None:
+    if not isinstance(value, str):
+        raise _broken("null" if value is None else value, member, "Member must not be null")
+    if not shortest <= len(value) <= longest:
+        edge = (
+            f"greater than or equal to {shortest}"
+            if len(value) < shortest
+            else f"less than or equal to {longest}"
+        )
+        raise _broken(value, member, f"Member must have length {edge}")
+
+
+def _broken(value: Any, member: str, rule: str) -> ServiceError:
+    return ServiceError(
+        "ValidationException",
+        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
+        f"constraint: {rule}",
+    )
+
+
+def _check_arn(arn: Any, member: str) -> None:
+    """A malformed ARN is a ValidationException; one of no stream is not found."""
+    _check_length(arn, member, SHORTEST_ARN, LONGEST_ARN)
+    if not _ARN.fullmatch(arn):
+        raise ServiceError("ValidationException", f"Invalid StreamArn: {arn}")
+
+
+def _shard_id(params: dict[str, Any], name: str) -> str | None:
+    shard_id = params.get(name)
+    if shard_id is not None or name == "ShardId":
+        _check_length(shard_id, name[0].lower() + name[1:], SHORTEST_SHARD, LONGEST_SHARD)
+    return shard_id

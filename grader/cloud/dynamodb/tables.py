@@ -255,7 +255,6 @@ class Tables:
                     transactional=True,
                 )
             raise cancelled(reasons)
-        _check_transaction_size([one.after or one.before for one in changes])
         consumed = self._commit(changes, transactional=True)
         if token is not None:
             self._tokens[token] = (_digest(params), self._clock.now)
@@ -437,7 +436,8 @@ class Tables:
         if len({(store.schema.name, store.place(key)) for store, key, _ in found}) != len(found):
             raise invalid("Transaction request cannot include multiple operations on one item")
         items = [store.at(store.place(key)) for store, key, _ in found]
-        _check_transaction_size(items)
+        if sum(item_bytes(item or {}) for item in items) > MOST_TRANSACTION_BYTES:
+            raise invalid("Aggregate size of the items in the transaction cannot exceed 4 MB")
         answer: dict[str, Any] = {
             "Responses": [
                 {} if item is None else {"Item": item if shown is None else shown.of(item)}
@@ -562,11 +562,6 @@ def _outcome(write: Write, before: Item | None) -> tuple[Item | None, dict[str, 
         return write.after(before), None
     except ServiceError as error:
         return before, {"Code": "ValidationError", "Message": error.message}
-
-
-def _check_transaction_size(items: Sequence[Item | None]) -> None:
-    if sum(item_bytes(item or {}) for item in items) > MOST_TRANSACTION_BYTES:
-        raise invalid("Aggregate size of the items in the transaction exceeds 4 MB")
 
 
 def _wrong_key(schema: Schema, key: Item) -> dict[str, Any] | None:

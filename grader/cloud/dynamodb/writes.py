@@ -75,6 +75,10 @@ class Write:
         assert self.store is not None
         return self.store.place(self.given)
 
+    def payload(self) -> int:
+        """The bytes that the write itself brings: its item or key, and its values."""
+        return item_bytes(self.given) + item_bytes(self.asked.values)
+
     def before(self) -> Item | None:
         """The item as it is."""
         assert self.store is not None
@@ -254,6 +258,8 @@ def read_transaction(params: Params, find: Find) -> list[Write]:
                 "null", f"transactItems.{number}.member.{where}", "Member must not be null"
             )
         writes.append(read_write(kind, part))
+    if sum(write.payload() for write in writes) > MOST_TRANSACTION_BYTES:
+        raise invalid(f"Transaction payload size cannot exceed {MOST_TRANSACTION_BYTES} bytes")
     for write in writes:
         write.store = find(write.table)
     return writes
@@ -264,9 +270,13 @@ def reasons_against(writes: Sequence[Write]) -> list[dict[str, Any] | None]:
 
     ServiceError when two parts are about one item.
     """
-    reasons = [_reason(write) for write in writes]
-    sound = [write for write, reason in zip(writes, reasons, strict=True) if reason is None]
-    if _repeats(sound):
+    reasons: list[dict[str, Any] | None] = [None] * len(writes)
+    for number, write in enumerate(writes):
+        reasons[number] = _reason(write)
+        if reasons[number] is not None:
+            # Nothing behind the first fault is looked at (recorded; not documented).
+            return reasons
+    if _repeats(writes):
         raise invalid("Transaction request cannot include multiple operations on one item")
     return reasons
 

@@ -117,6 +117,7 @@ class Queues:
         if operation == "ReceiveMessage":
             params = {**params, "WaitTimeSeconds": 0}
         elif operation.startswith("SendMessage"):
+            _check_bodies(params)
             params = _binaries_in(params)
         handler = Handler()
         handler.params = params
@@ -155,6 +156,23 @@ def redrive_target(attributes: Mapping[str, Any]) -> str | None:
     if isinstance(policy, str):
         policy = json.loads(policy)
     return policy.get("deadLetterTargetArn") if isinstance(policy, Mapping) else None
+
+
+def _check_bodies(params: Mapping[str, Any]) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+    entries = params.get("Entries")
+    if isinstance(entries, list):
+        named = [
+            (f"SendMessageBatchRequestEntry.{number}.MessageBody", entry)
+            for number, entry in enumerate(entries, 1)
+        ]
+    else:
+        named = [("MessageBody", params)]
+    for name, holder in named:
+        if not (isinstance(holder, dict) and holder.get("MessageBody")):
+            raise ServiceError(
+                "MissingParameter", f"The request must contain the parameter {name}."
+            )
 
 
 def _binaries_in(params: dict[str, Any]) -> dict[str, Any]:
