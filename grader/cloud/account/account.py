@@ -23,6 +23,7 @@ from grader.cloud.account.faults import Fault, Faults
 from grader.cloud.account.observability import Logs, MetricDoor
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
+from grader.cloud.dynamodb.requests import check_shape
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.streams_api import Streams
 from grader.cloud.dynamodb.tables import Tables
@@ -311,6 +312,8 @@ class Account:
             if request.problem is not None:
                 raise request.problem
             self._check_place(request, caller)
+            if request.service == "dynamodb":
+                check_shape(request.operation, request.params)
             if caller.documents is not None:
                 self._check_permission(request, caller)
                 self.faults.check(request)

@@ -77,7 +77,7 @@ class Contention:
             yield self._place(params)
         elif request.operation in ("TransactWriteItems", "TransactGetItems"):
             for item in params.get("TransactItems") or ():
-                yield self._place(next(iter(item.values())))
+                yield self._place(next(iter(item.values()), {}))
 
     def _place(self, part: dict[str, Any]) -> Place | None:
         table = str(part.get("TableName", "")).rpartition("/")[2]

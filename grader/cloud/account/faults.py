@@ -160,7 +160,8 @@ def _cancelled(fault: Fault, params: Mapping[str, Any]) -> ServiceError:
     code = "ThrottlingError" if on_demand else "ProvisionedThroughputExceeded"
     reasons = []
     for item in params.get("TransactItems") or ():
-        name = str(next(iter(item.values())).get("TableName", "")).rpartition("/")[2]
+        part: Mapping[str, Any] = next(iter(item.values()), {})
+        name = str(part.get("TableName", "")).rpartition("/")[2]
         met = fault.resource in (None, name)
         reasons.append({"Code": code, "Message": fault.message} if met else {"Code": "None"})
     codes = ", ".join(reason["Code"] for reason in reasons)
