@@ -74,7 +74,10 @@ class Call:
         for name, value in self.headers.items():
             if name.lower() == "x-amz-target":
                 return value.rpartition(".")[2]
-        return f"{self.method} {urlsplit(self.url).path}"
+        try:
+            return f"{self.method} {urlsplit(self.url).path}"
+        except ValueError:  # an address that is none, such as "https://[::1"
+            return f"{self.method} {self.url}"
 
 
 @dataclass(frozen=True, slots=True)

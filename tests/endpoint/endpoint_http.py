@@ -25,10 +25,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import yaml
 
 from grader.cloud.account import deploy
-from grader.cloud.account.door import Entries, answered, failed, read
 from grader.cloud.aws import Call, Refused, Reply, Request, ServiceError
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import CompositeAlarm, MetricAlarm, evaluate, parse_statistic
+from grader.cloud.door import Entries, answered, failed, read
 from grader.cloud.mapping.ports import Result
 from grader.cloud.metrics import dimensions
 from grader.cloud.running import Cloud, Deployed

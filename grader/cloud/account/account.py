@@ -18,11 +18,12 @@ from typing import Any, ClassVar
 
 from grader.cloud import iam
 from grader.cloud.account.contention import Contention
-from grader.cloud.account.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, failed, read
 from grader.cloud.account.faults import Fault, Faults
 from grader.cloud.account.observability import Logs, MetricDoor
+from grader.cloud.account.shapes import misfit
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
+from grader.cloud.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, failed, read
 from grader.cloud.dynamodb.requests import check_shape
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.streams_api import Streams
@@ -332,11 +333,15 @@ class Account:
         except ServiceError as error:
             return failed(request, error, request_id)
         except Exception as error:
-            self.breakdowns.append(
-                f"{request.service} {request.operation}: {type(error).__name__}: {error}"
-            )
-            sentence = "The emulated service broke down on this request."
-            return failed(request, ServiceError("InternalFailure", sentence, 500), request_id)
+            # Either AWS could not have read this, or the emulated service is at fault.
+            refusal = misfit(request)
+            if refusal is None:
+                self.breakdowns.append(
+                    f"{request.service} {request.operation}: {type(error).__name__}: {error}"
+                )
+                sentence = "The emulated service broke down on this request."
+                refusal = ServiceError("InternalFailure", sentence, 500)
+            return failed(request, refusal, request_id)
         reply = answered(request, result, request_id)
         if request.operation == "ReceiveMessage" and not result.get("Messages"):
             # A long poll lasts as long as it may when nothing comes.

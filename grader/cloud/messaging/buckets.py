@@ -6,13 +6,15 @@ a fixed name, because moto finds bucket and Region in the host and asks for perm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from grader.cloud.account.door import latency_ms, s3_payload
 from grader.cloud.aws import Reply, ServiceError
 from grader.cloud.aws import Request as DoorRequest
+from grader.cloud.door import latency_ms, s3_payload
 from grader.cloud.moto_world import World
 
 # Headers that are part of a call's meaning; what else a client sends stays outside. Above all the
@@ -94,11 +96,7 @@ class Buckets:
             url += "/" + quote(key, safe="/~")
         if query:
             url += "?" + query
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name in _KEPT or (name.startswith("x-amz-") and name not in _FRAMING)
-        }
+        headers = {name: value for name, value in request.headers.items() if _is_kept(name, value)}
         headers["Authorization"] = (
             f"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/{region}/s3/aws4_request"
         )
@@ -116,6 +114,23 @@ class Buckets:
         return Reply(int(status), plain, data, milliseconds)
 
 
+def _is_kept(name: str, value: str) -> bool:
+    """Whether S3 takes notice of a header; one that it cannot read counts as absent.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-13.1.3 for dates, section 14.2 for ranges.
+    """
+    if name == "range":
+        return _RANGE.fullmatch(value) is not None
+    if name in _DATES:
+        try:
+            parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return False
+    return name in _KEPT or (name.startswith("x-amz-") and name not in _FRAMING)
+
+
+_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
+_DATES = ("expires", "if-modified-since", "if-unmodified-since")
 # The payload arrives here without its framing, so these are no longer true of it.
 _FRAMING: Mapping[str, Any] = dict.fromkeys(
     ("x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer")

@@ -21,6 +21,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 
 from grader.cloud.aws import ServiceError
+from grader.cloud.door import NOT_XML
 from grader.cloud.moto_world import World, moto_method
 
 MOST_MESSAGE_BYTES = 1_048_576
@@ -148,6 +149,25 @@ class Queues:
     @property
     def _backend(self) -> Any:
         return self._world.backend("sqs")
+
+
+def _check_bodies(params: Mapping[str, Any]) -> None:
+    """A body has at least one character, and only such as XML can hold.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    entries = params.get("Entries", [params])
+    for number, entry in enumerate(entries, 1):
+        body = entry.get("MessageBody") or ""
+        if not body:
+            where = f"SendMessageBatchRequestEntry.{number}." if "Entries" in params else ""
+            raise ServiceError(
+                "MissingParameter", f"The request must contain the parameter {where}MessageBody."
+            )
+        if NOT_XML.search(body):
+            raise ServiceError(
+                "InvalidMessageContents", "Invalid characters found. Valid unicode is that of XML."
+            )
 
 
 def redrive_target(attributes: Mapping[str, Any]) -> str | None:

@@ -8,14 +8,15 @@ Only queues receive anything here; a subscription by e-mail is kept, not served.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from grader.cloud.account.door import Entries
 from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
+from grader.cloud.door import Entries
 
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 MOST_MESSAGE_BYTES = 262_144
@@ -63,6 +64,11 @@ class Topic:
     def is_fifo(self) -> bool:
         """Whether it is a FIFO topic."""
         return self.name.endswith(".fifo")
+
+
+# "Must not include line breaks or control characters, and must be less than 100 characters long";
+# exactly 100 are taken. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+_SUBJECT = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
 class Topics:
@@ -130,6 +136,8 @@ class Topics:
         topic = self._topic(topic_arn)
         if not message:
             raise _invalid("Empty message")
+        if subject is not None and not _SUBJECT.fullmatch(subject):
+            raise _invalid("Subject")
         size = len(message.encode("utf-8", "surrogatepass"))
         if size > MOST_MESSAGE_BYTES:
             raise _invalid("Message too long")

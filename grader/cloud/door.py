@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
+import sys
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
-from grader.cloud.aws import Call, Reply, Request, ServiceError
+from grader.cloud.aws import Call, Protocol, Reply, Request, ServiceError
 
 # How long calls take, in virtual milliseconds: round figures for a small call from a function to
 # the same Region. AWS publishes none of them; "single-digit milliseconds" is DynamoDB's promise.
@@ -85,6 +87,7 @@ _HOSTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+_PROTOCOLS: Mapping[str, Protocol] = {"s3": "s3", "sns": "query", "sts": "query"}
 _TARGETS = {
     "dynamodb": "DynamoDB_20120810",
     "dynamodbstreams": "DynamoDBStreams_20120810",
@@ -95,18 +98,32 @@ _TARGETS = {
 # "1 MB per request (gzip allowed)" for the only compressed request there is, PutMetricData:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 _MOST_DECOMPRESSED = 1_048_576
+# Longer than any request of boto3, its session token included; services differ in what they take.
+_MOST_HEAD = 64 * 1024
+# DynamoDB takes 16 MB in a request, and nobody else here as much. S3 would take 5 GB: what a
+# function of 10 GB could never hold beside its code is not needed here.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+_MOST_BODY: Mapping[str, int] = {"s3": 64 * 1024 * 1024, "": 16 * 1024 * 1024}
+# An item has 32 levels, each of them two of JSON; a batch or transaction puts some around it.
+_MOST_LEVELS = 100
+_MOST_FIELDS = 10_000
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}(?=;|\r\n)")
 
 
 def read(call: Call) -> Request:
     """The API call that an HTTP request means.
 
-    Raises NotAnAwsCall for a request to any other host.
+    Raises NotAnAwsCall for a request to any other host, or to an address that is none.
     """
-    url = urlsplit(call.url)
-    host = (url.hostname or "").lower()
+    try:
+        url = urlsplit(call.url)
+        host = (url.hostname or "").lower()
+    except ValueError:
+        raise NotAnAwsCall(f"{_shown(call.method)} to {_shown(call.url)}") from None
     service, groups = _place(host)
     if groups is None:
-        raise NotAnAwsCall(f"{call.method} to {host or call.url}")
+        raise NotAnAwsCall(f"{_shown(call.method)} to {_shown(host or call.url)}")
     headers = {str(name).lower(): _text(value) for name, value in call.headers.items()}
     request = Request(
         service=service,
@@ -114,12 +131,15 @@ def read(call: Call) -> Request:
         params={},
         region=groups.get("region"),
         protocol="json",
-        method=call.method.upper(),
+        method=_shown(call.method).upper(),
         url=call.url,
         headers=headers,
         body=call.body or b"",
     )
+    if service in _PROTOCOLS:
+        request.protocol = _PROTOCOLS[service]
     try:
+        _check_size(request)
         if request.service == "s3":
             _read_s3(request, groups.get("bucket"), url.path, url.query)
         elif "x-amz-target" in headers:
@@ -132,6 +152,26 @@ def read(call: Call) -> Request:
     except ServiceError as problem:
         request.problem = problem
     return request
+
+
+def _check_size(request: Request) -> None:
+    """Before anything else: what comes before the body, and the body, are of a sensible size."""
+    head = len(request.url) + sum(len(name) + len(text) for name, text in request.headers.items())
+    bad = not request.url.isascii() or not request.method.isalpha()
+    if bad or head > _MOST_HEAD or _is_odd(request.headers):
+        raise ServiceError("BadRequest", "The head of the request cannot be read.")
+    if len(request.body) > _MOST_BODY.get(request.service, _MOST_BODY[""]):
+        raise ServiceError("RequestEntityTooLarge", "The request is too large.", 413)
+
+
+def _is_odd(headers: Mapping[str, str]) -> bool:
+    """Whether a header holds what no HTTP header can: one character is one byte there."""
+    return any(max(text, default="") > "\xff" for pair in headers.items() for text in pair)
+
+
+def _shown(text: str) -> str:
+    """A part of a request as a sentence can hold it: short, and of characters that can be sent."""
+    return text[:200].encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _place(host: str) -> tuple[str, dict[str, str | None] | None]:
@@ -159,12 +199,41 @@ def _read_json(request: Request) -> None:
     if request.headers.get("content-encoding") == "gzip":
         body = _decompressed(body)
     try:
-        params = json.loads(body or b"{}")
+        params = json.loads(
+            body.decode("utf-8") or "{}", parse_float=_finite, parse_constant=_finite
+        )
+        if b"\\u" in body:
+            # Half of a surrogate pair is no character and cannot be written down again.
+            json.dumps(params, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
+        params = None
+    if isinstance(params, dict) and _is_deep(params):
         params = None
     if not isinstance(params, dict):
         raise ServiceError("SerializationException", "The request body is not a JSON object.")
     request.params = params
+
+
+def _finite(text: str) -> float:
+    """A number of JSON; NaN, Infinity and what is too large for a double are none."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _is_deep(params: dict[str, Any]) -> bool:
+    level: list[Any] = [params]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            part
+            for one in level
+            for part in (one.values() if isinstance(one, dict) else one)
+            if isinstance(part, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _decompressed(body: bytes) -> bytes:
@@ -183,19 +252,25 @@ def _decompressed(body: bytes) -> bytes:
 def _read_query(request: Request) -> None:
     request.protocol = "query"
     try:
-        pairs = parse_qsl(request.body.decode("utf-8"), keep_blank_values=True)
+        pairs = parse_qsl(
+            request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+        )
     except ValueError:
         raise ServiceError("MalformedQueryString", "The request body cannot be read.") from None
     tree: dict[str, Any] = {}
     for name, value in pairs:
         node = tree
-        *path, last = name.split(".")
+        *path, last = name.split(".", _MOST_LEVELS)
+        if "." in last:
+            raise ServiceError("MalformedQueryString", "A field's name has too many parts.")
         for part in path:
             node = node.setdefault(part, {})
             if not isinstance(node, dict):
                 raise ServiceError("MalformedQueryString", f"{name} contradicts another field.")
         node[last] = value
-    params = _lists(tree)
+    params = {
+        name: _lists(value) if isinstance(value, dict) else value for name, value in tree.items()
+    }
     request.operation = str(params.pop("Action", ""))
     params.pop("Version", None)
     request.params = params
@@ -207,16 +282,19 @@ def _lists(node: dict[str, Any]) -> Any:
         (name,) = node
         inner = node[name]
         if name in ("member", "entry") and isinstance(inner, dict):
-            numbered = sorted((int(k), v) for k, v in inner.items() if k.isdigit())
-            return [_lists(value) if isinstance(value, dict) else value for _, value in numbered]
+            numbered = sorted((k for k in inner if _NUMBER.fullmatch(k)), key=int)
+            values = [inner[k] for k in numbered]
+            return [_lists(value) if isinstance(value, dict) else value for value in values]
     return {
         name: _lists(value) if isinstance(value, dict) else value for name, value in node.items()
     }
 
 
 def _read_s3(request: Request, bucket: str | None, path: str, query: str) -> None:
-    request.protocol = "s3"
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    try:
+        options = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise ServiceError("InvalidArgument", "The query string cannot be read.") from None
     path = path.lstrip("/") if bucket is None else path[1:]
     if bucket is None:
         bucket, _, path = path.partition("/")
@@ -230,10 +308,17 @@ def _read_s3(request: Request, bucket: str | None, path: str, query: str) -> Non
     request.params = params
     request.operation = _s3_operation(request, bool(bucket), bool(key), options)
     if request.operation == "CopyObject":
-        params["CopySource"] = unquote(request.headers["x-amz-copy-source"])
+        source = unquote(request.headers["x-amz-copy-source"])
+        if not all(source.lstrip("/").partition("/")[::2]):
+            raise ServiceError("InvalidArgument", "The copy source must be a bucket and a key.")
+        params["CopySource"] = source
     elif request.operation == "DeleteObjects":
-        keys = re.findall(rb"<Key>(.*?)</Key>", s3_payload(request), re.DOTALL)
-        params["Delete"] = {"Objects": [{"Key": _xml_text(one)} for one in keys]}
+        parts = [part.partition(b"</Key>") for part in s3_payload(request).split(b"<Key>")[1:]]
+        # "The request can contain a list of up to 1,000 keys":
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+        if len(parts) > 1_000 or not all(closed for _, closed, _ in parts):
+            raise _malformed_xml()
+        params["Delete"] = {"Objects": [{"Key": _xml_text(key)} for key, _, _ in parts]}
 
 
 # Query parameters that select another resource than the object or the bucket itself.
@@ -325,10 +410,10 @@ def s3_payload(request: Request) -> bytes:
     position = 0
     while True:
         end = body.find(b"\r\n", position)
-        try:
-            size = int(body[position:end].partition(b";")[0], 16)
-        except ValueError:
-            raise ServiceError("IncompleteBody", "The chunked body cannot be read.") from None
+        length = _CHUNK.match(body, position)
+        size = int(length[0], 16) if length else -1
+        if size < 0 or end + 2 + size > len(body):
+            raise ServiceError("IncompleteBody", "The chunked body cannot be read.")
         if size == 0:
             return b"".join(parts)
         parts.append(body[end + 2 : end + 2 + size])
@@ -337,15 +422,33 @@ def s3_payload(request: Request) -> bytes:
 
 def _xml_text(raw: bytes) -> str:
     text = raw.decode("utf-8", "replace")
+    if len(text) > 8 * 1024:
+        raise ServiceError("KeyTooLongError", "Your key is too long.")
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'")):
         text = text.replace(entity, character)
-    text = re.sub(r"&#(x[0-9A-Fa-f]+|\d+);", _character, text)
+    text = re.sub(r"&#(x[0-9A-Fa-f]{1,8}|[0-9]{1,8});", _character, text)
     return text.replace("&amp;", "&")
 
 
 def _character(found: re.Match[str]) -> str:
     code = found[1]
-    return chr(int(code[1:], 16) if code.startswith("x") else int(code))
+    number = int(code[1:], 16) if code.startswith("x") else int(code)
+    if number > sys.maxunicode or 0xD800 <= number < 0xE000 or number == 0:
+        raise _malformed_xml()
+    return chr(number)
+
+
+def _malformed_xml() -> ServiceError:
+    return ServiceError("MalformedXML", "The XML you provided was not well-formed.")
+
+
+# What neither XML 1.0 nor a message of SQS can hold: https://www.w3.org/TR/xml/#charsets
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape(text: str) -> str:
+    """A text inside of XML; what no XML can hold becomes a question mark."""
+    return saxutils.escape(NOT_XML.sub("?", text))
 
 
 # -- answering -------------------------------------------------------------------------------
