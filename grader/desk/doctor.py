@@ -21,7 +21,7 @@ from grader.course.progress import Store
 from grader.desk.terminal import wrapped
 
 if TYPE_CHECKING:
-    from grader.cloud.function.isolation import Isolation
+    from grader.cloud.function import Isolation
 
 DISTRIBUTION = "streamlabs"
 OLDEST, NEWEST = (3, 11), (3, 14)

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from grader.cloud import Pipeline
     from grader.cloud.function import Nursery
-    from grader.cloud.pipeline import Pipeline
 
 INI = "pipeline_template"
 MARKER = (
@@ -71,8 +71,8 @@ def pipeline(request: pytest.FixtureRequest, pipeline_nursery: Nursery) -> Itera
             f"the fixture `pipeline` needs a template: set {INI} in pytest's settings or mark the "
             'test with @pytest.mark.pipeline("template.yaml")'
         )
+    from grader.cloud import Pipeline
     from grader.cloud.aws import Refused
-    from grader.cloud.pipeline import Pipeline
     from grader.cloud.template import TemplateProblems
 
     root: Path = request.config.rootpath

@@ -37,8 +37,7 @@ from grader.cloud.cloudwatch import (
     evaluate,
     notifications,
 )
-from grader.cloud.mapping import EventSourceMappings, Stream
-from grader.cloud.mapping.ports import Delivery, Result
+from grader.cloud.mapping import Delivery, EventSourceMappings, Result, Stream
 from grader.cloud.metrics import Dimensions, Metrics
 
 MINUTE_MS = 60_000

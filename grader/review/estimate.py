@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Any
 
 from grader.cloud.cloudwatch import dashboards
-from grader.cloud.dynamodb.units import write_units
+from grader.cloud.dynamodb import write_units
 from grader.cloud.template import Resource, Stack
 from grader.review import pricing
 from grader.review.pricing import Bill, Pricing, dollars

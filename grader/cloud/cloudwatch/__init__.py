@@ -11,6 +11,7 @@
 subscriptions.
 """
 
+from grader.cloud.cloudwatch.choices import NOT_EMULATED
 from grader.cloud.cloudwatch.composite import CompositeAlarm, parse_rule
 from grader.cloud.cloudwatch.evaluation import (
     Alarm,
@@ -26,6 +27,7 @@ from grader.cloud.cloudwatch.notify import Notification, Subscription, notificat
 from grader.cloud.cloudwatch.series import MetricStat, Statistic, parse_statistic
 
 __all__ = [
+    "NOT_EMULATED",
     "Alarm",
     "CompositeAlarm",
     "DataPoint",

@@ -1,1 +1,28 @@
-"""Tables and their streams: items, requests, records, shards, consumed capacity."""
+"""Tables and their streams: items, requests, records, shards, consumed capacity.
+
+A request goes in by ``tables.Tables.answer``. A change comes out again as a stream record: the
+table hands it to its `Stream`, and the stream calls everybody who listens to it.
+
+    tables, streams_api   the two APIs
+    stream                shards, records, trimming
+    consumption, units    what a request costs
+    values, items         attribute values: read, compared, measured
+    records               one stream record
+
+The face is what is pure; tables are reached through ``grader.cloud.account``.
+"""
+
+from grader.cloud.dynamodb.records import Record
+from grader.cloud.dynamodb.stream import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS, Shard, Stream
+from grader.cloud.dynamodb.units import read_units, write_units
+
+__all__ = [
+    "PAGE_BYTES",
+    "PAGE_RECORDS",
+    "RETENTION_MS",
+    "Record",
+    "Shard",
+    "Stream",
+    "read_units",
+    "write_units",
+]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import (
+    NOT_EMULATED,
     Alarm,
     CompositeAlarm,
     MetricAlarm,
@@ -21,7 +22,6 @@ from grader.cloud.cloudwatch import (
     evaluate,
     silence,
 )
-from grader.cloud.cloudwatch.choices import NOT_EMULATED
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
 from grader.course.play.traffic import SYSTEM, Shop
 from grader.replay import incidents

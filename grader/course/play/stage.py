@@ -14,10 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from grader.cloud import template
+from grader.cloud import Pipeline, may, template
 from grader.cloud.aws import Refused
 from grader.cloud.function import FunctionHost, HangBudget, Invocation, Nursery
-from grader.cloud.pipeline import Pipeline, may
 from grader.cloud.template import Problem, Stack
 from grader.course.grade import Criterion, Finding, Unmet, Unreached, Verdict
 from grader.course.lab import Lab

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grader.cloud.dynamodb.records import Record
-    from grader.cloud.pipeline import Pipeline
+    from grader.cloud import Pipeline
+    from grader.cloud.dynamodb import Record
 
 ORDERS, TOTALS = "Orders", "MerchantTotals"
 

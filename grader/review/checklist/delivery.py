@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grader.cloud.aws import Refused
-from grader.cloud.mapping.filters import parse_filter_criteria
+from grader.cloud.mapping import parse_filter_criteria
 from grader.cloud.template import shown, unknown
 from grader.cloud.typed import flag, whole
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure

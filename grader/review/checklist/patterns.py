@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, NamedTuple
 
-from grader.cloud.mapping.filters import Filter, parse_filter_criteria
+from grader.cloud.mapping import Filter, parse_filter_criteria
 
 IMAGES = {
     "KEYS_ONLY": (),

@@ -14,9 +14,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from grader.cloud.dynamodb.stream import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS
-from grader.cloud.mapping.choices import retry_delay_ms
-from grader.cloud.mapping.poller import PAYLOAD_BYTES, POLL_MS, POLL_ORDER, TIMER_ORDER
+from grader.cloud.dynamodb import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS
+from grader.cloud.mapping import PAYLOAD_BYTES, POLL_MS, POLL_ORDER, TIMER_ORDER, retry_delay_ms
 from grader.review.tuning.cycles import Cycles
 from grader.review.tuning.load import Choice, Draws, Handler, Load, ShardPlan
 from grader.review.tuning.parts import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT
+from grader.cloud.mapping import DEFAULT_ACCOUNT_LIMIT
 from grader.review.pricing import (
     MONTH_DAYS,
     Amount,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from grader.cloud.mapping.poller import POLL_MS
+from grader.cloud.mapping import POLL_MS
 from grader.review.tuning.load import Draws, ShardPlan, Timeline
 
 MINUTE_MS = 60_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from grader.cloud.mapping.poller import POLL_MS
+from grader.cloud.mapping import POLL_MS
 from grader.review.pricing import (
     MONTH_DAYS,
     Amount,

@@ -29,8 +29,7 @@ from grader.course.labs.lab01.changes import Image, changes, in_words
 from grader.course.play.traffic import listed
 
 if TYPE_CHECKING:
-    from grader.cloud.dynamodb.records import Record
-    from grader.cloud.dynamodb.stream import Shard
+    from grader.cloud.dynamodb import Record, Shard
     from grader.course.play.stage import Stage
 
 READER = "reader.py"

@@ -30,7 +30,7 @@ from grader.course.labs.lab02.scenarios import (
 from grader.course.play.traffic import ORDERS, TOTALS, listed, says
 
 if TYPE_CHECKING:
-    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.dynamodb import Record
     from grader.course.play.stage import Stage
 
 MINUTE = 60_000

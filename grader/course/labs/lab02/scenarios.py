@@ -16,7 +16,7 @@ from grader.course.play.traffic import ORDERS, SYSTEM, Shop, Stored
 
 if TYPE_CHECKING:
     from grader.cloud.account import Denied
-    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.dynamodb import Record
     from grader.cloud.function import Invocation
     from grader.course.play.stage import Stage
 

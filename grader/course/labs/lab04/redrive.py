@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 from grader.cloud import iam
 from grader.cloud.aws import Call, Reply
 from grader.cloud.function import FunctionHost, Invocation
-from grader.cloud.mapping import Batch
-from grader.cloud.mapping.decide import Discard
-from grader.cloud.mapping.destinations import failure_note
+from grader.cloud.mapping import Batch, Discard, failure_note
 from grader.course.labs.lab04.scenarios import open_shop, timed_out
 from grader.course.play.paging import FUNCTION
 from grader.course.play.traffic import ORDERS, Shop, Stored
 
 if TYPE_CHECKING:
-    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.dynamodb import Record
     from grader.course.play.stage import Stage
 
 RUNNER = Path(__file__).parent / "runner.py"

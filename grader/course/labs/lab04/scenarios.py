@@ -30,7 +30,7 @@ from grader.replay import incidents
 from grader.replay.incidents import Incident
 
 if TYPE_CHECKING:
-    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.dynamodb import Record
     from grader.cloud.function import Invocation
     from grader.course.play.stage import Stage
 

@@ -29,8 +29,8 @@ from grader.course.play.paging import FUNCTION, MAPPING, watch
 from grader.replay.incidents import MINUTE_MS
 
 if TYPE_CHECKING:
+    from grader.cloud import Pipeline
     from grader.cloud.function import Invocation, LogLine
-    from grader.cloud.pipeline import Pipeline
     from grader.course.play.stage import Stage
 
 WIDTH = 80

@@ -25,7 +25,7 @@ from grader.review.pricing import dollars
 
 if TYPE_CHECKING:
     from grader.cloud.account import ItemWrite
-    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.dynamodb import Record
     from grader.cloud.function import Invocation
     from grader.course.play.stage import Stage
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.cloudwatch import MetricAlarm
-from grader.cloud.dynamodb.units import read_units
+from grader.cloud.dynamodb import read_units
 from grader.course.play.paging import FUNCTION, open_shop, watch
 from grader.course.play.traffic import ORDERS, Shop
 from grader.review import pricing

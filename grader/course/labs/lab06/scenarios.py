@@ -26,10 +26,10 @@ from grader.course.play.traffic import ORDERS, TOTALS, Shop, Stored, says
 from grader.replay.incidents import MINUTE_MS, Alert, Incident
 
 if TYPE_CHECKING:
+    from grader.cloud import Note
     from grader.cloud.aws import Call
-    from grader.cloud.dynamodb.records import Record
+    from grader.cloud.dynamodb import Record
     from grader.cloud.function import Kill
-    from grader.cloud.pipeline import Note
     from grader.course.play.stage import Stage
 
 HOUR_MS = 60 * MINUTE_MS
