@@ -27,6 +27,7 @@ from grader.course.lab import (
     write_whole,
 )
 from grader.desk import site
+from grader.maintain import schemas
 
 HINTS_PER_TASK = 3
 POINTS = 100
@@ -588,6 +589,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     CLI_PAGE: cli_reference,
     TEMPLATES_PAGE: templates_reference,
     CHECKLIST_PAGE: checklist_reference,
+    schemas.SCHEMAS: schemas.schemas_table,
+    schemas.TYPES: schemas.types_table,
     site.PRICES_SCRIPT: site.prices_script,
     site.CARDS_PAGE: site.cards_page,
 }

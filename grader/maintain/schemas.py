@@ -25,33 +25,36 @@ _TAKEN = (
 _REGION = "us-east-1"
 
 
-def published() -> Path | None:
-    """The folder with the published schemas; None when cfn-lint is not installed."""
+def _published() -> Path:
+    """The folder with the published schemas."""
     spec = find_spec("cfnlint")
-    if spec is None or not spec.submodule_search_locations:
-        return None
+    assert spec is not None and spec.submodule_search_locations, "cfn-lint is not installed"
     return Path(spec.submodule_search_locations[0]) / "data" / "schemas"
 
 
-def _index(folder: Path) -> dict[str, str]:
-    text = (folder / "providers" / f"{_REGION}.json").read_text(encoding="utf-8")
+def _index() -> dict[str, str]:
+    text = (_published() / "providers" / f"{_REGION}.json").read_text(encoding="utf-8")
     index: dict[str, str] = json.loads(text)
     return index
 
 
-def types_table(folder: Path) -> str:
+def types_table() -> str:
     """The names of all published types, a line each."""
-    return "\n".join(sorted(_index(folder))) + "\n"
+    return "\n".join(sorted(_index())) + "\n"
 
 
-def schemas_table(folder: Path) -> str:
+def schemas_table() -> str:
     """What the labs need of the schemas of the types that they act out."""
-    index = _index(folder)
+    index, folder = _index(), _published()
     table = {}
     for type in RESOURCE_TYPES:
         path = folder / "resources" / f"{index[type]}.json"
         table[type] = _resource(json.loads(path.read_text(encoding="utf-8")))
-    return json.dumps(table, indent=1, sort_keys=True) + "\n"
+    rows = (
+        f"{json.dumps(type)}: {json.dumps(one, sort_keys=True, separators=(',', ':'))}"
+        for type, one in sorted(table.items())
+    )
+    return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 def _resource(schema: dict[str, Any]) -> dict[str, Any]:
@@ -74,9 +77,9 @@ def _resource(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part(schema: dict[str, Any]) -> dict[str, Any]:
-    part = {key: schema[key] for key in _TAKEN if schema.get(key) not in (None, [], False)}
+    part = {key: schema[key] for key in _TAKEN if schema.get(key, False) is not False}
     if "enum" in part:
-        part["enum"] = sorted(part["enum"], key=str)
+        part["enum"] = sorted(part["enum"], key=lambda one: (str(type(one)), one))
     if "$ref" in part:
         part["$ref"] = part["$ref"].removeprefix("#/definitions/")
     if "items" in schema:

@@ -1,14 +1,13 @@
 """The table of resource types: names, attributes, ranges and the rules that AWS applies.
 
-Property names and ranges are compared with the CloudFormation resource schemas that cfn-lint
-brings along. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+The committed tables are compared with the CloudFormation resource schemas that cfn-lint brings
+along. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,10 @@ from grader.cloud import template
 from grader.cloud.clock import START_MS
 from grader.cloud.template import RESOURCE_TYPES, Problem, Resource, Stack, TemplateProblems
 from grader.cloud.template.kinds import KINDS
+from grader.cloud.template.kinds.base import Kind
+from grader.cloud.template.kinds.schema import ByHand, schema_of, shape_of
 from grader.cloud.template.shapes import Field, JsonOf, ListOf, Shape, Struct, Text, Whole, as_field
+from grader.maintain import schemas
 
 TABLE = {
     "BillingMode": "PAY_PER_REQUEST",
@@ -388,7 +390,7 @@ def without(properties: dict[str, Any], *names: str) -> dict[str, Any]:
         (T, without(TABLE, "KeySchema"), "lacks KeySchema"),
         (T, without(TABLE, "AttributeDefinitions"), "lacks AttributeDefinitions"),
         (T, without(TABLE, "BillingMode"), "lacks ProvisionedThroughput"),
-        (T, TABLE | {"BillingMode": "ON_DEMAND"}, "PROVISIONED or PAY_PER_REQUEST"),
+        (T, TABLE | {"BillingMode": "ON_DEMAND"}, "PAY_PER_REQUEST or PROVISIONED"),
         (T, TABLE | {"ProvisionedThroughput": THROUGHPUT}, "does not go with"),
         (
             T,
@@ -420,7 +422,7 @@ def without(properties: dict[str, Any], *names: str) -> dict[str, Any]:
         (T, TABLE | {"TimeToLiveSpecification": {"Enabled": True}}, "AttributeName"),
         (T, TABLE | {"GlobalSecondaryIndexes": [without(INDEX, "Projection")]}, "lacks Projection"),
         (T, TABLE | {"LocalSecondaryIndexes": [INDEX]}, "only a table with a RANGE key"),
-        (T, TABLE | {"WarmThroughput": {"ReadUnitsPerSecond": 1}}, "not played in the labs"),
+        (T, TABLE | {"VectorIndexes": []}, "not played in the labs"),
         (T, TABLE | {"TableName": "ab"}, "3 to 255"),
         # functions
         (F, without(FUNCTION, "Handler"), "lacks Handler"),
@@ -476,15 +478,10 @@ def without(properties: dict[str, Any], *names: str) -> dict[str, Any]:
             MAP | {"DestinationConfig": {"OnFailure": {"Destination": "kafka://t"}}},
             "queues, topics and buckets",
         ),
-        (M, MAP | {"ScalingConfig": {"MaximumConcurrency": 2}}, "for SQS only"),
+        (M, MAP | {"ScalingConfig": {"MaximumConcurrency": 2}}, "for Amazon SQS only"),
         (M, MAP | {"MetricsConfig": {"Metrics": ["KafkaMetrics"]}}, "Kafka only"),
         # roles
         ("AWS::IAM::Role", {}, "lacks AssumeRolePolicyDocument"),
-        (
-            "AWS::IAM::Role",
-            {"AssumeRolePolicyDocument": POLICY, "PermissionsBoundary": "x"},
-            "boundaries",
-        ),
         (
             "AWS::IAM::Policy",
             {"PolicyName": "p", "PolicyDocument": POLICY},
@@ -690,83 +687,64 @@ def test_every_property_says_what_the_labs_make_of_it() -> None:
 # -- against the published schemas -----------------------------------------------------------
 
 
-def _schemas() -> Path:
-    spec = find_spec("cfnlint")
-    assert spec is not None and spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / "data" / "schemas"
+def test_the_committed_tables_are_those_of_the_published_schemas() -> None:
+    root = Path(__file__).parents[3]
+    for name, text in (
+        (schemas.SCHEMAS, schemas.schemas_table()),
+        (schemas.TYPES, schemas.types_table()),
+    ):
+        assert (root / name).read_text(encoding="utf-8") == text, f"run labs dev sync: {name}"
 
 
-def _deref(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
-        found: Any = root
-        for step in schema["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        schema = found
-    return schema
+@pytest.mark.parametrize(
+    ("type", "properties"),
+    [
+        ("AWS::DynamoDB::Table", TABLE | {"OnDemandThroughput": {"MaxWriteRequestUnits": 500}}),
+        ("AWS::DynamoDB::Table", TABLE | {"WarmThroughput": {"WriteUnitsPerSecond": 4000}}),
+        (
+            "AWS::IAM::Role",
+            {
+                "AssumeRolePolicyDocument": POLICY,
+                "PermissionsBoundary": "arn:aws:iam::123456789012:policy/everybody",
+            },
+        ),
+    ],
+)
+def test_what_no_criterion_needs_is_kept(type: str, properties: dict[str, Any]) -> None:
+    resource = one(type, properties)
+    assert not resource.unplayed
+    assert resource.properties == properties
 
 
-# Where the table departs from the schemas, on purpose.
-DEPARTURES = {
-    # The API's model also covers Lambda Managed Instances, which are refused.
-    "AWS::Lambda::Function.Timeout maximum",
-    "AWS::Lambda::Function.MemorySize maximum",
-    "AWS::Lambda::Function.EphemeralStorage.Size maximum",
-    # Zero units stand for "on demand" in descriptions and cannot be asked for.
-    "AWS::DynamoDB::Table.ProvisionedThroughput.ReadCapacityUnits minimum",
-    "AWS::DynamoDB::Table.ProvisionedThroughput.WriteCapacityUnits minimum",
-    "AWS::DynamoDB::Table.GlobalSecondaryIndexes[].ProvisionedThroughput.ReadCapacityUnits minimum",
-    "AWS::DynamoDB::Table.GlobalSecondaryIndexes[].ProvisionedThroughput.WriteCapacityUnits minimum",
-    # AWS's shortest period is ten seconds.
-    "AWS::CloudWatch::Alarm.Period minimum",
-    "AWS::CloudWatch::Alarm.Metrics[].Period minimum",
-    "AWS::CloudWatch::Alarm.Metrics[].MetricStat.Period minimum",
-    # A mapping has no OnSuccess; the table names it to say so.
-    "AWS::Lambda::EventSourceMapping.DestinationConfig properties",
-    # Documented attributes that the schema does not list as read-only.
-    "AWS::SNS::Topic attributes",
-    "AWS::SQS::Queue attributes",
-}
-
-
-def _departures(
-    shape: Shape | Field, schema: dict[str, Any], root: Any, path: str
-) -> Iterator[str]:
-    schema = _deref(schema, root)
+def _paths(shape: Shape | Field, path: str) -> Iterator[str]:
     shape = as_field(shape).shape
     shape = shape.shape if isinstance(shape, JsonOf) else shape
-    if isinstance(shape, Struct) and "properties" in schema:
-        read_only = root.get("readOnlyProperties", []) if "." not in path else []
-        theirs = {name for name in schema["properties"] if f"/properties/{name}" not in read_only}
-        if set(shape.fields) != theirs:
-            yield f"{path} properties"
-        required = {name for name, known in shape.fields.items() if as_field(known).required}
-        if not required >= set(schema.get("required", [])):
-            yield f"{path} required"
-        for name in set(shape.fields) & theirs:
-            inner = schema["properties"][name]
-            yield from _departures(shape.fields[name], inner, root, f"{path}.{name}")
-    elif isinstance(shape, ListOf) and "items" in schema:
-        yield from _departures(shape.item, schema["items"], root, f"{path}[]")
-    elif type(shape) is Text and "enum" in schema:
-        if {*shape.choices, *shape.unplayed} != set(schema["enum"]):
-            yield f"{path} enum"
-    elif isinstance(shape, Whole):
-        for ours, key in ((shape.low, "minimum"), (shape.high, "maximum")):
-            if key in schema and schema[key] != ours:
-                yield f"{path} {key}"
+    if isinstance(shape, ListOf):
+        yield from _paths(shape.item, path)
+    elif isinstance(shape, Struct):
+        for name, inner in shape.fields.items():
+            here = f"{path}.{name}".lstrip(".")
+            yield here
+            yield from _paths(inner, here)
 
 
-def test_the_table_agrees_with_the_published_schemas() -> None:
-    schemas = _schemas()
-    index = json.loads((schemas / "providers" / "us-east-1.json").read_text())
-    found: set[str] = set()
-    for type, kind in KINDS.items():
-        root = json.loads((schemas / "resources" / f"{index[type]}.json").read_text())
-        found |= set(_departures(kind.shape, root, root, type))
-        read_only = {
-            path.removeprefix("/properties/").replace("/", ".")
-            for path in root.get("readOnlyProperties", [])
-        }
-        if {*kind.attributes, *kind.unplayed} != read_only:
-            found.add(f"{type} attributes")
-    assert found == DEPARTURES
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.type)
+def test_what_is_said_by_hand_is_said_of_something_that_is_published(kind: Kind) -> None:
+    hand = kind.hand
+    bare = ByHand(played=" ".join(schema_of(kind.type)["properties"]))
+    there = {"", *_paths(shape_of(kind.type, bare), "")}
+    said = [*hand.played.split(), *hand.kept, *hand.refused, *hand.shapes, *hand.rules]
+    assert not set(said) - there
+    assert not set(hand.kept) & {*hand.refused, *hand.played.split()}
+    assert not {one for one in kind.attributes if one not in schema_of(kind.type)["attributes"]} - {
+        # Documented attributes that the schemas do not list as read-only.
+        *("TopicName", "TopicArn", "QueueName", "QueueUrl"),
+    }
+
+
+def test_ranges_and_choices_come_from_the_schema() -> None:
+    mapping = KINDS["AWS::Lambda::EventSourceMapping"].fields
+    assert as_field(mapping["ParallelizationFactor"]).shape == Whole(1, 10)
+    assert as_field(mapping["MaximumRetryAttempts"]).shape == Whole(-1, 10_000)
+    billing = as_field(KINDS["AWS::DynamoDB::Table"].fields["BillingMode"]).shape
+    assert isinstance(billing, Text) and set(billing.choices) == {"PAY_PER_REQUEST", "PROVISIONED"}

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from grader.cloud.template.kinds.base import Kind
 from grader.cloud.template.kinds.dynamodb import TABLE
 from grader.cloud.template.kinds.functions import (
     ALIAS,
@@ -48,33 +47,36 @@ from grader.cloud.template.kinds.watching import (
 from grader.cloud.template.model import did_you_mean
 from grader.cloud.template.shapes import Use, as_field
 
-KINDS: dict[str, Kind] = {
-    "AWS::Budgets::Budget": BUDGET,
-    "AWS::CloudWatch::Alarm": ALARM,
-    "AWS::CloudWatch::CompositeAlarm": COMPOSITE_ALARM,
-    "AWS::CloudWatch::Dashboard": DASHBOARD,
-    "AWS::DynamoDB::Table": TABLE,
-    "AWS::IAM::ManagedPolicy": MANAGED_POLICY,
-    "AWS::IAM::Policy": IAM_POLICY,
-    "AWS::IAM::Role": ROLE,
-    "AWS::IAM::RolePolicy": ROLE_POLICY,
-    "AWS::KMS::Alias": KMS_ALIAS,
-    "AWS::KMS::Key": KMS_KEY,
-    "AWS::Lambda::Alias": ALIAS,
-    "AWS::Lambda::EventInvokeConfig": EVENT_INVOKE_CONFIG,
-    "AWS::Lambda::EventSourceMapping": MAPPING,
-    "AWS::Lambda::Function": FUNCTION,
-    "AWS::Lambda::Permission": PERMISSION,
-    "AWS::Lambda::Version": VERSION,
-    "AWS::Logs::LogGroup": LOG_GROUP,
-    "AWS::Logs::MetricFilter": METRIC_FILTER,
-    "AWS::S3::Bucket": BUCKET,
-    "AWS::S3::BucketPolicy": BUCKET_POLICY,
-    "AWS::SNS::Subscription": SUBSCRIPTION,
-    "AWS::SNS::Topic": TOPIC,
-    "AWS::SNS::TopicPolicy": TOPIC_POLICY,
-    "AWS::SQS::Queue": QUEUE,
-    "AWS::SQS::QueuePolicy": QUEUE_POLICY,
+KINDS = {
+    kind.type: kind
+    for kind in (
+        BUDGET,
+        ALARM,
+        COMPOSITE_ALARM,
+        DASHBOARD,
+        TABLE,
+        MANAGED_POLICY,
+        IAM_POLICY,
+        ROLE,
+        ROLE_POLICY,
+        KMS_ALIAS,
+        KMS_KEY,
+        ALIAS,
+        EVENT_INVOKE_CONFIG,
+        MAPPING,
+        FUNCTION,
+        PERMISSION,
+        VERSION,
+        LOG_GROUP,
+        METRIC_FILTER,
+        BUCKET,
+        BUCKET_POLICY,
+        SUBSCRIPTION,
+        TOPIC,
+        TOPIC_POLICY,
+        QUEUE,
+        QUEUE_POLICY,
+    )
 }
 
 # What changes a stack in ways that only AWS knows: other templates, and code of one's own.

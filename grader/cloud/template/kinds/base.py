@@ -13,9 +13,11 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from grader.cloud.template.shapes import Fields, Rule, Struct
+from grader.cloud.template.kinds.schema import ByHand, schema_of, shape_of
+from grader.cloud.template.shapes import Fields, Struct
 
 PARTITION = "aws"
 URL_SUFFIX = "amazonaws.com"
@@ -80,20 +82,31 @@ Names = tuple[str, dict[str, str]]
 class Kind:
     """A resource type: its properties and what ``Ref`` and ``Fn::GetAtt`` yield.
 
-    ``names`` returns (what Ref yields, attribute → value). ``attributes`` lists the attributes
-    that the type has, whether or not one resource has them. ``unplayed`` are attributes that AWS
-    has and the labs do not. ``named_by`` is the property that sets the physical name, None when
+    ``hand`` is what its published schema does not say. ``names`` returns (what Ref yields,
+    attribute → value). ``attributes`` lists the attributes that the type has here, whether or not
+    one resource has them. ``named_by`` is the property that sets the physical name, None when
     there is none: two resources of a type cannot share a name.
     """
 
-    fields: Fields
+    type: str
     names: Callable[[Me], Names]
+    hand: ByHand
     attributes: tuple[str, ...] = ()
-    unplayed: tuple[str, ...] = ()
     named_by: str | None = None
-    rule: Rule | None = None
+
+    @cached_property
+    def shape(self) -> Struct:
+        """The shape of the resource's properties."""
+        return shape_of(self.type, self.hand)
 
     @property
-    def shape(self) -> Struct:
-        """Return the shape of the resource's properties."""
-        return Struct(self.fields, self.rule)
+    def fields(self) -> Fields:
+        """Every property of the type."""
+        return self.shape.fields
+
+    @property
+    def unplayed(self) -> tuple[str, ...]:
+        """Attributes that AWS has and the labs do not."""
+        return tuple(
+            one for one in schema_of(self.type)["attributes"] if one not in self.attributes
+        )

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.cloud.template.shapes import Flag, Json, ListOf, Struct, Text, harmless, required
+from grader.cloud.template.shapes import Text
 from grader.cloud.template.unknown import unknown
 
-TEXT = Text()
-FLAG = Flag()
-TAGS = harmless(
-    ListOf(Struct({"Key": required(Text(low=1, high=128)), "Value": required(Text(high=256))})),
-    "tags are kept with the resource and change nothing",
-)
-KEY = harmless(TEXT, "encryption is recorded; neither its effect nor the key's permissions are")
-POLICY = required(Json())
+TAGS = "tags are kept with the resource and change nothing"
+ENCRYPTION = "encryption is recorded; neither its effect nor the key's permissions are"
 
 
 def arn_of(says: str, service: str = r"[a-z0-9-]+") -> Text:

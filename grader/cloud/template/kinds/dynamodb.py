@@ -6,39 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.cloud.template.kinds.base import Kind, Me, Names
-from grader.cloud.template.kinds.common import FLAG, TAGS, TEXT, entries
+from grader.cloud.template.kinds.common import ENCRYPTION, TAGS, entries
+from grader.cloud.template.kinds.schema import ByHand
 from grader.cloud.template.model import one_of, show
-from grader.cloud.template.shapes import (
-    At,
-    ListOf,
-    Struct,
-    Text,
-    Whole,
-    harmless,
-    refused,
-    required,
-)
+from grader.cloud.template.shapes import At, Shape, Text, Whole, required
 from grader.cloud.template.unknown import Unknown, has_unknown
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
-
-_ATTRIBUTE = Text(low=1, high=255)
-_KEYS = ListOf(
-    Struct(
-        {
-            "AttributeName": required(_ATTRIBUTE),
-            "KeyType": required(Text(choices=("HASH", "RANGE"))),
-        }
-    ),
-    low=1,
-    high=2,
-)
-_THROUGHPUT = Struct(
-    {
-        "ReadCapacityUnits": required(Whole(1, 9_223_372_036_854_775_807)),
-        "WriteCapacityUnits": required(Whole(1, 9_223_372_036_854_775_807)),
-    }
-)
 
 
 def _projection(properties: dict[str, Any], at: At) -> None:
@@ -47,22 +21,6 @@ def _projection(properties: dict[str, Any], at: At) -> None:
         at.wrong("has ProjectionType INCLUDE, which needs NonKeyAttributes.")
     if kind in ("ALL", "KEYS_ONLY") and names:
         at.into("NonKeyAttributes").wrong(f"goes only with ProjectionType INCLUDE, not {kind}.")
-
-
-_PROJECTION = Struct(
-    {
-        "ProjectionType": Text(choices=("ALL", "KEYS_ONLY", "INCLUDE")),
-        "NonKeyAttributes": ListOf(_ATTRIBUTE, high=100),
-    },
-    _projection,
-)
-_INDEX_NAME = Text(
-    low=3,
-    high=255,
-    pattern=r"[a-zA-Z0-9_.-]+",
-    says="AWS takes letters, digits, and the characters _ . -",
-)
-_CONTRIBUTORS = harmless(note="no report of the most used keys is made")
 
 
 def _table_rules(properties: dict[str, Any], at: At) -> None:
@@ -181,97 +139,67 @@ def stream_label(time_ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}"
 
 
+_NAME = Text(
+    low=3,
+    high=255,
+    pattern=r"[a-zA-Z0-9_.-]+",
+    says="AWS takes letters, digits, and the characters _ . -",
+)
+_LOCAL, _GLOBAL = "LocalSecondaryIndexes", "GlobalSecondaryIndexes"
+_ROLES_ALONE = "access is judged by roles alone; grant it in the role."
+_NO_KINESIS = "the labs read DynamoDB Streams, not Kinesis."
+_NO_REPORT = "no report of the most used keys is made"
+_NO_CAP = "capacity throttles nobody in the labs, but where a criterion asks for it"
+_WARM = "recorded; it changes the price and a table's first minutes"
+
 TABLE = Kind(
-    fields={
-        "AttributeDefinitions": required(
-            ListOf(
-                Struct(
-                    {
-                        "AttributeName": required(_ATTRIBUTE),
-                        "AttributeType": required(Text(choices=("S", "N", "B"))),
-                    }
-                ),
-                low=1,
-            )
-        ),
-        "BillingMode": Text(choices=("PROVISIONED", "PAY_PER_REQUEST")),
-        "ContributorInsightsSpecification": _CONTRIBUTORS,
-        "DeletionProtectionEnabled": harmless(FLAG, "no lab deletes a table"),
-        "GlobalSecondaryIndexes": ListOf(
-            Struct(
-                {
-                    "ContributorInsightsSpecification": _CONTRIBUTORS,
-                    "IndexName": required(_INDEX_NAME),
-                    "KeySchema": required(_KEYS),
-                    "OnDemandThroughput": refused("caps of on-demand capacity are not emulated."),
-                    "Projection": required(_PROJECTION),
-                    "ProvisionedThroughput": _THROUGHPUT,
-                    "WarmThroughput": refused("warm throughput is not emulated."),
-                }
+    "AWS::DynamoDB::Table",
+    _table_names,
+    ByHand(
+        played=f"AttributeDefinitions BillingMode {_GLOBAL} KeySchema {_LOCAL} "
+        "ProvisionedThroughput StreamSpecification TableName TimeToLiveSpecification",
+        kept={
+            "ContributorInsightsSpecification": _NO_REPORT,
+            "DeletionProtectionEnabled": "no lab deletes a table",
+            f"{_GLOBAL}.ContributorInsightsSpecification": _NO_REPORT,
+            f"{_GLOBAL}.OnDemandThroughput": _NO_CAP,
+            f"{_GLOBAL}.WarmThroughput": _WARM,
+            "OnDemandThroughput": _NO_CAP,
+            "PointInTimeRecoverySpecification": "recorded; no lab restores a table",
+            "SSESpecification": ENCRYPTION,
+            "TableClass": "changes only the price",
+            "Tags": TAGS,
+            "WarmThroughput": _WARM,
+        },
+        refused={
+            "ImportSourceSpecification": "tables start empty; importing from S3 is not emulated.",
+            "KinesisStreamSpecification": _NO_KINESIS,
+            "ResourcePolicy": _ROLES_ALONE,
+            "StreamSpecification.ResourcePolicy": _ROLES_ALONE,
+            "VectorIndexes": "vector indexes are not emulated.",
+        },
+        shapes={
+            "AttributeDefinitions": required(Shape()),
+            f"{_GLOBAL}.IndexName": _NAME,
+            f"{_LOCAL}.IndexName": _NAME,
+            "KeySchema": required(Shape()),
+            # Zero units stand for "on demand" in descriptions and cannot be asked for.
+            **dict.fromkeys(
+                [
+                    f"{place}ProvisionedThroughput.{what}CapacityUnits"
+                    for place in ("", f"{_GLOBAL}.")
+                    for what in ("Read", "Write")
+                ],
+                Whole(1, 9_223_372_036_854_775_807),
             ),
-            high=20,
-        ),
-        "ImportSourceSpecification": refused(
-            "tables start empty; importing from S3 is not emulated."
-        ),
-        "KeySchema": required(_KEYS),
-        "KinesisStreamSpecification": refused("the labs read DynamoDB Streams, not Kinesis."),
-        "LocalSecondaryIndexes": ListOf(
-            Struct(
-                {
-                    "IndexName": required(_INDEX_NAME),
-                    "KeySchema": required(_KEYS),
-                    "Projection": required(_PROJECTION),
-                }
-            ),
-            high=5,
-        ),
-        "OnDemandThroughput": refused("caps of on-demand capacity are not emulated."),
-        "PointInTimeRecoverySpecification": harmless(
-            Struct(
-                {"PointInTimeRecoveryEnabled": FLAG, "RecoveryPeriodInDays": Whole(1, 35, "days")}
-            ),
-            "recorded; no lab restores a table",
-        ),
-        "ProvisionedThroughput": _THROUGHPUT,
-        "ResourcePolicy": refused("access is judged by roles alone; grant it in the role."),
-        "SSESpecification": harmless(
-            Struct(
-                {
-                    "KMSMasterKeyId": TEXT,
-                    "SSEEnabled": required(FLAG),
-                    "SSEType": Text(choices=("KMS",)),
-                }
-            ),
-            "encryption is recorded; neither its effect nor the key's permissions are",
-        ),
-        "StreamSpecification": Struct(
-            {
-                "ResourcePolicy": refused("access is judged by roles alone; grant it in the role."),
-                "StreamViewType": required(
-                    Text(choices=("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"))
-                ),
-                "Tags": TAGS,
-            }
-        ),
-        "TableClass": harmless(
-            Text(choices=("STANDARD", "STANDARD_INFREQUENT_ACCESS")), "changes only the price"
-        ),
-        "TableName": Text(
-            low=3,
-            high=255,
-            pattern=r"[a-zA-Z0-9_.-]+",
-            says="AWS takes letters, digits, and the characters _ . -",
-        ),
-        "Tags": TAGS,
-        "TimeToLiveSpecification": Struct(
-            {"AttributeName": Text(low=1, high=255), "Enabled": required(FLAG)}
-        ),
-        "VectorIndexes": refused("vector indexes are not emulated."),
-        "WarmThroughput": refused("warm throughput is not emulated."),
-    },
-    names=_table_names,
+            "TableName": _NAME,
+        },
+        rules={
+            "": _table_rules,
+            f"{_GLOBAL}.Projection": _projection,
+            f"{_LOCAL}.Projection": _projection,
+        },
+    ),
     attributes=("Arn", "StreamArn"),
     named_by="TableName",
-    rule=_table_rules,
 )

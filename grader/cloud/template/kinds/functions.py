@@ -8,17 +8,15 @@ from typing import Any, NamedTuple
 from grader.cloud.template.kinds.base import Kind, Me, Names
 from grader.cloud.template.kinds.common import (
     ANY_ARN,
-    FLAG,
-    KEY,
+    ENCRYPTION,
     LOG_GROUP_NAME,
     ROLE_ARN,
     TAGS,
-    TEXT,
 )
+from grader.cloud.template.kinds.schema import ByHand
 from grader.cloud.template.model import show
 from grader.cloud.template.shapes import (
     At,
-    Field,
     JsonText,
     ListOf,
     MapOf,
@@ -28,7 +26,6 @@ from grader.cloud.template.shapes import (
     Whole,
     harmless,
     refused,
-    required,
 )
 from grader.cloud.template.unknown import has_unknown, unknown
 
@@ -100,12 +97,12 @@ class _Code(Shape):
     _object = Struct(
         {
             "ImageUri": refused(_PYTHON_ONLY + "."),
-            "S3Bucket": TEXT,
-            "S3Key": TEXT,
+            "S3Bucket": Text(),
+            "S3Key": Text(),
             "S3ObjectStorageMode": harmless(Text(choices=("COPY", "REFERENCE"))),
-            "S3ObjectVersion": TEXT,
-            "SourceKMSKeyArn": KEY,
-            "ZipFile": TEXT,
+            "S3ObjectVersion": Text(),
+            "SourceKMSKeyArn": harmless(Text()),
+            "ZipFile": Text(),
         }
     )
 
@@ -141,18 +138,17 @@ class _Runtime(Text):
         return value
 
 
-class _Layers(Shape):
-    """Layers: AWS's own Powertools layer, whose package the labs bring along, and no other."""
+class _Layer(Text):
+    """A layer: AWS's own Powertools layer, whose package the labs bring along, and no other."""
 
     def _check(self, value: Any, at: At) -> Any:
-        arns = ListOf(TEXT, high=5).check(value, at)
-        for number, arn in enumerate(arns if isinstance(arns, list) else []):
-            if not unknown(arn) and not _POWERTOOLS.fullmatch(arn):
-                at.into(number).unsupported(
-                    f"is {show(arn)}; the only layer that the labs know is AWS's Powertools "
-                    "for Python, version 3. Put other code beside the handler."
-                )
-        return arns
+        arn = super()._check(value, at)
+        if not unknown(arn) and not _POWERTOOLS.fullmatch(arn):
+            return at.unsupported(
+                f"is {show(arn)}; the only layer that the labs know is AWS's Powertools "
+                "for Python, version 3. Put other code beside the handler."
+            )
+        return arn
 
 
 class _Variables(MapOf):
@@ -197,118 +193,86 @@ def _function_names(me: Me) -> Names:
     return name, {"Arn": me.arn("lambda", f"function:{name}")}
 
 
+_MANAGED_INSTANCES = "Lambda Managed Instances are not emulated."
+_ASYNCHRONOUS = "it serves asynchronous invocations only; a stream's mapping never uses it"
+
 FUNCTION = Kind(
-    fields={
-        "Architectures": harmless(
-            ListOf(Text(choices=("x86_64", "arm64")), low=1, high=1), "changes only the price"
-        ),
-        "CapacityProviderConfig": refused("Lambda Managed Instances are not emulated."),
-        "Code": required(_Code()),
-        "CodeSigningConfigArn": refused("code signing is not emulated."),
-        "DeadLetterConfig": harmless(
-            Struct({"TargetArn": TEXT}),
-            "it serves asynchronous invocations only; a stream's mapping never uses it",
-        ),
-        "Description": harmless(Text(high=256)),
-        "DurableConfig": refused("durable functions are not emulated."),
-        "Environment": Struct(
-            {
-                "Variables": _Variables(
-                    TEXT,
-                    pattern=r"[a-zA-Z][a-zA-Z0-9_]+",
-                    says="is no name for an environment variable: a letter first, then at least "
-                    "one letter, digit or underscore.",
-                )
-            }
-        ),
-        "EphemeralStorage": harmless(
-            Struct({"Size": required(Whole(512, 10_240, "MB"))}), "the size of /tmp is not limited"
-        ),
-        "FileSystemConfigs": refused("file systems are not emulated."),
-        "FunctionName": Text(
-            low=1,
-            high=64,
-            pattern=r"[a-zA-Z0-9_-]+",
-            says="AWS takes letters, digits, and the characters _ -",
-        ),
-        "FunctionScalingConfig": refused("Lambda Managed Instances are not emulated."),
-        "Handler": Text(
-            low=1,
-            high=128,
-            pattern=r"[^\s.][^\s]*\.[^\s.]+",
-            says="it must be a module, a dot and a function, such as handler.handler.",
-        ),
-        "ImageConfig": refused(_PYTHON_ONLY + "."),
-        "KmsKeyArn": KEY,
-        "Layers": _Layers(),
-        "LoggingConfig": Struct(
-            {
-                "ApplicationLogLevel": Text(
-                    choices=("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-                ),
-                "LogFormat": Text(choices=("Text", "JSON")),
-                "LogGroup": LOG_GROUP_NAME,
-                "SystemLogLevel": Text(choices=("DEBUG", "INFO", "WARN")),
-            },
-            _logging_rule,
-        ),
-        # 32,768 MB in the API's model is for Lambda Managed Instances.
-        "MemorySize": Whole(128, 10_240, "MB"),
-        "PackageType": Text(choices=("Zip", "Image"), unplayed={"Image": _PYTHON_ONLY + "."}),
-        "PublishToLatestPublished": refused("publishing on every change is not emulated."),
-        "RecursiveLoop": harmless(Text(choices=("Allow", "Terminate"))),
-        "ReservedConcurrentExecutions": Whole(0),
-        "Role": required(ROLE_ARN),
-        "Runtime": _Runtime(),
-        "RuntimeManagementConfig": harmless(
-            Struct(
-                {
-                    "RuntimeVersionArn": TEXT,
-                    "UpdateRuntimeOn": required(Text(choices=("Auto", "FunctionUpdate", "Manual"))),
-                }
-            )
-        ),
-        "SnapStart": harmless(
-            Struct(
-                {
-                    "ApplyOn": required(
-                        Text(
-                            choices=("PublishedVersions", "None"),
-                            unplayed={"PublishedVersions": "restoring snapshots is not emulated."},
-                        )
-                    )
-                }
-            )
-        ),
-        "Tags": TAGS,
-        "TenancyConfig": refused("tenant isolation is not emulated."),
-        # 5,400 s in the API's model is for Lambda Managed Instances.
-        "Timeout": Whole(1, 900, "seconds"),
-        "TracingConfig": harmless(
-            Struct({"Mode": Text(choices=("Active", "PassThrough"))}), "no traces are written"
-        ),
-        "VpcConfig": refused("networks are not emulated."),
-    },
-    names=_function_names,
-    attributes=("Arn",),
-    unplayed=(
-        "SnapStartResponse",
-        "SnapStartResponse.ApplyOn",
-        "SnapStartResponse.OptimizationStatus",
+    "AWS::Lambda::Function",
+    _function_names,
+    ByHand(
+        played="Code Environment FunctionName Handler Layers LoggingConfig MemorySize PackageType "
+        "ReservedConcurrentExecutions Role Runtime Timeout",
+        kept={
+            "Architectures": "changes only the price",
+            "DeadLetterConfig": _ASYNCHRONOUS,
+            "Description": "",
+            "EphemeralStorage": "the size of /tmp is not limited",
+            "KmsKeyArn": ENCRYPTION,
+            "RecursiveLoop": "",
+            "RuntimeManagementConfig": "",
+            "SnapStart": "",
+            "Tags": TAGS,
+            "TracingConfig": "no traces are written",
+        },
+        refused={
+            "CapacityProviderConfig": _MANAGED_INSTANCES,
+            "CodeSigningConfigArn": "code signing is not emulated.",
+            "DurableConfig": "durable functions are not emulated.",
+            "FileSystemConfigs": "file systems are not emulated.",
+            "FunctionScalingConfig": _MANAGED_INSTANCES,
+            "ImageConfig": _PYTHON_ONLY + ".",
+            "PublishToLatestPublished": "publishing on every change is not emulated.",
+            "TenancyConfig": "tenant isolation is not emulated.",
+            "VpcConfig": "networks are not emulated.",
+        },
+        shapes={
+            "Code": _Code(),
+            "Environment.Variables": _Variables(
+                Text(),
+                pattern=r"[a-zA-Z][a-zA-Z0-9_]+",
+                says="is no name for an environment variable: a letter first, then at least "
+                "one letter, digit or underscore.",
+            ),
+            "EphemeralStorage.Size": Whole(512, 10_240, "MB"),
+            "FunctionName": Text(
+                low=1,
+                high=64,
+                pattern=r"[a-zA-Z0-9_-]+",
+                says="AWS takes letters, digits, and the characters _ -",
+            ),
+            "Handler": Text(
+                low=1,
+                high=128,
+                pattern=r"[^\s.][^\s]*\.[^\s.]+",
+                says="it must be a module, a dot and a function, such as handler.handler.",
+            ),
+            "Layers": _Layer(),
+            "LoggingConfig.LogGroup": LOG_GROUP_NAME,
+            # 32,768 MB and 5,400 s in the API's model are for Lambda Managed Instances.
+            "MemorySize": Whole(high=10_240, unit="MB"),
+            "PackageType": Text(unplayed={"Image": _PYTHON_ONLY + "."}),
+            "ReservedConcurrentExecutions": Whole(0),
+            "Role": ROLE_ARN,
+            "Runtime": _Runtime(),
+            "SnapStart.ApplyOn": Text(
+                unplayed={"PublishedVersions": "restoring snapshots is not emulated."}
+            ),
+            "Timeout": Whole(high=900, unit="seconds"),
+        },
+        rules={"": _function_rules, "LoggingConfig": _logging_rule},
     ),
+    attributes=("Arn",),
     named_by="FunctionName",
-    rule=_function_rules,
 )
 
-_FUNCTION_NAME = required(
-    Text(
-        low=1,
-        high=170,
-        pattern=r"(arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:function:|\d{12}:function:|function:)?"
-        r"[a-zA-Z0-9_-]+(:(\$LATEST|[a-zA-Z0-9_-]+))?",
-        says="it must be a function's name or ARN.",
-    )
+_FUNCTION_NAME = Text(
+    low=1,
+    high=170,
+    pattern=r"(arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:function:|\d{12}:function:|function:)?"
+    r"[a-zA-Z0-9_-]+(:(\$LATEST|[a-zA-Z0-9_-]+))?",
+    says="it must be a function's name or ARN.",
 )
+_PROVISIONED = "provisioned concurrency is computed in lab 5, not emulated."
 
 
 def _function_of(me: Me) -> str:
@@ -326,17 +290,18 @@ def _version_names(me: Me) -> Names:
 
 
 VERSION = Kind(
-    fields={
-        "CodeSha256": refused("the labs do not build archives; leave it out."),
-        "Description": harmless(Text(high=256)),
-        "FunctionName": _FUNCTION_NAME,
-        "FunctionScalingConfig": refused("Lambda Managed Instances are not emulated."),
-        "ProvisionedConcurrencyConfig": refused(
-            "provisioned concurrency is computed in lab 5, not emulated."
-        ),
-        "RuntimePolicy": harmless(),
-    },
-    names=_version_names,
+    "AWS::Lambda::Version",
+    _version_names,
+    ByHand(
+        played="FunctionName",
+        kept={"Description": "", "RuntimePolicy": ""},
+        refused={
+            "CodeSha256": "the labs do not build archives; leave it out.",
+            "FunctionScalingConfig": _MANAGED_INSTANCES,
+            "ProvisionedConcurrencyConfig": _PROVISIONED,
+        },
+        shapes={"FunctionName": _FUNCTION_NAME},
+    ),
     attributes=("Version", "FunctionArn"),
 )
 
@@ -347,74 +312,71 @@ def _alias_names(me: Me) -> Names:
 
 
 ALIAS = Kind(
-    fields={
-        "Description": harmless(Text(high=256)),
-        "FunctionName": _FUNCTION_NAME,
-        "FunctionVersion": required(
-            Text(
+    "AWS::Lambda::Alias",
+    _alias_names,
+    ByHand(
+        played="FunctionName FunctionVersion Name",
+        kept={"Description": ""},
+        refused={
+            "ProvisionedConcurrencyConfig": _PROVISIONED,
+            "RoutingConfig": "sharing traffic between versions is not emulated.",
+        },
+        shapes={
+            "FunctionName": _FUNCTION_NAME,
+            "FunctionVersion": Text(
                 pattern=r"\$LATEST|[0-9]+",
                 says="it must be a version's number; use GetAtt Version.Version.",
-            )
-        ),
-        "Name": required(
-            Text(
-                low=1,
-                high=128,
+            ),
+            "Name": Text(
                 pattern=r"[a-zA-Z0-9_-]*[a-zA-Z_-][a-zA-Z0-9_-]*",
                 says="AWS takes letters, digits, _ and -, and not digits alone.",
-            )
-        ),
-        "ProvisionedConcurrencyConfig": refused(
-            "provisioned concurrency is computed in lab 5, not emulated."
-        ),
-        "RoutingConfig": refused("sharing traffic between versions is not emulated."),
-    },
-    names=_alias_names,
+            ),
+        },
+    ),
     attributes=("AliasArn",),
 )
 
+_NO_URLS = "function URLs are not emulated."
 PERMISSION = Kind(
-    fields={
-        "Action": required(
-            Text(
+    "AWS::Lambda::Permission",
+    lambda me: (made := me.name(), {"Id": made}),
+    ByHand(
+        played="Action FunctionName Principal SourceAccount SourceArn",
+        kept={"EventSourceToken": "", "PrincipalOrgID": ""},
+        refused={"FunctionUrlAuthType": _NO_URLS, "InvokedViaFunctionUrl": _NO_URLS},
+        shapes={
+            "Action": Text(
                 pattern=r"lambda:\*|lambda:[a-zA-Z]+|\*",
                 says="it must be like lambda:InvokeFunction.",
-            )
-        ),
-        "EventSourceToken": harmless(TEXT),
-        "FunctionName": _FUNCTION_NAME,
-        "FunctionUrlAuthType": refused("function URLs are not emulated."),
-        "InvokedViaFunctionUrl": refused("function URLs are not emulated."),
-        "Principal": required(Text(low=1, high=256)),
-        "PrincipalOrgID": harmless(TEXT),
-        "SourceAccount": Text(
-            pattern=r"\d{12}", says="it must be an account's twelve digits in quotes."
-        ),
-        "SourceArn": ANY_ARN,
-    },
-    names=lambda me: (made := me.name(), {"Id": made}),
+            ),
+            "FunctionName": _FUNCTION_NAME,
+            "SourceAccount": Text(
+                pattern=r"\d{12}", says="it must be an account's twelve digits in quotes."
+            ),
+            "SourceArn": ANY_ARN,
+        },
+    ),
     attributes=("Id",),
 )
 
-_ASYNC = Struct({"Destination": required(TEXT)})
 EVENT_INVOKE_CONFIG = Kind(
-    fields={
-        "DestinationConfig": harmless(
-            Struct({"OnFailure": _ASYNC, "OnSuccess": _ASYNC}),
-            "it serves asynchronous invocations only; a stream's mapping has its own",
-        ),
-        "FunctionName": _FUNCTION_NAME,
-        "MaximumEventAgeInSeconds": harmless(
-            Whole(60, 21_600, "seconds"), "it serves asynchronous invocations only"
-        ),
-        "MaximumRetryAttempts": harmless(
-            Whole(0, 2), "it serves asynchronous invocations only; a stream's mapping has its own"
-        ),
-        "Qualifier": required(
-            Text(pattern=r"[a-zA-Z0-9$_-]{1,129}", says="it must be a version or an alias.")
-        ),
-    },
-    names=lambda me: (f"{me.given('FunctionName')}|{me.given('Qualifier')}", {}),
+    "AWS::Lambda::EventInvokeConfig",
+    lambda me: (f"{me.given('FunctionName')}|{me.given('Qualifier')}", {}),
+    ByHand(
+        played="FunctionName Qualifier",
+        kept={
+            "DestinationConfig": _ASYNCHRONOUS,
+            "MaximumEventAgeInSeconds": _ASYNCHRONOUS,
+            "MaximumRetryAttempts": _ASYNCHRONOUS,
+        },
+        shapes={
+            "FunctionName": _FUNCTION_NAME,
+            "MaximumEventAgeInSeconds": Whole(unit="seconds"),
+            "Qualifier": Text(
+                pattern=r"[a-zA-Z0-9$_-]{1,129}", says="it must be a version or an alias."
+            ),
+        },
+    ),
 )
 
 # -- Lambda: event source mappings -----------------------------------------------------------
@@ -446,6 +408,13 @@ class _StreamArn(Text):
         return arn
 
 
+class _Position(Text):
+    """Where a mapping begins; AT_TIMESTAMP is for other sources (see the rules below)."""
+
+    def _check(self, value: Any, at: At) -> Any:
+        return value if value == "AT_TIMESTAMP" else super()._check(value, at)
+
+
 class _Destination(Text):
     """Where a mapping sends its failure notes: a queue, a topic or a bucket."""
 
@@ -468,20 +437,57 @@ class _Destination(Text):
         return arn
 
 
+# Properties of other sources' mappings. https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+FOR_OTHER_SOURCES = {
+    "AmazonManagedKafkaEventSourceConfig": "Amazon MSK",
+    "DocumentDBEventSourceConfig": "Amazon DocumentDB",
+    "LoggingConfig": "Amazon MSK and self-managed Apache Kafka",
+    "ProvisionedPollerConfig": "Amazon SQS, Amazon MSK and self-managed Apache Kafka",
+    "Queues": "Amazon MQ",
+    "ScalingConfig": "Amazon SQS",
+    "SelfManagedEventSource": "self-managed Apache Kafka",
+    "SelfManagedKafkaEventSourceConfig": "self-managed Apache Kafka",
+    "SourceAccessConfigurations": "Kafka, Amazon MQ and Amazon DocumentDB",
+    "StartingPositionTimestamp": "Kinesis, Amazon DocumentDB and Kafka",
+    "Topics": "Kafka",
+}
+# AWS documents them as harmless for a stream; only Kafka's mappings have them.
+# https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingMetricsConfig.html
+KAFKA_METRICS = ("ErrorCount", "KafkaMetrics")
+
+
 def _mapping_rules(properties: dict[str, Any], at: At) -> None:
-    if "EventSourceArn" not in properties:
-        at.wrong("lacks EventSourceArn: the ARN of the stream that it reads.")
-    if "StartingPosition" not in properties:
-        at.wrong("lacks StartingPosition: TRIM_HORIZON (from the oldest record) or LATEST.")
+    source = properties.get("EventSourceArn")
     age = properties.get("MaximumRecordAgeInSeconds")
     if isinstance(age, int) and 0 <= age < 60:
         at.into("MaximumRecordAgeInSeconds").wrong(
             f"is {age}; AWS takes -1 (no limit) or 60 to 604,800 seconds."
         )
-
-
-def _only_for(source: str) -> Field:
-    return refused(f"AWS takes it for {source} only, and the labs play DynamoDB streams.")
+    if unknown(source) or "SelfManagedEventSource" in properties:
+        for name in (*FOR_OTHER_SOURCES, "SelfManagedEventSource"):
+            if name in properties and not unknown(source):
+                properties[name] = at.into(name).unsupported(
+                    "belongs to another source; the labs play mappings of DynamoDB streams only."
+                )
+        return
+    if source is None:
+        at.wrong("lacks EventSourceArn: the ARN of the stream that it reads.")
+    if "StartingPosition" not in properties:
+        at.wrong("lacks StartingPosition: TRIM_HORIZON (from the oldest record) or LATEST.")
+    if properties.get("StartingPosition") == "AT_TIMESTAMP":
+        at.into("StartingPosition").wrong(
+            "is AT_TIMESTAMP, which AWS does not take for a DynamoDB stream; use TRIM_HORIZON or "
+            "LATEST."
+        )
+    for name, others in FOR_OTHER_SOURCES.items():
+        if name in properties:
+            at.into(name).wrong(f"is for {others} only; a DynamoDB stream's mapping has none.")
+    metrics = properties.get("MetricsConfig")
+    for number, one in enumerate(metrics.get("Metrics", ()) if isinstance(metrics, dict) else ()):
+        if one in KAFKA_METRICS:
+            at.into("MetricsConfig", "Metrics", number).wrong(
+                f"is {one}, which AWS takes for Kafka only; use EventCount."
+            )
 
 
 def _mapping_names(me: Me) -> Names:
@@ -493,68 +499,28 @@ def _mapping_names(me: Me) -> Names:
 
 
 MAPPING = Kind(
-    fields={
-        "AmazonManagedKafkaEventSourceConfig": _only_for("Amazon MSK"),
-        "BatchSize": Whole(1, 10_000, "records"),
-        "BisectBatchOnFunctionError": FLAG,
-        "DestinationConfig": Struct(
-            {
-                "OnFailure": Struct({"Destination": _Destination(high=350)}),
-                "OnSuccess": refused("AWS takes no OnSuccess for an event source mapping."),
-            }
-        ),
-        "DocumentDBEventSourceConfig": _only_for("DocumentDB"),
-        "Enabled": FLAG,
-        "EventSourceArn": _StreamArn(),
-        "FilterCriteria": Struct(
-            {
-                # Five filters; AWS raises the quota to ten on request.
-                # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
-                "Filters": ListOf(Struct({"Pattern": JsonText(4_096)}), high=5)
-            }
-        ),
-        "FunctionName": _FUNCTION_NAME,
-        "FunctionResponseTypes": ListOf(Text(choices=("ReportBatchItemFailures",)), high=1),
-        "KmsKeyArn": KEY,
-        "LoggingConfig": _only_for("Kafka"),
-        "MaximumBatchingWindowInSeconds": Whole(0, 300, "seconds"),
-        "MaximumRecordAgeInSeconds": Whole(-1, 604_800, "seconds"),
-        "MaximumRetryAttempts": Whole(-1, 10_000),
-        "MetricsConfig": Struct(
-            {
-                "Metrics": ListOf(
-                    Text(
-                        choices=("EventCount", "ErrorCount", "KafkaMetrics"),
-                        unplayed={
-                            "ErrorCount": "AWS takes it for Kafka only; use EventCount.",
-                            "KafkaMetrics": "AWS takes it for Kafka only; use EventCount.",
-                        },
-                    ),
-                    high=3,
-                    unique=True,
-                )
-            }
-        ),
-        "ParallelizationFactor": Whole(1, 10),
-        "ProvisionedPollerConfig": _only_for("SQS and Kafka"),
-        "Queues": _only_for("Amazon MQ"),
-        "ScalingConfig": _only_for("SQS"),
-        "SelfManagedEventSource": _only_for("Kafka"),
-        "SelfManagedKafkaEventSourceConfig": _only_for("Kafka"),
-        "SourceAccessConfigurations": _only_for("Kafka and Amazon MQ"),
-        "StartingPosition": Text(
-            choices=("TRIM_HORIZON", "LATEST"),
-            unplayed={
-                "AT_TIMESTAMP": "AWS does not take it for a DynamoDB stream; "
-                "use TRIM_HORIZON or LATEST."
-            },
-        ),
-        "StartingPositionTimestamp": _only_for("Kinesis, Kafka and DocumentDB"),
-        "Tags": TAGS,
-        "Topics": _only_for("Kafka"),
-        "TumblingWindowInSeconds": Whole(0, 900, "seconds"),
-    },
-    names=_mapping_names,
+    "AWS::Lambda::EventSourceMapping",
+    _mapping_names,
+    ByHand(
+        played="BatchSize BisectBatchOnFunctionError DestinationConfig Enabled EventSourceArn "
+        "FilterCriteria FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds "
+        "MaximumRecordAgeInSeconds MaximumRetryAttempts MetricsConfig ParallelizationFactor "
+        f"StartingPosition TumblingWindowInSeconds {' '.join(FOR_OTHER_SOURCES)}",
+        kept={"KmsKeyArn": ENCRYPTION, "Tags": TAGS},
+        shapes={
+            "BatchSize": Whole(unit="records"),
+            "DestinationConfig.OnFailure.Destination": _Destination(high=350),
+            "EventSourceArn": _StreamArn(),
+            # Five filters; AWS raises the quota to ten on request.
+            # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+            "FilterCriteria.Filters": ListOf(Struct({"Pattern": JsonText(4_096)}), high=5),
+            "FunctionName": _FUNCTION_NAME,
+            "MaximumBatchingWindowInSeconds": Whole(unit="seconds"),
+            "MaximumRecordAgeInSeconds": Whole(unit="seconds"),
+            "StartingPosition": _Position(choices=("TRIM_HORIZON", "LATEST")),
+            "TumblingWindowInSeconds": Whole(unit="seconds"),
+        },
+        rules={"": _mapping_rules},
+    ),
     attributes=("Id", "EventSourceMappingArn"),
-    rule=_mapping_rules,
 )

@@ -5,31 +5,26 @@ What a policy says is read by grader.cloud.iam; here it only has to be an object
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grader.cloud.template.kinds.base import Kind, Me, Names
-from grader.cloud.template.kinds.common import POLICY, TAGS, TEXT, arn_of
-from grader.cloud.template.shapes import (
-    Json,
-    ListOf,
-    Struct,
-    Text,
-    Whole,
-    harmless,
-    refused,
-    required,
-)
+from grader.cloud.template.kinds.common import TAGS, arn_of
+from grader.cloud.template.kinds.schema import ByHand
+from grader.cloud.template.shapes import Json, ListOf, Text, required
 
 # What a policy says is read by grader.cloud.iam; here it only has to be an object.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 
-_POLICY_NAME = required(
-    Text(
-        low=1, high=128, pattern=r"[\w+=,.@-]+", says="AWS takes letters, digits, and _ + = , . @ -"
-    )
+_NAME = Text(low=1, pattern=r"[\w+=,.@-]+", says="AWS takes letters, digits, and _ + = , . @ -")
+_ROLE_NAME = Text(
+    low=1,
+    high=64,
+    pattern=r"[\w+=,.@-]+",
+    says="it must be a role's name, which is what Ref yields.",
 )
-_IAM_PATH = harmless(
-    Text(pattern=r"/|/[!-~]+/", says="it must begin and end with a slash.", high=512)
-)
-_NO_USERS = refused("the labs have roles, no users and groups; attach the policy to Roles.")
+_PATH = Text(pattern=r"/|/[!-~]+/", says="it must begin and end with a slash.", high=512)
+_NO_USERS = "the labs have roles, no users and groups; attach the policy to Roles."
+_USERS = {"Groups": _NO_USERS, "Users": _NO_USERS}
 
 
 def _role_names(me: Me) -> Names:
@@ -42,71 +37,59 @@ def _role_names(me: Me) -> Names:
 
 
 ROLE = Kind(
-    fields={
-        "AssumeRolePolicyDocument": POLICY,
-        "Description": harmless(Text(high=1_000)),
-        "ManagedPolicyArns": ListOf(
-            arn_of(
-                "it must be a policy's ARN, such as arn:aws:iam::aws:policy/service-role/….", "iam"
+    "AWS::IAM::Role",
+    _role_names,
+    ByHand(
+        played="AssumeRolePolicyDocument ManagedPolicyArns Policies RoleName",
+        kept={
+            "Description": "",
+            "MaxSessionDuration": "",
+            "Path": "",
+            "PermissionsBoundary": "a boundary outside the template is not evaluated",
+            "Tags": TAGS,
+        },
+        shapes={
+            "AssumeRolePolicyDocument": Json(),
+            "ManagedPolicyArns": ListOf(
+                arn_of(
+                    "it must be a policy's ARN, such as arn:aws:iam::aws:policy/service-role/….",
+                    "iam",
+                ),
+                high=20,
+                unique=True,
             ),
-            high=20,
-            unique=True,
-        ),
-        "MaxSessionDuration": harmless(Whole(3_600, 43_200, "seconds")),
-        "Path": _IAM_PATH,
-        "PermissionsBoundary": refused("permissions boundaries are not evaluated."),
-        "Policies": ListOf(Struct({"PolicyDocument": POLICY, "PolicyName": _POLICY_NAME})),
-        "RoleName": Text(
-            low=1,
-            high=64,
-            pattern=r"[\w+=,.@-]+",
-            says="AWS takes letters, digits, and _ + = , . @ -",
-        ),
-        "Tags": TAGS,
-    },
-    names=_role_names,
+            "Path": _PATH,
+            "Policies.PolicyDocument": Json(),
+            "Policies.PolicyName": replace(_NAME, high=128),
+            "RoleName": _NAME,
+        },
+    ),
     attributes=("Arn", "RoleId"),
     named_by="RoleName",
 )
 
-_ROLES = required(
-    ListOf(
-        Text(
-            low=1,
-            high=64,
-            pattern=r"[\w+=,.@-]+",
-            says="it must be a role's name, which is what Ref yields.",
-        ),
-        low=1,
-    )
-)
-
 IAM_POLICY = Kind(
-    fields={
-        "Groups": _NO_USERS,
-        "PolicyDocument": POLICY,
-        "PolicyName": _POLICY_NAME,
-        "Roles": _ROLES,
-        "Users": _NO_USERS,
-    },
-    names=lambda me: (made := me.name(limit=128), {"Id": made}),
+    "AWS::IAM::Policy",
+    lambda me: (made := me.name(limit=128), {"Id": made}),
+    ByHand(
+        played="PolicyDocument PolicyName Roles",
+        refused=_USERS,
+        shapes={
+            "PolicyDocument": Json(),
+            "PolicyName": _NAME,
+            "Roles": required(ListOf(_ROLE_NAME, low=1)),
+        },
+    ),
     attributes=("Id",),
 )
 
 ROLE_POLICY = Kind(
-    fields={
-        "PolicyDocument": Json(),
-        "PolicyName": _POLICY_NAME,
-        "RoleName": required(
-            Text(
-                low=1,
-                high=64,
-                pattern=r"[\w+=,.@-]+",
-                says="it must be a role's name, which is what Ref yields.",
-            )
-        ),
-    },
-    names=lambda me: (f"{me.given('PolicyName')}|{me.given('RoleName')}", {}),
+    "AWS::IAM::RolePolicy",
+    lambda me: (f"{me.given('PolicyName')}|{me.given('RoleName')}", {}),
+    ByHand(
+        played="PolicyDocument PolicyName RoleName",
+        shapes={"PolicyDocument": Json(), "PolicyName": _NAME, "RoleName": _ROLE_NAME},
+    ),
 )
 
 
@@ -117,28 +100,18 @@ def _managed_policy_names(me: Me) -> Names:
 
 
 MANAGED_POLICY = Kind(
-    fields={
-        "Description": harmless(Text(high=1_000)),
-        "Groups": _NO_USERS,
-        "ManagedPolicyName": Text(
-            low=1,
-            high=128,
-            pattern=r"[\w+=,.@-]+",
-            says="AWS takes letters, digits, and _ + = , . @ -",
-        ),
-        "Path": _IAM_PATH,
-        "PolicyDocument": POLICY,
-        "Roles": ListOf(TEXT),
-        "Users": _NO_USERS,
-    },
-    names=_managed_policy_names,
-    attributes=("PolicyArn", "PolicyId", "DefaultVersionId"),
-    unplayed=(
-        "AttachmentCount",
-        "CreateDate",
-        "IsAttachable",
-        "PermissionsBoundaryUsageCount",
-        "UpdateDate",
+    "AWS::IAM::ManagedPolicy",
+    _managed_policy_names,
+    ByHand(
+        played="ManagedPolicyName PolicyDocument Roles",
+        kept={"Description": "", "Path": ""},
+        refused=_USERS,
+        shapes={
+            "ManagedPolicyName": replace(_NAME, high=128),
+            "Path": _PATH,
+            "PolicyDocument": Json(),
+        },
     ),
+    attributes=("PolicyArn", "PolicyId", "DefaultVersionId"),
     named_by="ManagedPolicyName",
 )

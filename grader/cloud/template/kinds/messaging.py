@@ -6,30 +6,10 @@ import re
 from typing import Any
 
 from grader.cloud.template.kinds.base import URL_SUFFIX, Kind, Me, Names
-from grader.cloud.template.kinds.common import (
-    FLAG,
-    KEY,
-    POLICY,
-    QUEUE_ARN,
-    TAGS,
-    TEXT,
-    TOPIC_ARN,
-    text,
-)
+from grader.cloud.template.kinds.common import ENCRYPTION, QUEUE_ARN, TAGS, TOPIC_ARN, text
+from grader.cloud.template.kinds.schema import ByHand
 from grader.cloud.template.model import show
-from grader.cloud.template.shapes import (
-    At,
-    Json,
-    JsonOf,
-    ListOf,
-    Shape,
-    Struct,
-    Text,
-    Whole,
-    harmless,
-    refused,
-    required,
-)
+from grader.cloud.template.shapes import At, Json, ListOf, Shape, Text, Whole, required
 
 # -- SQS -------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
@@ -61,56 +41,58 @@ def _queue_names(me: Me) -> Names:
 
 
 QUEUE = Kind(
-    fields={
-        "ContentBasedDeduplication": FLAG,
-        "DeduplicationScope": Text(choices=("messageGroup", "queue")),
-        "DelaySeconds": Whole(0, 900, "seconds"),
-        "FifoQueue": FLAG,
-        "FifoThroughputLimit": Text(choices=("perQueue", "perMessageGroupId")),
-        "KmsDataKeyReusePeriodSeconds": harmless(Whole(60, 86_400, "seconds")),
-        "KmsMasterKeyId": KEY,
-        "MaximumMessageSize": Whole(1_024, 1_048_576, "bytes"),
-        "MessageRetentionPeriod": Whole(60, 1_209_600, "seconds"),
-        "QueueName": Text(
-            low=1,
-            high=80,
-            pattern=r"[a-zA-Z0-9_-]+(\.fifo)?",
-            says="AWS takes letters, digits, and the characters _ -",
-        ),
-        "ReceiveMessageWaitTimeSeconds": Whole(0, 20, "seconds"),
-        "RedriveAllowPolicy": harmless(Json()),
-        "RedrivePolicy": JsonOf(
-            Struct(
-                {
-                    "deadLetterTargetArn": required(QUEUE_ARN),
-                    "maxReceiveCount": required(Whole(1, 1_000)),
-                }
-            )
-        ),
-        "SqsManagedSseEnabled": harmless(FLAG, "encryption is recorded and has no effect"),
-        "Tags": TAGS,
-        "VisibilityTimeout": Whole(0, 43_200, "seconds"),
-    },
-    names=_queue_names,
+    "AWS::SQS::Queue",
+    _queue_names,
+    ByHand(
+        played="ContentBasedDeduplication DeduplicationScope DelaySeconds FifoQueue "
+        "FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod QueueName "
+        "ReceiveMessageWaitTimeSeconds RedrivePolicy VisibilityTimeout",
+        kept={
+            "KmsDataKeyReusePeriodSeconds": "",
+            "KmsMasterKeyId": ENCRYPTION,
+            "RedriveAllowPolicy": "",
+            "SqsManagedSseEnabled": "encryption is recorded and has no effect",
+            "Tags": TAGS,
+        },
+        shapes={
+            "DeduplicationScope": Text(choices=("messageGroup", "queue")),
+            "DelaySeconds": Whole(unit="seconds"),
+            "FifoThroughputLimit": Text(choices=("perQueue", "perMessageGroupId")),
+            "MaximumMessageSize": Whole(unit="bytes"),
+            "MessageRetentionPeriod": Whole(unit="seconds"),
+            "QueueName": Text(
+                low=1,
+                high=80,
+                pattern=r"[a-zA-Z0-9_-]+(\.fifo)?",
+                says="AWS takes letters, digits, and the characters _ -",
+            ),
+            "ReceiveMessageWaitTimeSeconds": Whole(unit="seconds"),
+            "RedrivePolicy.deadLetterTargetArn": required(QUEUE_ARN),
+            "RedrivePolicy.maxReceiveCount": required(Whole(1, 1_000)),
+            "VisibilityTimeout": Whole(unit="seconds"),
+        },
+        rules={"": _queue_rules},
+    ),
     attributes=("Arn", "QueueName", "QueueUrl"),
     named_by="QueueName",
-    rule=_queue_rules,
 )
 
 QUEUE_POLICY = Kind(
-    fields={
-        "PolicyDocument": POLICY,
-        "Queues": required(
-            ListOf(
+    "AWS::SQS::QueuePolicy",
+    lambda me: (made := me.name(), {"Id": made}),
+    ByHand(
+        played="PolicyDocument Queues",
+        shapes={
+            "PolicyDocument": Json(),
+            "Queues": ListOf(
                 Text(
                     pattern=r"https?://\S+",
                     says="it must be a queue's URL, which is what Ref yields.",
                 ),
                 low=1,
-            )
-        ),
-    },
-    names=lambda me: (made := me.name(), {"Id": made}),
+            ),
+        },
+    ),
     attributes=("Id",),
 )
 
@@ -118,24 +100,12 @@ QUEUE_POLICY = Kind(
 # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 # https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 
-_PROTOCOL = required(
-    Text(
-        choices=(
-            "email",
-            "email-json",
-            "sqs",
-            "lambda",
-            "http",
-            "https",
-            "sms",
-            "application",
-            "firehose",
-        ),
-        unplayed={
-            "application": "push messages to phones are not played.",
-            "firehose": "Firehose is not played.",
-        },
-    )
+_PROTOCOL = Text(
+    choices=("email", "email-json", "sqs", "lambda", "http", "https", "sms"),
+    unplayed={
+        "application": "push messages to phones are not played.",
+        "firehose": "Firehose is not played.",
+    },
 )
 
 
@@ -180,33 +150,40 @@ def _topic_names(me: Me) -> Names:
 
 
 TOPIC = Kind(
-    fields={
-        "ArchivePolicy": refused("message archives are not emulated."),
-        "ContentBasedDeduplication": FLAG,
-        "DataProtectionPolicy": refused("message data protection is not emulated."),
-        "DeliveryStatusLogging": harmless(),
-        "DisplayName": harmless(Text(high=100)),
-        "FifoThroughputScope": harmless(Text(choices=("Topic", "MessageGroup"))),
-        "FifoTopic": FLAG,
-        "KmsMasterKeyId": KEY,
-        "MaximumMessageSize": refused("a topic's own size limit is not emulated."),
-        "SignatureVersion": harmless(Text(choices=("1", "2"))),
-        "Subscription": ListOf(
-            Struct({"Endpoint": required(TEXT), "Protocol": _PROTOCOL}, _subscription_rules)
-        ),
-        "Tags": TAGS,
-        "TopicName": Text(
-            low=1,
-            high=256,
-            pattern=r"[a-zA-Z0-9_-]+(\.fifo)?",
-            says="AWS takes letters, digits, and the characters _ -",
-        ),
-        "TracingConfig": harmless(Text(choices=("Active", "PassThrough"))),
-    },
-    names=_topic_names,
+    "AWS::SNS::Topic",
+    _topic_names,
+    ByHand(
+        played="ContentBasedDeduplication FifoTopic Subscription TopicName",
+        kept={
+            "DeliveryStatusLogging": "",
+            "DisplayName": "",
+            "FifoThroughputScope": "",
+            "KmsMasterKeyId": ENCRYPTION,
+            "SignatureVersion": "",
+            "Tags": TAGS,
+            "TracingConfig": "",
+        },
+        refused={
+            "ArchivePolicy": "message archives are not emulated.",
+            "DataProtectionPolicy": "message data protection is not emulated.",
+            "MaximumMessageSize": "a topic's own size limit is not emulated.",
+        },
+        shapes={
+            "DisplayName": Text(high=100),
+            "FifoThroughputScope": Text(choices=("Topic", "MessageGroup")),
+            "SignatureVersion": Text(choices=("1", "2")),
+            "Subscription.Protocol": _PROTOCOL,
+            "TopicName": Text(
+                low=1,
+                pattern=r"[a-zA-Z0-9_-]+(\.fifo)?",
+                says="AWS takes letters, digits, and the characters _ -",
+            ),
+            "TracingConfig": Text(choices=("Active", "PassThrough")),
+        },
+        rules={"": _topic_rules, "Subscription": _subscription_rules},
+    ),
     attributes=("TopicArn", "TopicName"),
     named_by="TopicName",
-    rule=_topic_rules,
 )
 
 
@@ -216,30 +193,34 @@ def _subscription_names(me: Me) -> Names:
 
 
 SUBSCRIPTION = Kind(
-    fields={
-        "DeliveryPolicy": harmless(Json(), "deliveries are not retried"),
-        "Endpoint": TEXT,
-        "FilterPolicy": Json(),
-        "FilterPolicyScope": Text(choices=("MessageAttributes", "MessageBody")),
-        "Protocol": _PROTOCOL,
-        "RawMessageDelivery": FLAG,
-        "RedrivePolicy": harmless(
-            JsonOf(Struct({"deadLetterTargetArn": required(QUEUE_ARN)})),
-            "no delivery fails for good",
-        ),
-        "Region": harmless(TEXT),
-        "ReplayPolicy": refused("message archives are not emulated."),
-        "SubscriptionRoleArn": harmless(TEXT),
-        "TopicArn": required(TOPIC_ARN),
-    },
-    names=_subscription_names,
+    "AWS::SNS::Subscription",
+    _subscription_names,
+    ByHand(
+        played="Endpoint FilterPolicy FilterPolicyScope Protocol RawMessageDelivery TopicArn",
+        kept={
+            "DeliveryPolicy": "deliveries are not retried",
+            "RedrivePolicy": "no delivery fails for good",
+            "Region": "",
+            "SubscriptionRoleArn": "",
+        },
+        refused={"ReplayPolicy": "message archives are not emulated."},
+        shapes={
+            "FilterPolicyScope": Text(choices=("MessageAttributes", "MessageBody")),
+            "Protocol": _PROTOCOL,
+            "TopicArn": TOPIC_ARN,
+        },
+        rules={"": _subscription_rules},
+    ),
     attributes=("Arn",),
-    rule=_subscription_rules,
 )
 
 TOPIC_POLICY = Kind(
-    fields={"PolicyDocument": POLICY, "Topics": required(ListOf(TOPIC_ARN, low=1))},
-    names=lambda me: (made := me.name(), {"Id": made}),
+    "AWS::SNS::TopicPolicy",
+    lambda me: (made := me.name(), {"Id": made}),
+    ByHand(
+        played="PolicyDocument Topics",
+        shapes={"PolicyDocument": Json(), "Topics": ListOf(TOPIC_ARN, low=1)},
+    ),
     attributes=("Id",),
 )
 
@@ -263,98 +244,59 @@ def _bucket_names(me: Me) -> Names:
     }
 
 
+_ANY = Shape()
 BUCKET = Kind(
-    fields={
-        "AbacStatus": refused("access by tags is not evaluated."),
-        "AccelerateConfiguration": harmless(),
-        "AccessControl": harmless(
-            Text(
-                choices=(
-                    "Private",
-                    "PublicRead",
-                    "PublicReadWrite",
-                    "AuthenticatedRead",
-                    "LogDeliveryWrite",
-                    "BucketOwnerRead",
-                    "BucketOwnerFullControl",
-                    "AwsExecRead",
-                )
-            )
-        ),
-        "AnalyticsConfigurations": harmless(),
-        "BucketEncryption": harmless(
-            Struct({"ServerSideEncryptionConfiguration": required(ListOf(Shape(), low=1))}),
-            "encryption is recorded; neither its effect nor the key's permissions are",
-        ),
-        "BucketName": Text(
-            low=3,
-            high=63,
-            pattern=r"[a-z0-9][a-z0-9.-]*[a-z0-9]",
-            says="AWS takes lower-case letters, digits, dots and dashes, a letter or digit at both "
-            "ends.",
-        ),
-        "BucketNamePrefix": refused("write BucketName or leave the name to CloudFormation."),
-        "BucketNamespace": refused("write BucketName or leave the name to CloudFormation."),
-        "CorsConfiguration": harmless(),
-        "IntelligentTieringConfigurations": harmless(),
-        "InventoryConfigurations": harmless(),
-        "LifecycleConfiguration": harmless(
-            Struct(
-                {
-                    "Rules": required(ListOf(Shape(), low=1)),
-                    "TransitionDefaultMinimumObjectSize": Text(
-                        choices=("all_storage_classes_128K", "varies_by_storage_class")
-                    ),
-                }
+    "AWS::S3::Bucket",
+    _bucket_names,
+    ByHand(
+        played="BucketName VersioningConfiguration",
+        kept={
+            "AccelerateConfiguration": "",
+            "AccessControl": "",
+            "AnalyticsConfigurations": "",
+            "BucketEncryption": ENCRYPTION,
+            "CorsConfiguration": "",
+            "IntelligentTieringConfigurations": "",
+            "InventoryConfigurations": "",
+            "LifecycleConfiguration": "recorded; no object is moved or deleted",
+            "LoggingConfiguration": "",
+            "MetadataConfiguration": "",
+            "MetadataTableConfiguration": "",
+            "MetricsConfigurations": "",
+            "ObjectLockConfiguration": "",
+            "ObjectLockEnabled": "",
+            "OwnershipControls": "",
+            "PublicAccessBlockConfiguration": "",
+            "Tags": TAGS,
+        },
+        refused={
+            "AbacStatus": "access by tags is not evaluated.",
+            "BucketNamePrefix": "write BucketName or leave the name to CloudFormation.",
+            "BucketNamespace": "write BucketName or leave the name to CloudFormation.",
+            "NotificationConfiguration": "a bucket's events are not played.",
+            "ReplicationConfiguration": "replication is not emulated.",
+            "WebsiteConfiguration": "websites are not emulated.",
+        },
+        shapes={
+            "BucketEncryption.ServerSideEncryptionConfiguration": ListOf(_ANY, low=1),
+            "BucketName": Text(
+                low=3,
+                pattern=r"[a-z0-9][a-z0-9.-]*[a-z0-9]",
+                says="AWS takes lower-case letters, digits, dots and dashes, a letter or digit at "
+                "both ends.",
             ),
-            "recorded; no object is moved or deleted",
-        ),
-        "LoggingConfiguration": harmless(),
-        "MetadataConfiguration": harmless(),
-        "MetadataTableConfiguration": harmless(),
-        "MetricsConfigurations": harmless(),
-        "NotificationConfiguration": refused("a bucket's events are not played."),
-        "ObjectLockConfiguration": harmless(),
-        "ObjectLockEnabled": harmless(FLAG),
-        "OwnershipControls": harmless(),
-        "PublicAccessBlockConfiguration": harmless(
-            Struct(
-                {
-                    "BlockPublicAcls": FLAG,
-                    "BlockPublicPolicy": FLAG,
-                    "IgnorePublicAcls": FLAG,
-                    "RestrictPublicBuckets": FLAG,
-                }
-            )
-        ),
-        "ReplicationConfiguration": refused("replication is not emulated."),
-        "Tags": TAGS,
-        "VersioningConfiguration": Struct(
-            {"Status": required(Text(choices=("Enabled", "Suspended")))}
-        ),
-        "WebsiteConfiguration": refused("websites are not emulated."),
-    },
-    names=_bucket_names,
-    attributes=("Arn", "DomainName", "DualStackDomainName", "RegionalDomainName"),
-    unplayed=(
-        "WebsiteURL",
-        "MetadataConfiguration.AnnotationTableConfiguration.TableArn",
-        "MetadataConfiguration.AnnotationTableConfiguration.TableName",
-        "MetadataConfiguration.Destination",
-        "MetadataConfiguration.InventoryTableConfiguration.TableArn",
-        "MetadataConfiguration.InventoryTableConfiguration.TableName",
-        "MetadataConfiguration.JournalTableConfiguration.TableArn",
-        "MetadataConfiguration.JournalTableConfiguration.TableName",
-        "MetadataTableConfiguration.S3TablesDestination.TableArn",
-        "MetadataTableConfiguration.S3TablesDestination.TableNamespace",
+            "LifecycleConfiguration.Rules": ListOf(_ANY, low=1),
+        },
+        rules={"": _bucket_rules},
     ),
+    attributes=("Arn", "DomainName", "DualStackDomainName", "RegionalDomainName"),
     named_by="BucketName",
-    rule=_bucket_rules,
 )
 
 BUCKET_POLICY = Kind(
-    fields={"Bucket": required(TEXT), "PolicyDocument": POLICY},
-    names=lambda me: (str(me.given("Bucket")), {}),
+    "AWS::S3::BucketPolicy",
+    lambda me: (str(me.given("Bucket")), {}),
+    ByHand(played="Bucket PolicyDocument", shapes={"PolicyDocument": Json()}),
 )
 
 # -- KMS -------------------------------------------------------------------------------------
@@ -372,39 +314,44 @@ _OTHER_KEYS = (
 )
 _SYMMETRIC = "the labs know symmetric keys only."
 KMS_KEY = Kind(
-    fields={
-        "BypassPolicyLockoutSafetyCheck": harmless(FLAG),
-        "Description": harmless(Text(high=8_192)),
-        "EnableKeyRotation": harmless(FLAG),
-        "Enabled": harmless(FLAG),
-        "KeyPolicy": harmless(Json(), "recorded; a key's permissions are not judged"),
-        "KeySpec": harmless(
-            Text(choices=("SYMMETRIC_DEFAULT",), unplayed=dict.fromkeys(_OTHER_KEYS, _SYMMETRIC))
-        ),
-        "KeyUsage": harmless(
-            Text(choices=("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"))
-        ),
-        "MultiRegion": harmless(FLAG),
-        "Origin": harmless(Text(choices=("AWS_KMS", "EXTERNAL"))),
-        "PendingWindowInDays": harmless(Whole(7, 30, "days")),
-        "RotationPeriodInDays": harmless(Whole(90, 2_560, "days")),
-        "Tags": TAGS,
-    },
-    names=_key_names,
+    "AWS::KMS::Key",
+    _key_names,
+    ByHand(
+        kept={
+            "BypassPolicyLockoutSafetyCheck": "",
+            "Description": "",
+            "EnableKeyRotation": "",
+            "Enabled": "",
+            "KeyPolicy": "recorded; a key's permissions are not judged",
+            "KeySpec": "",
+            "KeyUsage": "",
+            "MultiRegion": "",
+            "Origin": "",
+            "PendingWindowInDays": "",
+            "RotationPeriodInDays": "",
+            "Tags": TAGS,
+        },
+        shapes={
+            "KeyPolicy": Json(),
+            "KeySpec": Text(unplayed=dict.fromkeys(_OTHER_KEYS, _SYMMETRIC)),
+            "PendingWindowInDays": Whole(unit="days"),
+            "RotationPeriodInDays": Whole(unit="days"),
+        },
+    ),
     attributes=("Arn", "KeyId"),
 )
 
 KMS_ALIAS = Kind(
-    fields={
-        "AliasName": required(
-            Text(
-                high=256,
+    "AWS::KMS::Alias",
+    lambda me: (str(me.given("AliasName")), {}),
+    ByHand(
+        played="AliasName TargetKeyId",
+        shapes={
+            "AliasName": Text(
                 pattern=r"alias/[a-zA-Z0-9:/_-]+",
                 says="it must begin with alias/, then letters, digits, and the characters : / _ -",
-            )
-        ),
-        "TargetKeyId": required(Text(low=1, high=256)),
-    },
-    names=lambda me: (str(me.given("AliasName")), {}),
+            ),
+        },
+    ),
     named_by="AliasName",
 )

@@ -5,39 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from grader.cloud.template.kinds.base import Kind, Me, Names
-from grader.cloud.template.kinds.common import (
-    FLAG,
-    KEY,
-    LOG_GROUP_NAME,
-    TAGS,
-    TEXT,
-    entries,
-)
+from grader.cloud.template.kinds.common import ENCRYPTION, LOG_GROUP_NAME, TAGS, entries
+from grader.cloud.template.kinds.schema import ByHand
 from grader.cloud.template.model import show
 from grader.cloud.template.shapes import (
     At,
-    Field,
     Json,
     JsonText,
-    ListOf,
     Number,
     Shape,
-    Struct,
     Text,
     Whole,
-    harmless,
-    refused,
     required,
 )
 from grader.cloud.template.unknown import has_unknown
 
 # -- CloudWatch Logs -------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-
-RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557),
-    *(2922, 3288, 3653),
-)
 
 
 def _log_group_names(me: Me) -> Names:
@@ -46,25 +30,31 @@ def _log_group_names(me: Me) -> Names:
 
 
 LOG_GROUP = Kind(
-    fields={
-        "BearerTokenAuthenticationEnabled": harmless(FLAG),
-        "DataProtectionPolicy": refused("masking of log data is not emulated."),
-        "DeletionProtectionEnabled": harmless(FLAG),
-        "FieldIndexPolicies": harmless(),
-        "KmsKeyId": KEY,
-        "LogGroupClass": Text(
-            choices=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY"),
-            unplayed={
-                "INFREQUENT_ACCESS": "it makes no metrics from logs; the labs play STANDARD.",
-                "DELIVERY": "the labs play STANDARD.",
-            },
-        ),
-        "LogGroupName": LOG_GROUP_NAME,
-        "ResourcePolicyDocument": refused("access is judged by roles alone; grant it in the role."),
-        "RetentionInDays": Whole(choices=RETENTION_DAYS),
-        "Tags": TAGS,
-    },
-    names=_log_group_names,
+    "AWS::Logs::LogGroup",
+    _log_group_names,
+    ByHand(
+        played="LogGroupClass LogGroupName RetentionInDays",
+        kept={
+            "BearerTokenAuthenticationEnabled": "",
+            "DeletionProtectionEnabled": "",
+            "FieldIndexPolicies": "",
+            "KmsKeyId": ENCRYPTION,
+            "Tags": TAGS,
+        },
+        refused={
+            "DataProtectionPolicy": "masking of log data is not emulated.",
+            "ResourcePolicyDocument": "access is judged by roles alone; grant it in the role.",
+        },
+        shapes={
+            "LogGroupClass": Text(
+                unplayed={
+                    "INFREQUENT_ACCESS": "it makes no metrics from logs; the labs play STANDARD.",
+                    "DELIVERY": "the labs play STANDARD.",
+                },
+            ),
+            "LogGroupName": LOG_GROUP_NAME,
+        },
+    ),
     attributes=("Arn",),
     named_by="LogGroupName",
 )
@@ -79,78 +69,49 @@ UNITS = (
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html
 METRIC_FILTER = Kind(
-    fields={
-        "ApplyOnTransformedLogs": refused("log transformers are not emulated."),
-        "EmitSystemFieldDimensions": refused("system fields as dimensions are not emulated."),
-        "FieldSelectionCriteria": refused("selecting by system fields is not emulated."),
-        "FilterName": Text(
-            low=1, high=512, pattern=r"[^:*]+", says="AWS takes no colon and no star."
-        ),
-        "FilterPattern": required(Text(high=1_024)),
-        "LogGroupName": required(LOG_GROUP_NAME),
-        "MetricTransformations": required(
-            ListOf(
-                Struct(
-                    {
-                        "DefaultValue": Number(),
-                        "Dimensions": ListOf(
-                            Struct(
-                                {
-                                    "Key": required(Text(low=1, high=255)),
-                                    "Value": required(Text(low=1, high=255)),
-                                }
-                            ),
-                            low=1,
-                            high=3,
-                        ),
-                        "MetricName": required(
-                            Text(low=1, high=255, pattern=r"[^:*$]+", says="AWS takes no : * $")
-                        ),
-                        "MetricNamespace": required(
-                            Text(
-                                low=1,
-                                high=256,
-                                pattern=r"[0-9a-zA-Z._/#-]+",
-                                says="AWS takes letters, digits, and the characters . - _ / #",
-                            )
-                        ),
-                        "MetricValue": required(
-                            Text(
-                                low=1,
-                                high=100,
-                                pattern=r"[+-]?[0-9]*\.?[0-9]*|\$.*",
-                                says="it must be a number, or a field that begins with $.",
-                            )
-                        ),
-                        "Unit": Text(choices=UNITS),
-                    }
-                ),
+    "AWS::Logs::MetricFilter",
+    lambda me: (me.name("FilterName", limit=512), {}),
+    ByHand(
+        played="FilterName FilterPattern LogGroupName MetricTransformations",
+        refused={
+            "ApplyOnTransformedLogs": "log transformers are not emulated.",
+            "EmitSystemFieldDimensions": "system fields as dimensions are not emulated.",
+            "FieldSelectionCriteria": "selecting by system fields is not emulated.",
+        },
+        shapes={
+            "FilterName": Text(pattern=r"[^:*]+", says="AWS takes no colon and no star."),
+            "LogGroupName": LOG_GROUP_NAME,
+            "MetricTransformations.MetricName": Text(
+                low=1, high=255, pattern=r"[^:*$]+", says="AWS takes no : * $"
+            ),
+            "MetricTransformations.MetricNamespace": Text(
                 low=1,
-                high=1,
-            )
-        ),
-    },
-    names=lambda me: (me.name("FilterName", limit=512), {}),
+                high=256,
+                pattern=r"[0-9a-zA-Z._/#-]+",
+                says="AWS takes letters, digits, and the characters . - _ / #",
+            ),
+            "MetricTransformations.MetricValue": Text(
+                low=1,
+                high=100,
+                pattern=r"[+-]?[0-9]*\.?[0-9]*|\$.*",
+                says="it must be a number, or a field that begins with $.",
+            ),
+        },
+    ),
 )
 
 # -- CloudWatch alarms -----------------------------------------------------------------------
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 # What an alarm means is checked by grader.cloud.cloudwatch; here only what it is made of.
 
-_ACTIONS = ListOf(
-    Text(
-        low=1,
-        high=1_024,
-        pattern=r"arn:[a-z-]+:\S+",
-        says="an action is an ARN; Ref of a topic is its ARN.",
-    ),
-    high=5,
+_ACTION = Text(
+    low=1,
+    high=1_024,
+    pattern=r"arn:[a-z-]+:\S+",
+    says="an action is an ARN; Ref of a topic is its ARN.",
 )
+# AWS's shortest period is ten seconds.
 _PERIOD = Whole(10, 604_800, "seconds")
-_METRIC_DIMENSIONS = ListOf(
-    Struct({"Name": required(Text(low=1, high=255)), "Value": required(Text(low=1, high=1_024))}),
-    high=30,
-)
 _METRIC_NAMESPACE = Text(
     low=1, high=255, pattern=r"[^:].*", says="AWS takes no colon at its start."
 )
@@ -220,15 +181,14 @@ def _metrics_rule(metrics: Any, at: At) -> None:
         )
 
 
-ALARM_FIELDS: dict[str, Shape | Field] = {
-    "ActionConfiguration": harmless(),
-    "ActionsEnabled": FLAG,
-    "AlarmActions": _ACTIONS,
-    "AlarmDescription": harmless(Text(high=1_024)),
-    "AlarmName": Text(low=1, high=255),
-    "InsufficientDataActions": _ACTIONS,
-    "OKActions": _ACTIONS,
-    "Tags": TAGS,
+_ALARM_PLAYED = "ActionsEnabled AlarmActions AlarmName InsufficientDataActions OKActions"
+_ALARM_KEPT = {"ActionConfiguration": "", "AlarmDescription": "", "Tags": TAGS}
+_ALARM_SHAPES: dict[str, Shape] = {
+    "ActionConfiguration": Json(),
+    "AlarmActions": _ACTION,
+    "AlarmName": Text(low=1),
+    "InsufficientDataActions": _ACTION,
+    "OKActions": _ACTION,
 }
 
 
@@ -238,10 +198,24 @@ def _alarm_names(me: Me) -> Names:
 
 
 ALARM = Kind(
-    fields={
-        **ALARM_FIELDS,
-        "ComparisonOperator": required(
-            Text(
+    "AWS::CloudWatch::Alarm",
+    _alarm_names,
+    ByHand(
+        played=f"{_ALARM_PLAYED} ComparisonOperator DatapointsToAlarm Dimensions "
+        "EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic MetricName Metrics "
+        "Namespace Period Statistic Threshold TreatMissingData Unit",
+        kept=_ALARM_KEPT,
+        refused={
+            "EvaluationCriteria": "PromQL alarms are not emulated.",
+            "EvaluationInterval": "PromQL alarms are not emulated.",
+            "EvaluationWindow": "evaluation windows are not emulated.",
+            "Metrics.AccountId": "metrics of other accounts are not emulated.",
+            "ThresholdMetricId": _ANOMALY,
+            "WarmUpConfiguration": "warm-up periods are not emulated.",
+        },
+        shapes={
+            **_ALARM_SHAPES,
+            "ComparisonOperator": Text(
                 choices=(
                     "GreaterThanThreshold",
                     "GreaterThanOrEqualToThreshold",
@@ -253,117 +227,71 @@ ALARM = Kind(
                     "LessThanLowerThreshold": _ANOMALY,
                     "LessThanLowerOrGreaterThanUpperThreshold": _ANOMALY,
                 },
-            )
-        ),
-        "DatapointsToAlarm": Whole(1),
-        "Dimensions": _METRIC_DIMENSIONS,
-        "EvaluateLowSampleCountPercentile": Text(choices=("evaluate", "ignore")),
-        "EvaluationCriteria": refused("PromQL alarms are not emulated."),
-        "EvaluationInterval": refused("PromQL alarms are not emulated."),
-        "EvaluationPeriods": required(Whole(1)),
-        "EvaluationWindow": refused("evaluation windows are not emulated."),
-        "ExtendedStatistic": Text(low=1),
-        "MetricName": Text(low=1, high=255),
-        "Metrics": ListOf(
-            Struct(
-                {
-                    "AccountId": refused("metrics of other accounts are not emulated."),
-                    "Expression": Text(low=1, high=2_048),
-                    "Id": required(
-                        Text(
-                            low=1,
-                            high=255,
-                            pattern=r"[a-z][A-Za-z0-9_]*",
-                            says="it must begin with a lower-case letter; then letters, digits "
-                            "and underscores.",
-                        )
-                    ),
-                    "Label": harmless(TEXT),
-                    "MetricStat": Struct(
-                        {
-                            "Metric": required(
-                                Struct(
-                                    {
-                                        "Dimensions": _METRIC_DIMENSIONS,
-                                        "MetricName": required(Text(low=1, high=255)),
-                                        "Namespace": required(_METRIC_NAMESPACE),
-                                    }
-                                )
-                            ),
-                            "Period": required(_PERIOD),
-                            "Stat": required(Text(low=1)),
-                            "Unit": Text(choices=UNITS),
-                        },
-                        _period_rule,
-                    ),
-                    "Period": _PERIOD,
-                    "ReturnData": FLAG,
-                },
-                _period_rule,
             ),
-            low=1,
-            high=10,
-        ),
-        "Namespace": _METRIC_NAMESPACE,
-        "Period": _PERIOD,
-        "Statistic": Text(choices=("SampleCount", "Average", "Sum", "Minimum", "Maximum")),
-        "Threshold": Number(),
-        "ThresholdMetricId": refused(_ANOMALY),
-        "TreatMissingData": Text(choices=("breaching", "notBreaching", "ignore", "missing")),
-        "Unit": Text(choices=UNITS),
-        "WarmUpConfiguration": refused("warm-up periods are not emulated."),
-    },
-    names=_alarm_names,
+            "EvaluateLowSampleCountPercentile": Text(choices=("evaluate", "ignore")),
+            "EvaluationPeriods": required(Whole(1)),
+            "ExtendedStatistic": Text(low=1),
+            "Metrics.Id": Text(
+                low=1,
+                high=255,
+                pattern=r"[a-z][A-Za-z0-9_]*",
+                says="it must begin with a lower-case letter; then letters, digits "
+                "and underscores.",
+            ),
+            "Metrics.MetricStat.Metric.MetricName": required(Text(low=1, high=255)),
+            "Metrics.MetricStat.Metric.Namespace": required(_METRIC_NAMESPACE),
+            "Metrics.MetricStat.Period": _PERIOD,
+            "Metrics.Period": _PERIOD,
+            "Namespace": _METRIC_NAMESPACE,
+            "Period": _PERIOD,
+            "Unit": Text(choices=UNITS),
+        },
+        rules={"": _alarm_rules, "Metrics": _period_rule, "Metrics.MetricStat": _period_rule},
+    ),
     attributes=("Arn",),
     named_by="AlarmName",
-    rule=_alarm_rules,
 )
 
 COMPOSITE_ALARM = Kind(
-    fields={
-        **ALARM_FIELDS,
-        "ActionsSuppressor": Text(low=1, high=1_600),
-        "ActionsSuppressorExtensionPeriod": Whole(0),
-        "ActionsSuppressorWaitPeriod": Whole(0),
-        "AlarmRule": required(Text(low=1, high=10_240)),
-    },
-    names=_alarm_names,
+    "AWS::CloudWatch::CompositeAlarm",
+    _alarm_names,
+    ByHand(
+        played=f"{_ALARM_PLAYED} ActionsSuppressor ActionsSuppressorExtensionPeriod "
+        "ActionsSuppressorWaitPeriod AlarmRule",
+        kept=_ALARM_KEPT,
+        shapes={
+            **_ALARM_SHAPES,
+            "ActionsSuppressorExtensionPeriod": Whole(0),
+            "ActionsSuppressorWaitPeriod": Whole(0),
+        },
+    ),
     attributes=("Arn",),
     named_by="AlarmName",
 )
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 DASHBOARD = Kind(
-    fields={
-        "DashboardBody": required(JsonText()),
-        "DashboardName": Text(
-            low=1,
-            high=255,
-            pattern=r"[A-Za-z0-9_-]+",
-            says="AWS takes letters, digits, and the characters - _",
-        ),
-        "Tags": TAGS,
-    },
-    names=lambda me: (me.name("DashboardName"), {}),
+    "AWS::CloudWatch::Dashboard",
+    lambda me: (me.name("DashboardName"), {}),
+    ByHand(
+        played="DashboardBody DashboardName",
+        kept={"Tags": TAGS},
+        shapes={
+            "DashboardBody": JsonText(),
+            "DashboardName": Text(
+                low=1,
+                high=255,
+                pattern=r"[A-Za-z0-9_-]+",
+                says="AWS takes letters, digits, and the characters - _",
+            ),
+        },
+    ),
     named_by="DashboardName",
 )
 
 # -- Budgets ---------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CreateBudget.html
 
-_COST_TYPES = [
-    "IncludeCredit",
-    "IncludeDiscount",
-    "IncludeOtherSubscription",
-    "IncludeRecurring",
-    "IncludeRefund",
-    "IncludeSubscription",
-    "IncludeSupport",
-    "IncludeTax",
-    "IncludeUpfront",
-    "UseAmortized",
-    "UseBlended",
-]
 _BUDGET_OTHER = "only budgets of cost and usage are emulated."
 
 
@@ -372,85 +300,53 @@ def _budget_rules(properties: dict[str, Any], at: At) -> None:
         at.wrong("lacks BudgetLimit: how much may be spent?")
 
 
+_NOTIFICATION = "NotificationsWithSubscribers.Notification"
 BUDGET = Kind(
-    fields={
-        "Budget": required(
-            Struct(
-                {
-                    "AutoAdjustData": refused("budgets that adjust themselves are not emulated."),
-                    "BillingViewArn": refused("billing views are not emulated."),
-                    "BudgetLimit": Struct(
-                        {"Amount": required(Number(0)), "Unit": required(Text(low=1))}
-                    ),
-                    "BudgetName": Text(
-                        low=1,
-                        high=100,
-                        pattern=r"[^:\\]+",
-                        says="AWS takes no colon and no backslash.",
-                    ),
-                    "BudgetType": required(
-                        Text(
-                            choices=("COST", "USAGE"),
-                            unplayed={
-                                "RI_UTILIZATION": _BUDGET_OTHER,
-                                "RI_COVERAGE": _BUDGET_OTHER,
-                                "SAVINGS_PLANS_UTILIZATION": _BUDGET_OTHER,
-                                "SAVINGS_PLANS_COVERAGE": _BUDGET_OTHER,
-                            },
-                        )
-                    ),
-                    "CostFilters": Json(),
-                    "CostTypes": Struct(dict.fromkeys(_COST_TYPES, FLAG)),
-                    "FilterExpression": refused("use CostFilters."),
-                    "Metrics": refused("use CostTypes."),
-                    "PlannedBudgetLimits": refused("use BudgetLimit."),
-                    "TimePeriod": harmless(Struct({"Start": TEXT, "End": TEXT})),
-                    "TimeUnit": required(
-                        Text(
-                            choices=("DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY"),
-                            unplayed={
-                                "CUSTOM": "budgets of a period of your own are not emulated."
-                            },
-                        )
-                    ),
+    "AWS::Budgets::Budget",
+    lambda me: (me.name("Budget", "BudgetName", limit=100), {}),
+    ByHand(
+        played="Budget NotificationsWithSubscribers",
+        kept={"ResourceTags": TAGS},
+        refused={
+            "Budget.AutoAdjustData": "budgets that adjust themselves are not emulated.",
+            "Budget.BillingViewArn": "billing views are not emulated.",
+            "Budget.FilterExpression": "the labs read CostFilters.",
+            "Budget.Metrics": "the labs read CostTypes.",
+            "Budget.PlannedBudgetLimits": "the labs read BudgetLimit.",
+        },
+        shapes={
+            "Budget.BudgetLimit.Amount": Number(0),
+            "Budget.BudgetLimit.Unit": Text(low=1),
+            "Budget.BudgetName": Text(
+                low=1,
+                high=100,
+                pattern=r"[^:\\]+",
+                says="AWS takes no colon and no backslash.",
+            ),
+            "Budget.BudgetType": Text(
+                choices=("COST", "USAGE"),
+                unplayed={
+                    "RI_UTILIZATION": _BUDGET_OTHER,
+                    "RI_COVERAGE": _BUDGET_OTHER,
+                    "SAVINGS_PLANS_UTILIZATION": _BUDGET_OTHER,
+                    "SAVINGS_PLANS_COVERAGE": _BUDGET_OTHER,
                 },
-                _budget_rules,
-            )
-        ),
-        "NotificationsWithSubscribers": ListOf(
-            Struct(
-                {
-                    "Notification": required(
-                        Struct(
-                            {
-                                "ComparisonOperator": required(
-                                    Text(choices=("GREATER_THAN", "LESS_THAN", "EQUAL_TO"))
-                                ),
-                                "NotificationType": required(
-                                    Text(choices=("ACTUAL", "FORECASTED"))
-                                ),
-                                "Threshold": required(Number(0.1, 1_000_000_000)),
-                                "ThresholdType": Text(choices=("PERCENTAGE", "ABSOLUTE_VALUE")),
-                            }
-                        )
-                    ),
-                    "Subscribers": required(
-                        ListOf(
-                            Struct(
-                                {
-                                    "Address": required(Text(low=1)),
-                                    "SubscriptionType": required(Text(choices=("EMAIL", "SNS"))),
-                                }
-                            ),
-                            low=1,
-                            high=11,
-                        )
-                    ),
-                }
-            )
-        ),
-        "ResourceTags": TAGS,
-    },
-    names=lambda me: (me.name("Budget", "BudgetName", limit=100), {}),
-    unplayed=("Id",),
+            ),
+            "Budget.TimeUnit": Text(
+                choices=("DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY"),
+                unplayed={"CUSTOM": "budgets of a period of your own are not emulated."},
+            ),
+            f"{_NOTIFICATION}.ComparisonOperator": Text(
+                choices=("GREATER_THAN", "LESS_THAN", "EQUAL_TO")
+            ),
+            f"{_NOTIFICATION}.NotificationType": Text(choices=("ACTUAL", "FORECASTED")),
+            f"{_NOTIFICATION}.Threshold": Number(0.1, 1_000_000_000),
+            f"{_NOTIFICATION}.ThresholdType": Text(choices=("PERCENTAGE", "ABSOLUTE_VALUE")),
+            "NotificationsWithSubscribers.Subscribers.Address": Text(low=1),
+            "NotificationsWithSubscribers.Subscribers.SubscriptionType": Text(
+                choices=("EMAIL", "SNS")
+            ),
+        },
+        rules={"Budget": _budget_rules},
+    ),
 )
