@@ -273,8 +273,8 @@ def _five_for_ten(pricing: Pricing) -> Claim:
     for rate in (10, 40, 100, 2000):
         load = Load((Stretch(300, 300 * rate),), shards=10, random=True)
         ten, five = (Choice(memory_mb=MEMORY_MB, concurrency=limit) for limit in (10, 5))
-        needed = simulate(load, slow, ten, stagger=True)
-        short = simulate(load, slow, five, stagger=True)
+        needed = simulate(load, slow, ten)
+        short = simulate(load, slow, five)
         lags.append(short.max_delay_ms > 60_000)
         rows.append(
             (
@@ -377,7 +377,7 @@ def _more_concurrency(pricing: Pricing) -> Claim:
     better = [outcome.max_delay_ms < base / 2 for outcome in chosen.values()]
     wide = Load((Stretch(300, 300 * 3000),), shards=4)
     limited = Choice(parallelization=10, concurrency=10)
-    starved = simulate(wide, HANDLER, limited, stagger=True)
+    starved = simulate(wide, HANDLER, limited)
     plenty = simulate(wide, HANDLER, replace(limited, concurrency=None))
     rows = (
         *_burst_rows(chosen, pricing),
@@ -611,7 +611,7 @@ def _guideline(
             for rate, shards in rates:
                 for choice in choices:
                     load = Load((Stretch(300, 300 * rate),), shards=shards)
-                    outcome = simulate(load, handler, choice, stagger=True)
+                    outcome = simulate(load, handler, choice)
                     met.append(outcome.max_delay_ms <= objective_ms and not outcome.backlog_grows)
                     rows.append(
                         (

@@ -251,8 +251,8 @@ def test_the_calculator_bills_as_the_grader_does() -> None:
     for given, (totals, lines) in zip(costs(), browser()["costed"], strict=True):
         writes = Decimal(str(given["writes"])) * 86_400 * 30
         calls = writes / Decimal(str(given["batch"]))
-        units = writes * write_units(given["item"])
-        units += (
+        capacity = writes * write_units(given["item"])
+        capacity += (
             calls
             * Decimal(str(given["puts"]))
             * write_units(given["putbytes"], transactional=given["transact"] == "yes")
@@ -264,7 +264,7 @@ def test_the_calculator_bills_as_the_grader_does() -> None:
                 pricing.lambda_compute(given["arch"]): pricing.gb_seconds(
                     calls * given["duration"], given["memory"]
                 ),
-                "dynamodb_write_requests": units,
+                "dynamodb_write_requests": capacity,
                 "logs_ingested_gb": logs,
                 "logs_stored_gb": logs * given["retention"] / 30,
                 "custom_metrics": given["metrics"],

@@ -22,6 +22,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
   const LONGEST_BLOCK = 120_000;
   const FIRST_RETRY_MS = 250;
   const LONGEST_RETRY_MS = 60_000;
+  const PHASE_STRIDES_MS = [153, 97, 157, 93];
   const ACCOUNT_LIMIT = 1_000;
   // More steps than this take a browser some seconds: refused rather than a page that hangs.
   const MOST_STEPS = 800_000;
@@ -86,6 +87,14 @@ globalThis.streamlabs = globalThis.streamlabs || {};
 
   const retryDelay = (failures) =>
     Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY_MS);
+
+  const pollPhase = (shard, seed) => (shard * PHASE_STRIDES_MS[seed % PHASE_STRIDES_MS.length]) % POLL_MS;
+
+  function throttlePause(delay, phase, lane, throttles) {
+    const [along, onward] = PHASE_STRIDES_MS;
+    const share = (phase + along * lane + onward * (throttles - 1)) % POLL_MS;
+    return delay - floorDiv(delay * share, 2 * POLL_MS);
+  }
 
   // -- load.py ----------------------------------------------------------------------------
 
@@ -269,7 +278,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
   });
 
   class Shard {
-    constructor(own, lanes, minutes) {
+    constructor(own, lanes, minutes, seed) {
+      this.phase = pollPhase(own.number, seed);
       this.timeline = new Timeline(own.pieces);
       this.spread = Spread.over(own.pieces, lanes);
       this.lanes = Array.from({ length: lanes }, (_, number) => newLane(number));
@@ -281,9 +291,9 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       this.lowest = new Array(minutes).fill(-1);
     }
 
-    // Polls fall on a grid that begins at 0.
-    static grid(time) {
-      return time + floorMod(-time, POLL_MS);
+    // Polls fall on a grid that begins at the shard's own phase.
+    grid(time) {
+      return time + floorMod(this.phase - time, POLL_MS);
     }
   }
 
@@ -351,7 +361,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       this.keepMs = Math.min(this.maxAgeMs, RETENTION_MS);
       this.minutes = Math.max(1, ceilDiv(endMs, MINUTE_MS));
       const lanes = choice.parallelization;
-      this.shards = plans.map((own) => new Shard(own, lanes, this.minutes));
+      this.shards = plans.map((own) => new Shard(own, lanes, this.minutes, seed));
       this.alone = lanes === 1 && plans.length <= limit;
       this.simple = this.alone && plans.length === 1 && !this.windowMs;
 
@@ -384,7 +394,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     run() {
       this.shards.forEach((shard, at) => {
         shard.tick = true;
-        this.add(Shard.grid(0), POLL, at, 0, 0);
+        this.add(shard.grid(0), POLL, at, 0, 0);
       });
       const cycles = new Cycles(this);
       let check = MINUTE_MS;
@@ -513,7 +523,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
           upcoming = -1;
           break;
         }
-        upcoming = Shard.grid(Math.max(end, timeline.time(read)));
+        upcoming = shard.grid(Math.max(end, timeline.time(read)));
       }
       shard.ages[minute] = highestAge;
       shard.delays[minute] = longest;
@@ -588,7 +598,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       if (shard.tick || !this.wantsMore(shard) || shard.read >= shard.timeline.total) return;
       shard.tick = true;
       const woken = Math.max(now, shard.timeline.time(shard.read));
-      let polled = Shard.grid(woken);
+      let polled = shard.grid(woken);
       if (this.alone && shard.lanes[0].deadline >= 0) {
         polled = Math.max(polled, this.neededPoll(shard, shard.lanes[0]));
       }
@@ -596,10 +606,10 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     }
 
     neededPoll(shard, lane) {
-      const last = lane.deadline - floorMod(lane.deadline, POLL_MS);
+      const last = lane.deadline - floorMod(lane.deadline - shard.phase, POLL_MS);
       const completing = lane.taken + Math.min(this.size, this.fits + 1) - 1;
       if (completing >= shard.timeline.total) return last;
-      return Math.min(last, Shard.grid(shard.timeline.time(completing)));
+      return Math.min(last, shard.grid(shard.timeline.time(completing)));
     }
 
     advance(at, shard, lane, now) {
@@ -657,7 +667,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
         this.throttles[minute] += 1;
         lane.throttles += 1;
         lane.freeSince = now;
-        const pause = retryDelay(lane.attempts + lane.throttles);
+        const delay = retryDelay(lane.attempts + lane.throttles);
+        const pause = throttlePause(delay, shard.phase, lane.number, lane.throttles);
         lane.timer = this.add(now + pause, TIMER, at, lane.number, now);
         return;
       }
@@ -865,7 +876,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
             lane.busy,
             lane.fails,
             engine.choice.maxRetries < 0 ? Math.min(lane.attempts, 12) : lane.attempts,
-            Math.min(lane.throttles, 12),
+            lane.throttles <= 12 ? lane.throttles : 12 + ((lane.throttles - 12) % POLL_MS),
             lane.timer > 0,
             lane.deadline >= 0 ? lane.deadline - now : null,
             idle,
@@ -1026,7 +1037,9 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     const groups = apart ? plans.map((own) => [own]) : [plans];
     const runs = new Map();
     groups.forEach((group, stream) => {
-      const shape = handler.errorRate ? stream : JSON.stringify(group.map((own) => own.pieces));
+      const shape = handler.errorRate
+        ? stream
+        : JSON.stringify(group.map((own) => [own.pieces, pollPhase(own.number, seed)]));
       const known = runs.get(shape);
       if (known) {
         known.times += 1;

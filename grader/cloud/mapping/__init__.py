@@ -39,15 +39,21 @@ More of it, run by a test: docs/reference/test-your-own-stack.md.
 from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import Shard, Stream
 from grader.cloud.mapping.bench import Bench, Inbox, Invocation
-from grader.cloud.mapping.choices import retry_delay_ms
+from grader.cloud.mapping.choices import (
+    SHARD_DISCOVERY_MS,
+    poll_phase_ms,
+    retry_delay_ms,
+    throttle_pause_ms,
+)
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT, Concurrency
 from grader.cloud.mapping.decide import Batch, Decision, Discard, Verdict, decide, read_response
 from grader.cloud.mapping.destinations import failure_note
 from grader.cloud.mapping.filters import Filter, matches_any, parse_filter_criteria
+from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
 from grader.cloud.mapping.inprocess import InProcess, NoDestinations, Scripted
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
-from grader.cloud.mapping.poller import PAYLOAD_BYTES, POLL_MS, POLL_ORDER, TIMER_ORDER
+from grader.cloud.mapping.poller import PAYLOAD_BYTES
 from grader.cloud.mapping.ports import Delivery, Destinations, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
 from grader.cloud.mapping.settings import Settings
@@ -57,6 +63,7 @@ __all__ = [
     "PAYLOAD_BYTES",
     "POLL_MS",
     "POLL_ORDER",
+    "SHARD_DISCOVERY_MS",
     "TIMER_ORDER",
     "Batch",
     "Bench",
@@ -84,7 +91,10 @@ __all__ = [
     "decide",
     "failure_note",
     "matches_any",
+    "next_poll_ms",
     "parse_filter_criteria",
+    "poll_phase_ms",
     "read_response",
     "retry_delay_ms",
+    "throttle_pause_ms",
 ]

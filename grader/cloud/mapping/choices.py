@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from grader.cloud.mapping.grid import POLL_MS
+
 # How long a mapping takes from one state to the next (Creating to Enabled, Disabling to Disabled).
 # AWS says that polling "may take several minutes" to begin, stop or restart
 # (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html). One minute is long enough to make
@@ -24,6 +26,26 @@ LONGEST_RETRY_MS = 60_000
 # The pause before what is left of a batch that made progress, or before the parts of a split
 # batch: none. The next attempt is at something new, so there is nothing to back off from yet.
 PROGRESS_PAUSE_MS = 0
+
+# The shards of a mapping poll out of step: each at a point of its own within the quarter of a
+# second. AWS documents the base rate and says nothing of the moment; shards that all came in one
+# millisecond would throttle each other as no real ones do. The first shard polls when the mapping
+# does; each further one lies a stride behind the one before it, around the circle of a quarter of
+# a second. The strides are near the golden section of 250 and share no factor with it: few shards
+# lie far apart, and no two of the first 250 coincide. The seed chooses the stride.
+#
+# A throttled attempt comes out of step, too: its pause is up to half as long as the schedule above
+# says, by shard, lane and number of the attempt. Every pause of the schedule is a whole number of
+# polls: without this a lane that found another one running would meet the same one again, for
+# hours, however idle the function is in between. Failed attempts keep to the schedule.
+PHASE_STRIDES_MS = (153, 97, 157, 93)
+
+# A shard that opens (a split, a roll-over) is found so much later; it is polled once it is found
+# and its parent has been read to its end. AWS says that shards split
+# automatically (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html) and
+# nothing about when a mapping looks for new ones. So a roll-over costs a quiet table a lag of
+# half a second, and nothing where the parent is still being read.
+SHARD_DISCOVERY_MS = 500
 
 # How long the poller waits after it was refused to read the stream. Permissions rarely come back
 # between two polls.
@@ -71,6 +93,20 @@ UNREADABLE_PAUSE_MS = 60_000
 
 # What one GetRecords call by the poller takes, for SuccessfulRequestLatency only.
 GET_RECORDS_LATENCY_MS = 8
+
+
+def poll_phase_ms(shard: int, seed: int = 0) -> int:
+    """How far behind the mapping's grid of polls the shard with this number (from 0) polls."""
+    return shard * PHASE_STRIDES_MS[seed % len(PHASE_STRIDES_MS)] % POLL_MS
+
+
+def throttle_pause_ms(delay_ms: int, phase_ms: int, lane: int, throttles: int) -> int:
+    """The pause after ``throttles`` throttled attempts in a row of a lane (from 0), for whose
+    failures the schedule says ``delay_ms``; ``phase_ms`` is the shard's.
+    """
+    along, onward = PHASE_STRIDES_MS[:2]
+    share = (phase_ms + along * lane + onward * (throttles - 1)) % POLL_MS
+    return delay_ms - delay_ms * share // (2 * POLL_MS)
 
 
 def retry_delay_ms(failures: int) -> int:

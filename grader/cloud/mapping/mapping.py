@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock, Event
 from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import Shard, Stream
-from grader.cloud.mapping.choices import STATE_CHANGE_MS
+from grader.cloud.mapping.choices import SHARD_DISCOVERY_MS, STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import Concurrency
 from grader.cloud.mapping.journal import Journal, StateChanged
 from grader.cloud.mapping.meter import Meter
@@ -41,7 +42,8 @@ class EventSourceMapping:
     - ``journal``: gets an entry for every step; without one nothing is remembered;
     - ``start_delay_ms``: how long each change of state takes (milliseconds);
     - ``readable``: asked at each poll; a text is why the stream cannot be read (no permission…);
-    - ``concurrency``: the account's limits; without them nothing is ever throttled here.
+    - ``concurrency``: the account's limits; without them nothing is ever throttled here;
+    - ``seed``: another seed, another order of the shards' polls.
 
     The records in an event are the stream's own: a function in this process must not change them.
     Raises Refused for a combination of settings that the emulator does not do.
@@ -61,6 +63,7 @@ class EventSourceMapping:
         start_delay_ms: int = STATE_CHANGE_MS,
         readable: Callable[[], str | None] | None = None,
         concurrency: Concurrency | None = None,
+        seed: int = 0,
     ) -> None:
         _check(settings)
         self.uuid = uuid
@@ -96,9 +99,12 @@ class EventSourceMapping:
             journal=journal,
             readable=readable,
             concurrency=concurrency,
+            seed=seed,
         )
         # Parents before children, as the stream lists them.
         self._pollers: dict[str, ShardPoller] = {}
+        # Shards that opened and have not been found yet: their ids.
+        self._unfound: set[str] = set()
         self._polling = False
         self._stop_listening: list[Callable[[], None]] = []
 
@@ -202,7 +208,7 @@ class EventSourceMapping:
     def _start_polling(self) -> None:
         self._polling = True
         if not self._stop_listening:
-            self._host.anchor_ms = self._clock.now
+            self._host.began_ms = self._clock.now
             # LATEST is the latest at this moment: what was written while the mapping was being
             # created is missed. https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
             latest = self.settings.starting_position == "LATEST"
@@ -228,7 +234,7 @@ class EventSourceMapping:
         )
 
     def _start_ready(self) -> None:
-        """Poll every shard whose parent has been processed to its end.
+        """Poll every shard that has been found and whose parent has been processed to its end.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
         """
@@ -236,7 +242,7 @@ class EventSourceMapping:
             return
         for poller in self._pollers.values():
             parent = self._pollers.get(poller.shard.parent_id or "")
-            if parent is None or parent.is_finished:
+            if poller.shard.id not in self._unfound and (parent is None or parent.is_finished):
                 poller.start()
 
     def _written(self, record: Record, shard: Shard) -> None:
@@ -245,11 +251,18 @@ class EventSourceMapping:
             poller.wake()
 
     def _shards_changed(self) -> None:
-        for shard in self.stream.shards:
-            if shard.id not in self._pollers:
-                self._adopt(shard, shard.starting_sequence)
+        opened = [shard for shard in self.stream.shards if shard.id not in self._pollers]
+        for shard in opened:
+            self._adopt(shard, shard.starting_sequence)
+        if opened:
+            found = {shard.id for shard in opened}
+            self._unfound |= found
+            self._clock.after(SHARD_DISCOVERY_MS, partial(self._found, found))
         for poller in list(self._pollers.values()):
             poller.wake()
+
+    def _found(self, shard_ids: set[str]) -> None:
+        self._unfound -= shard_ids
         self._start_ready()
 
     # -- what can be seen ------------------------------------------------------------------

@@ -22,7 +22,7 @@ from grader.cloud.clock import Clock, Event
 from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.stream import RETENTION_MS, Shard, Stream
 from grader.cloud.mapping import journal as note
-from grader.cloud.mapping.choices import UNREADABLE_PAUSE_MS
+from grader.cloud.mapping.choices import UNREADABLE_PAUSE_MS, poll_phase_ms, throttle_pause_ms
 from grader.cloud.mapping.concurrency import Concurrency
 from grader.cloud.mapping.decide import (
     AGE_EXCEEDED,
@@ -38,14 +38,13 @@ from grader.cloud.mapping.decide import (
 )
 from grader.cloud.mapping.destinations import failure_note, why_impossible
 from grader.cloud.mapping.filters import matches_any
+from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
 from grader.cloud.mapping.journal import Entry, Journal
 from grader.cloud.mapping.meter import Meter, Minute
 from grader.cloud.mapping.ports import Destinations, Function, Result
 from grader.cloud.mapping.settings import Settings
 from grader.cloud.mapping.windows import TumblingWindow, window_at
 
-# "At a base rate of 4 times a second": https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
-POLL_MS = 250
 # The synchronous invocation payload: https://docs.aws.amazon.com/lambda/latest/dg/
 # invocation-eventsourcemapping.html
 PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -53,10 +52,6 @@ PAYLOAD_BYTES = 6 * 1024 * 1024
 # attribute is a boolean with a name of one letter (2 bytes become 19).
 _JSON_TIMES = 10
 _JSON_PLUS = 1024
-
-# Of everything in one millisecond: writes first, then polls, then the ends of batching windows.
-POLL_ORDER = 10
-TIMER_ORDER = 20
 
 _THROTTLED = Result("throttled")
 
@@ -83,20 +78,12 @@ class Host:
     journal: Journal | None
     readable: Callable[[], str | None] | None
     concurrency: Concurrency | None
-    # The grid of polls: one every POLL_MS from here on.
-    anchor_ms: int = 0
+    # When the mapping began to poll; each shard's grid of polls lies a phase of its own behind it.
+    began_ms: int = 0
+    seed: int = 0
     last_result: str = "No records processed"
     batches: int = 0
     in_flight: int = 0
-
-    def next_poll_ms(self) -> int:
-        """The first point of the grid that has not passed."""
-        return self.clock.now + (self.anchor_ms - self.clock.now) % POLL_MS
-
-    def count_empty_polls(self, after_ms: int, until_ms: int) -> None:
-        """Count the points of the grid in (after_ms, until_ms] as polls that found nothing."""
-        if until_ms > after_ms:
-            self.meter.empty_polls(after_ms, until_ms, self.anchor_ms, POLL_MS)
 
     def problem(self) -> str | None:
         """Why the stream cannot be read now, None when it can."""
@@ -221,6 +208,8 @@ class ShardPoller:
         self._asleep = False
         self._idle_since: int | None = None
         self._tick: Event | None = None
+        # The shard is polled every POLL_MS, so much behind the mapping's beginning.
+        self._phase_ms = poll_phase_ms(number - 1, host.seed)
 
     # -- start and stop --------------------------------------------------------------------
 
@@ -303,11 +292,13 @@ class ShardPoller:
         """Count the empty polls up to now."""
         if self._idle_since is not None:
             since, self._idle_since = self._idle_since, self.host.clock.now
-            self.host.count_empty_polls(since, self._idle_since)
+            self._count_empty_polls(since, self._idle_since)
 
     def _schedule_poll(self) -> None:
         if self._tick is None:
-            self._tick = self.host.clock.at(self.host.next_poll_ms(), self._poll, order=POLL_ORDER)
+            clock = self.host.clock
+            at = next_poll_ms(self.host.began_ms + self._phase_ms, clock.now)
+            self._tick = clock.at(at, self._poll, order=POLL_ORDER)
 
     def _poll(self) -> None:
         """A point of the grid has come: look at the shard."""
@@ -692,10 +683,14 @@ class ShardPoller:
         host.last_result = CALL_FAILED
         minute.failed += len(batch.records)
         if isinstance(decision, Retry):
-            lane.batch = decision.batch
-            self._pause(lane, decision.delay_ms)
+            lane.batch = again = decision.batch
+            pause_ms = decision.delay_ms
             if result.kind == "throttled":
-                self._log(note.Throttled, lane.number, batch, decision.delay_ms)
+                pause_ms = throttle_pause_ms(
+                    pause_ms, self._phase_ms, lane.number - 1, again.throttles
+                )
+                self._log(note.Throttled, lane.number, batch, pause_ms)
+            self._pause(lane, pause_ms)
         elif isinstance(decision, Split):
             lane.batch = decision.first
             lane.later.append(decision.second)
@@ -812,7 +807,13 @@ class ShardPoller:
     def _end_idle(self, until_ms: int) -> None:
         if self._idle_since is not None:
             since, self._idle_since = self._idle_since, None
-            self.host.count_empty_polls(since, until_ms)
+            self._count_empty_polls(since, until_ms)
+
+    def _count_empty_polls(self, after_ms: int, until_ms: int) -> None:
+        """Count the points of the grid in (after_ms, until_ms] as polls that found nothing."""
+        if until_ms > after_ms:
+            anchor_ms = self.host.began_ms + self._phase_ms
+            self.host.meter.empty_polls(after_ms, until_ms, anchor_ms, POLL_MS)
 
     def _log(self, entry: Callable[..., Entry], *facts: object) -> None:
         """Write a journal entry about this shard."""

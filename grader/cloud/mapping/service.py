@@ -38,7 +38,7 @@ class EventSourceMappings:
     - ``can_read``: why the function's role may not read the stream with that ARN, None when it
       may; asked at creation and at every poll;
     - ``journal``: shared by all mappings that are not created with one of their own;
-    - ``seed``: another seed, other UUIDs.
+    - ``seed``: another seed, other UUIDs, and the shards poll in another order.
     """
 
     def __init__(
@@ -125,6 +125,7 @@ class EventSourceMappings:
             start_delay_ms=self._start_delay_ms,
             readable=lambda: self._cannot_read(mapping.function, arn),
             concurrency=self._concurrency,
+            seed=self._seed,
         )
         self._mappings[mapping_uuid] = mapping
         mapping.create()

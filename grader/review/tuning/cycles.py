@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grader.cloud.mapping.grid import POLL_MS
 from grader.review.tuning.parts import ENVIRONMENT_IDLE_MS, MINUTE_MS, TIMER, Shard, Totals
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Cycles:
                         min(lane.attempts, 12)
                         if self.engine.choice.max_retries < 0
                         else lane.attempts,
-                        min(lane.throttles, 12),
+                        _again(lane.throttles),
                         lane.timer > 0,
                         lane.deadline_ms - now if lane.deadline_ms >= 0 else None,
                         idle,
@@ -261,6 +262,11 @@ class Cycles:
             (time + shift_ms, order, made + shift_ms, number, kind, at, lane_number)
             for time, order, made, number, kind, at, lane_number in sorted(self.engine.heap)
         ]
+
+
+def _again(throttles: int) -> int:
+    """Throttles in a row, as far as they decide anything: beyond a dozen the pauses come round."""
+    return throttles if throttles <= 12 else 12 + (throttles - 12) % POLL_MS
 
 
 def _repeat(

@@ -15,7 +15,16 @@ import heapq
 from dataclasses import dataclass
 
 from grader.cloud.dynamodb import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS
-from grader.cloud.mapping import PAYLOAD_BYTES, POLL_MS, POLL_ORDER, TIMER_ORDER, retry_delay_ms
+from grader.cloud.mapping import (
+    PAYLOAD_BYTES,
+    POLL_MS,
+    POLL_ORDER,
+    SHARD_DISCOVERY_MS,
+    TIMER_ORDER,
+    poll_phase_ms,
+    retry_delay_ms,
+    throttle_pause_ms,
+)
 from grader.review.tuning.cycles import Cycles
 from grader.review.tuning.load import Choice, Draws, Handler, Load, ShardPlan
 from grader.review.tuning.parts import (
@@ -53,9 +62,8 @@ class Run:
 class Engine:
     """One simulation of ``plans``, shards that share a function with ``limit`` executions at once.
 
-    ``end_ms`` is included. ``poll_from_ms``: the mapping starts polling then; with ``stagger``
-    each shard at a point of the grid of its own. ``stream`` gives this simulation its own draws of
-    the seed.
+    ``end_ms`` is included. ``poll_from_ms``: the mapping starts polling then, each shard a phase
+    of its own later. ``stream`` gives this simulation its own draws of the seed.
     """
 
     def __init__(
@@ -69,7 +77,6 @@ class Engine:
         provisioned: int,
         end_ms: int,
         poll_from_ms: int,
-        stagger: bool,
         seed: int,
         stream: int,
     ) -> None:
@@ -89,8 +96,10 @@ class Engine:
         self.minutes = max(1, -(-end_ms // MINUTE_MS))
         lanes = choice.parallelization
         self.shards = [Shard(plan, lanes, self.minutes) for plan in plans]
-        for at, shard in enumerate(self.shards):
-            shard.anchor_ms = poll_from_ms + (POLL_MS * at // len(plans) if stagger else 0)
+        self.poll_from_ms = poll_from_ms
+        for shard in self.shards:
+            shard.phase_ms = poll_phase_ms(shard.number, seed)
+            shard.anchor_ms = poll_from_ms + shard.phase_ms
         self._place = {shard.number: at for at, shard in enumerate(self.shards)}
         for at, shard in enumerate(self.shards):
             if shard.parent is not None:
@@ -125,7 +134,7 @@ class Engine:
         """Everything up to the end."""
         for at, shard in enumerate(self.shards):
             if shard.parent is None:
-                self._start(at, shard.anchor_ms)
+                self._start(at, self.poll_from_ms)
         heap, check_ms, cycles = self.heap, MINUTE_MS, Cycles(self)
         while heap and heap[0][0] <= self.end_ms:
             if heap[0][0] >= check_ms and not self.random:
@@ -371,7 +380,8 @@ class Engine:
             if not shard.done:
                 shard.done = True
                 for child in shard.children:
-                    self._start(child, now)
+                    found_ms = self.shards[child].open_ms + SHARD_DISCOVERY_MS
+                    self._start(child, max(now, found_ms))
         elif self._wants_more(shard):
             if shard.read < timeline.total:
                 # Asleep until the next write, then awake at the next point of the grid.
@@ -452,7 +462,8 @@ class Engine:
             self.throttles[minute] += 1
             lane.throttles += 1
             lane.free_since_ms = now
-            pause = retry_delay_ms(lane.attempts + lane.throttles)
+            delay = retry_delay_ms(lane.attempts + lane.throttles)
+            pause = throttle_pause_ms(delay, shard.phase_ms, lane.number, lane.throttles)
             lane.timer = self._add(now + pause, TIMER, at, lane.number, now)
             return
         number = totals.invocations

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from grader.cloud.mapping import DEFAULT_ACCOUNT_LIMIT
+from grader.cloud.mapping import DEFAULT_ACCOUNT_LIMIT, poll_phase_ms
 from grader.review.pricing import (
     MONTH_DAYS,
     Amount,
@@ -149,18 +149,14 @@ def simulate(
     duration_s: int | None = None,
     polling_from_s: int = 0,
     account_concurrency: int = DEFAULT_ACCOUNT_LIMIT,
-    stagger: bool = False,
     seed: int = 0,
 ) -> Outcome:
     """Simulate ``duration_s`` seconds, the last millisecond included; None: as long as the load.
 
     A longer time lets a backlog drain. ``polling_from_s`` is when the mapping begins to poll:
-    later than 0 is a pause with a backlog. ``seed`` decides which invocations fail.
-
-    The emulator polls all shards of a mapping at the same moments; then throttled shards come back
-    just when the others poll, again and again. With ``stagger`` the shards poll one after the
-    other within each quarter of a second, which tells what is due to a lack of executions from
-    what is due to that coincidence. AWS says nothing about it.
+    later than 0 is a pause with a backlog. ``seed`` decides which invocations fail and in which
+    order the shards poll, each at a point of its own within the quarter of a second
+    (``grader.cloud.mapping.choices``).
     """
     end_ms = 1000 * (load.seconds if duration_s is None else duration_s)
     if end_ms < 1000:
@@ -180,7 +176,9 @@ def simulate(
     for number, group in enumerate(groups):
         shape: object = number
         if not load.random and not handler.error_rate:
-            shape = tuple((p.open_ms, p.close_ms, p.pieces) for p in group)
+            shape = tuple(
+                (p.open_ms, p.close_ms, p.pieces, poll_phase_ms(p.number, seed)) for p in group
+            )
         if shape in alike:
             run, times = runs[alike[shape]]
             runs[alike[shape]] = (run, times + 1)
@@ -199,8 +197,6 @@ def simulate(
             provisioned=provisioned,
             end_ms=end_ms,
             poll_from_ms=polling_from_s * 1000,
-            # Shards that do not meet need not step aside for each other.
-            stagger=stagger and not apart,
             seed=seed,
             stream=number,
         )

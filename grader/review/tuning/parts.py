@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from grader.cloud.mapping import POLL_MS
+from grader.cloud.mapping import next_poll_ms
 from grader.review.tuning.load import Draws, ShardPlan, Timeline
 
 MINUTE_MS = 60_000
@@ -167,6 +167,7 @@ class Shard:
         "number",
         "open_ms",
         "parent",
+        "phase_ms",
         "polling",
         "read",
         "spread",
@@ -183,7 +184,8 @@ class Shard:
         self.spread = Spread.over(plan, lanes)
         self.lanes = [Lane(number) for number in range(lanes)]
         self.children: list[int] = []
-        # The shard's polls: one every POLL_MS from here on.
+        # The shard's polls: one every POLL_MS from here on, a phase behind the mapping's first.
+        self.phase_ms = 0
         self.anchor_ms = 0
         self.read = 0
         self.behind = False
@@ -198,7 +200,7 @@ class Shard:
 
     def grid(self, time_ms: int) -> int:
         """The first point of the grid of polls that is not before ``time_ms``."""
-        return time_ms + (self.anchor_ms - time_ms) % POLL_MS
+        return next_poll_ms(self.anchor_ms, time_ms)
 
     def settled(self) -> bool:
         """Whether everything that was read is dealt with."""

@@ -90,6 +90,7 @@ class World:
         readable=None,
         concurrency=None,
         create=True,
+        seed=0,
         **settings,
     ):
         self.clock = Clock()
@@ -111,6 +112,7 @@ class World:
             start_delay_ms=delay_ms,
             readable=readable,
             concurrency=concurrency,
+            seed=seed,
         )
         self.items = {}
         if create:

@@ -7,6 +7,7 @@ import json
 
 from mapping_world import World, ids_of
 
+from grader.cloud.mapping.choices import SHARD_DISCOVERY_MS, poll_phase_ms
 from grader.cloud.mapping.filters import parse_filter_criteria
 from grader.cloud.mapping.journal import Filtered, Formed, Polled
 
@@ -170,11 +171,37 @@ def test_children_wait_until_their_parent_is_processed_to_its_end():
     assert sorted(one for batch in attempts[3:] for one in batch) == sorted(names(10, 20))
 
 
-def test_a_child_of_a_drained_parent_is_polled_at_once():
+def test_a_child_of_a_drained_parent_is_polled_as_soon_as_it_is_found():
     world = World().write("a").run(5)
     world.stream.close(world.shard.id, world.clock.now)
-    world.write("b").run(1)
+    world.write("b").run(SHARD_DISCOVERY_MS / 1000 - 0.001)
+    assert world.batches == [["a"]]
+    world.run(0.251)
     assert world.batches == [["a"], ["b"]]
+
+
+def test_a_child_that_was_found_while_its_parent_is_read_comes_without_a_pause():
+    world = World(duration_ms=2_000).write("a").run(1)
+    world.stream.close(world.shard.id, world.clock.now)
+    world.write("b").run(3)
+    assert world.times[0] == 0
+    assert 2 <= world.times[1] < 2.25
+
+
+def test_shards_are_polled_out_of_step_each_on_a_grid_of_its_own():
+    world = World(shards=4, seed=2)
+    for _ in range(40):
+        world.write(*names(0, 40)).run(1)
+    phases = {round(time * 1000) % 250 for time in world.times}
+    assert phases == {poll_phase_ms(shard, 2) for shard in range(4)}
+    assert len(phases) == 4
+
+
+def test_another_seed_is_another_order_of_the_polls_and_the_first_shard_comes_first():
+    orders = [[poll_phase_ms(shard, seed) for shard in range(16)] for seed in range(4)]
+    assert len(set(map(tuple, orders))) == 4
+    assert {order[0] for order in orders} == {0}
+    assert all(len(set(order)) == 16 for order in orders)
 
 
 def test_an_idle_day_costs_no_events():

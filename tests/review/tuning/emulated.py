@@ -115,6 +115,7 @@ def play(
         metrics=metrics,
         destinations=NoDestinations(),
         start_delay_ms=polling_from_s * 1000,
+        seed=seed,
         concurrency=concurrency,
     )
     mapping.create()

@@ -133,16 +133,52 @@ def test_a_batch_that_cannot_finish_in_time_agrees() -> None:
 def test_throttles_agree(limit: int) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
     load = Load((Stretch(100, 3_000),), shards=4, weights=(4, 3, 2, 1))
-    outcome = _agree(load, HANDLER, Choice(batch_size=20, concurrency=limit))
+    slow = replace(HANDLER, call_wait_ms=100)
+    outcome = _agree(load, slow, Choice(batch_size=20, concurrency=limit))
     assert outcome.throttles > 0
 
 
 def test_the_accounts_limit_agrees() -> None:
     load = Load.steady(30, 60, shards=4)
-    played = play(load, HANDLER, Choice(), account_concurrency=2)
-    outcome = simulate(load, HANDLER, Choice(), account_concurrency=2)
+    slow = replace(HANDLER, call_wait_ms=100)
+    played = play(load, slow, Choice(), account_concurrency=2)
+    outcome = simulate(load, slow, Choice(), account_concurrency=2)
     assert _figures(outcome) == _figures(played)
     assert outcome.throttles > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_the_shards_polls_agrees_whatever_the_seed(seed: int) -> None:
+    """Throttles tell the orders apart: which lane finds the function taken depends on them."""
+    load = Load((Stretch(100, 3_000),), shards=5, weights=(5, 4, 3, 2, 1))
+    slow = replace(HANDLER, call_wait_ms=80)
+    _agree(load, slow, Choice(batch_size=20, concurrency=2), seed=seed)
+
+
+def test_three_shards_share_two_executions_without_lag() -> None:
+    """Three short invocations a quarter of a second need no third execution."""
+    outcome = _agree(Load.steady(30, 300, shards=3), HANDLER, Choice(concurrency=2))
+    assert outcome.throttles == 0
+    assert outcome.max_delay_ms < 300
+
+
+@pytest.mark.parametrize("wait_ms", [40, 50, 60])
+def test_no_shard_starves_beside_an_idle_function(wait_ms: int) -> None:
+    """A throttled lane does not come back at the other lanes' moments again and again."""
+    slow = Handler(call_ms=0, record_ms=0.2, call_wait_ms=wait_ms)
+    outcome = _agree(Load.steady(40, 300, shards=4), slow, Choice(concurrency=1, memory_mb=1769))
+    assert outcome.mean_concurrency < 0.7
+    assert outcome.max_delay_ms < 10_000
+
+
+def test_sixteen_shards_with_one_execution_are_not_slowed_down_by_their_pauses() -> None:
+    """A hundred seconds of work, one batch a shard: no more than 2.5 times as long."""
+    slow = Handler(call_ms=0, record_ms=0, call_wait_ms=0, record_wait_ms=62.5)
+    choice = Choice(concurrency=1, timeout_s=60)
+    outcome = _agree(Load((Stretch(1, 1_600),), shards=16), slow, choice, duration_s=900)
+    assert outcome.billed_ms >= 100_000
+    assert outcome.backlog == 0
+    assert outcome.max_delay_ms <= 250_000
 
 
 def test_cold_starts_agree_after_a_silence() -> None:
@@ -163,7 +199,7 @@ def test_lanes_agree_when_records_are_placed_alike() -> None:
 def test_shards_that_split_agree() -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html"""
     load = Load((Stretch(150, 6_000),), shards=2, splits=(Split(50, 0), Split(100, 2)))
-    outcome = _agree(load, HANDLER, Choice(batch_size=20))
+    outcome = _agree(load, replace(HANDLER, call_wait_ms=200), Choice(batch_size=20))
     assert outcome.peak_concurrency >= 4
 
 
