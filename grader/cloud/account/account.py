@@ -115,7 +115,7 @@ class Account:
         self.topics = Topics(clock, self._deliver, self._world.uuid, self._meter.published)
         self.buckets = Buckets(self._world)
         self.logs = Logs(self._world)
-        self._metric_door = MetricDoor(clock, metrics)
+        self.metric_door = MetricDoor(clock, metrics)
         self.faults = Faults(clock, metrics, account_id, region)
         self._clients: dict[str, Any] = {}
         self._requests = 0
@@ -369,7 +369,7 @@ class Account:
         if service == "sns":
             return self.topics.answer(operation, params)
         if service == "cloudwatch":
-            return self._metric_door.answer(operation, params)
+            return self.metric_door.answer(operation, params)
         if service == "logs":
             return self.logs.answer(operation, params)
         raise ServiceError("UnknownOperationException", f"{service} is not emulated here.")

@@ -25,12 +25,15 @@ class MetricDoor:
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
         self._metrics = metrics
+        # Requests of which nothing was recorded, as sentences.
+        self.refused: list[str] = []
 
     def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Check the whole request, then record all of it. ServiceError as CloudWatch's."""
         try:
             points = emf.validate_put_metric_data(params, now_ms=self._clock.now)
         except Refused as refused:
+            self.refused.append(f"{refused.code}: {refused.message}")
             raise ServiceError(refused.code, refused.message) from None
         emf.record(points, self._metrics, self._clock.now)
         return {}

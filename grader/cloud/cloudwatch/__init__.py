@@ -6,9 +6,11 @@
     changes = evaluate([alarm], metrics, from_ms, to_ms)     # every change of state
     pages = notifications(changes, [alarm], subscriptions)   # who heard of it
 
-``choices`` holds what AWS leaves open; ``series`` statistics and periods; ``mathexpr`` metric math;
+``choices`` holds what AWS leaves open; ``series`` statistics, periods and arrivals; ``mathexpr``
+metric math and ``mathfunctions`` what it computes with; ``queries`` what a metric alarm reads;
 ``metric`` and ``composite`` the two kinds of alarm; ``evaluation`` the rules; ``notify`` topics and
-subscriptions.
+subscriptions. ``emf`` takes metrics in; ``dashboards`` reads bodies, ``selection`` the queries in
+them, ``drawing`` paints them.
 """
 
 from grader.cloud.cloudwatch.choices import NOT_EMULATED

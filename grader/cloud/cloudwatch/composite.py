@@ -16,13 +16,10 @@ from grader.cloud.cloudwatch.metric import (
     ACTION_MEMBERS,
     STATES,
     State,
-    flag,
-    invalid,
-    not_emulated,
     parse_actions,
     parse_name,
-    whole,
 )
+from grader.cloud.cloudwatch.queries import flag, invalid, not_emulated, whole
 
 MOST_CHILDREN = 100
 MOST_ELEMENTS = 500

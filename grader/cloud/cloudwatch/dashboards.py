@@ -1,7 +1,7 @@
-"""CloudWatch dashboards: the body parsed and checked, the metrics that it shows, a plain drawing.
+"""CloudWatch dashboards: the body parsed and checked, and the metrics that it shows.
 
-``parse`` reads a DashboardBody and lists its problems; ``signals`` says which metrics it shows;
-``draw`` paints its grid with characters. Nothing here raises on a bad body.
+``parse`` reads a DashboardBody, lists its problems and says which metrics it shows. Nothing here
+raises on a bad body.
 
 AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 
@@ -21,6 +21,7 @@ from typing import Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import mathexpr
+from grader.cloud.cloudwatch.selection import Selection, selections
 from grader.cloud.cloudwatch.series import parse_statistic
 from grader.cloud.metrics import Dimensions, dimensions
 
@@ -35,7 +36,6 @@ VIEWS = ("timeSeries", "singleValue", "gauge", "bar", "pie", "table")
 DEFAULT_STATISTIC = "Average"
 DEFAULT_PERIOD_S = 300
 DEFAULT_SIZE = 6
-TALLEST_DRAWING = 60
 
 _ROW_OPTIONS = frozenset(
     [
@@ -81,13 +81,23 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Maths:
-    """A metric math row of a widget."""
+    """A row of a widget that computes or looks for what it shows; ``finds`` are its queries."""
 
     expression: str
     id: str | None
     label: str
     widget: int
     row: int
+    region: str = ""
+    visible: bool = True
+    finds: tuple[Selection, ...] = ()
+
+    def reads(self, row_id: str | None) -> bool:
+        """Whether the expression is made of the row with this id, if it has one."""
+        if row_id is None:
+            return False
+        named = re.search(rf"\b{re.escape(row_id)}\b", self.expression)
+        return named is not None or "METRICS(" in self.expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,13 @@ class Widget:
     signals: tuple[Signal, ...] = ()
     maths: tuple[Maths, ...] = ()
     text: str = ""
+
+    def shows(self, row: Signal | Maths) -> bool:
+        """Whether a reader sees this row, by itself or in a visible row that is made of it."""
+        seen = [maths for maths in self.maths if maths.visible]
+        for maths in seen:  # it grows under the loop
+            seen += [one for one in self.maths if one not in seen and maths.reads(one.id)]
+        return row.visible or row in seen or any(maths.reads(row.id) for maths in seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +140,21 @@ class Dashboard:
         """Every metric that the dashboard reads, widget by widget."""
         return [signal for widget in self.widgets for signal in widget.signals]
 
+    @property
+    def shown(self) -> list[Signal]:
+        """Those of them that a reader sees."""
+        return [one for widget in self.widgets for one in widget.signals if widget.shows(one)]
 
-def name_problem(name: object) -> str | None:
-    """Why PutDashboard refuses this DashboardName, or None."""
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name):
-        return "A dashboard's name has 1 to 255 letters, digits, dashes and underscores."
-    return None
-
-
-def signals(body: str) -> list[Signal]:
-    """The metrics that a dashboard shows; of a bad body, those that could be read."""
-    return parse(body).signals
+    @property
+    def searches(self) -> list[tuple[Maths, Selection]]:
+        """Every query for metrics whose finds a reader sees, with its row."""
+        return [
+            (maths, selection)
+            for widget in self.widgets
+            for maths in widget.maths
+            if widget.shows(maths)
+            for selection in maths.finds
+        ]
 
 
 def parse(body: object) -> Dashboard:
@@ -406,6 +426,9 @@ class _Reader:
                         str(options.get("label", "")),
                         number,
                         index,
+                        str(options.get("region", properties.get("region", ""))),
+                        options.get("visible", True) is not False,
+                        tuple(selections(str(options["expression"]))),
                     )
                 )
                 continue
@@ -524,74 +547,3 @@ def _signal(
 
 def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-# --- the drawing ---------------------------------------------------------------------------------
-
-
-def draw(body: str, width: int = 78) -> list[str]:
-    """The dashboard's grid as lines of at most ``width`` characters, plain ASCII.
-
-    Every widget is a box in its place with its title and what it shows. A tall dashboard is
-    squeezed; what does not fit into a box is cut with "...".
-    """
-    dashboard = parse(body)
-    width = max(width, 26)
-    drawn = [widget for widget in dashboard.widgets if widget.x + widget.width <= COLUMNS]
-    if not drawn:
-        return ["(no widget to draw)"]
-    lines_of_rows = _squeeze(drawn)
-    height = max(lines_of_rows[widget.y + widget.height] for widget in drawn) + 1
-    canvas = [[" "] * width for _ in range(height)]
-    for widget in drawn:
-        left = widget.x * (width - 1) // COLUMNS
-        right = (widget.x + widget.width) * (width - 1) // COLUMNS
-        top = lines_of_rows[widget.y]
-        bottom = lines_of_rows[widget.y + widget.height]
-        _box(canvas, left, right, top, bottom, _words(widget))
-    return ["".join(line).rstrip() for line in canvas]
-
-
-def _squeeze(widgets: Sequence[Widget]) -> dict[int, int]:
-    """From grid rows to lines: only rows where a widget begins or ends matter.
-
-    A band between two such rows gets at most as many lines as the drawing can afford, and at least
-    three, so that every box keeps a line inside.
-    """
-    edges = sorted({edge for one in widgets for edge in (one.y, one.y + one.height)})
-    most = max(3, TALLEST_DRAWING // max(1, len(edges) - 1))
-    lines: dict[int, int] = {}
-    line = 0
-    for number, edge in enumerate(edges):
-        lines[edge] = line
-        if number + 1 < len(edges):
-            line += min(most, max(3, edges[number + 1] - edge))
-    return lines
-
-
-def _words(widget: Widget) -> list[str]:
-    title = widget.title or f"({widget.type} {widget.number})"
-    words = [title]
-    words += [f"{signal.name} {signal.stat}" for signal in widget.signals if signal.visible]
-    words += [f"= {maths.label or maths.expression}" for maths in widget.maths]
-    words += widget.text.splitlines()
-    return ["".join(letter if " " <= letter <= "~" else "?" for letter in word) for word in words]
-
-
-def _box(
-    canvas: list[list[str]], left: int, right: int, top: int, bottom: int, words: Sequence[str]
-) -> None:
-    for column in range(left, right + 1):
-        for line in (top, bottom):
-            canvas[line][column] = "+" if column in (left, right) else "-"
-    inside, room = bottom - top - 1, right - left - 2
-    for line in range(top + 1, bottom):
-        canvas[line][left] = canvas[line][right] = "|"
-    shown = list(words[:inside])
-    if len(words) > inside and inside > 0:
-        left_out = len(words) - inside + 1
-        shown[-1] = f"... {left_out} more" if inside > 1 else shown[-1]
-    for number, word in enumerate(shown):
-        text = word if len(word) <= room else word[: max(0, room - 3)] + "..."[: max(0, room)]
-        for offset, letter in enumerate(text[: max(0, room)]):
-            canvas[top + 1 + number][left + 2 + offset] = letter

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices, mathexpr
 from grader.cloud.cloudwatch.composite import CompositeAlarm
-from grader.cloud.cloudwatch.metric import OPERATORS, MetricAlarm, State, invalid
+from grader.cloud.cloudwatch.metric import OPERATORS, MetricAlarm, State
+from grader.cloud.cloudwatch.queries import invalid
 from grader.cloud.cloudwatch.series import Samplings, Series
 from grader.cloud.metrics import Metrics
 from grader.cloud.words import counted as _plural

@@ -24,7 +24,7 @@ from grader.cloud.cloudwatch import (
 )
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
 from grader.course.play.traffic import SYSTEM, Shop
-from grader.replay import incidents
+from grader.replay import blame, incidents
 from grader.replay.incidents import MINUTE_MS, Incident, Replay
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def open_shop(stage: Stage, play: str, **options: Any) -> Shop:
     return Shop.open(pipeline, play)
 
 
-def event_counts(stage: Stage) -> bool:
+def event_counts(stage: Stage, mapping: str = MAPPING) -> bool:
     """Whether the mapping has opted in to the EventCount metrics."""
-    config = stage.stack.resources[MAPPING].properties.get("MetricsConfig", {})
+    config = stage.stack.resources[mapping].properties.get("MetricsConfig", {})
     return "EventCount" in config.get("Metrics", [])
 
 
@@ -72,19 +72,26 @@ def queues(stage: Stage) -> list[Dimensions]:
 
 # -- the alarms ----------------------------------------------------------------------------------
 
+_KINDS: Mapping[str, Callable[..., Alarm]] = {
+    "AWS::CloudWatch::Alarm": MetricAlarm.parse,
+    "AWS::CloudWatch::CompositeAlarm": CompositeAlarm.parse,
+}
+
 
 @dataclass
 class Watch:
     """The stack's alarms and whom they reach, with every replay kept.
 
     ``logical_ids`` gives an alarm's logical id by its name; ``deaf`` are reasons for which some
-    topic or subscription brings no alarm to a person.
+    topic or subscription brings no alarm to a person. ``unplayed`` says by logical id why an alarm
+    that AWS takes is none of them: the labs cannot play it.
     """
 
     alarms: list[Alarm]
     logical_ids: dict[str, str]
     subscriptions: list[Subscription]
     deaf: list[str]
+    unplayed: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, Replay] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
@@ -103,20 +110,28 @@ def watch(stage: Stage) -> Watch:
     stage.require_interface(SYSTEM)
     alarms: list[Alarm] = []
     names: dict[str, str] = {}
+    unplayed: dict[str, str] = {}
     for resource in stage.stack.resources.values():
-        parse: Callable[..., Alarm]
-        if resource.type == "AWS::CloudWatch::Alarm":
-            parse = MetricAlarm.parse
-        elif resource.type == "AWS::CloudWatch::CompositeAlarm":
-            parse = CompositeAlarm.parse
-        else:
+        if resource.type not in _KINDS:
             continue
+        names[resource.physical_id] = resource.logical_id
         try:
-            alarm = parse(resource.properties, name=resource.physical_id, region=stage.stack.region)
+            alarms.append(
+                _KINDS[resource.type](
+                    resource.properties, name=resource.physical_id, region=stage.stack.region
+                )
+            )
         except Refused as refusal:
-            refuse(stage, resource.logical_id, refusal)
-        alarms.append(alarm)
-        names[alarm.name] = resource.logical_id
+            if refusal.code != NOT_EMULATED:
+                refuse(stage, resource.logical_id, refusal)
+            unplayed[resource.logical_id] = refusal.message
+        else:
+            names[alarms[-1].name] = resource.logical_id
+    alarms = _playable(alarms, names, unplayed)
+    for logical_id, sentence in unplayed.items():
+        advice = f"{logical_id}: AWS takes this alarm. {sentence}"
+        if advice not in stage.advice:
+            stage.advice.append(advice)
     try:
         evaluate(alarms, Metrics(), START_MS, START_MS)
     except Refused as refusal:
@@ -129,7 +144,20 @@ def watch(stage: Stage) -> Watch:
         )
         if advice not in stage.advice:
             stage.advice.append(advice)
-    return Watch(alarms, names, subscriptions, deaf)
+    return Watch(alarms, names, subscriptions, deaf, unplayed)
+
+
+def _playable(
+    alarms: list[Alarm], names: Mapping[str, str], unplayed: dict[str, str]
+) -> list[Alarm]:
+    """The alarms without those that are made of an unplayed one, which are added to these."""
+    for alarm in alarms:
+        parts = alarm.parts() if isinstance(alarm, CompositeAlarm) else []
+        absent = [names[part] for part in parts if names.get(part) in unplayed]
+        if absent:
+            unplayed[names[alarm.name]] = f"It is made of {absent[0]}, which the labs cannot play."
+            return _playable([one for one in alarms if one is not alarm], names, unplayed)
+    return alarms
 
 
 def refuse(stage: Stage, logical_id: str, refusal: Refused) -> NoReturn:
@@ -322,16 +350,66 @@ def rang(seen: Replay, watching: Watch) -> str:
     return "no alarm rang"
 
 
-def alarm_line(stage: Stage, watching: Watch, metrics: Sequence[str]) -> str:
-    """The alarm that was meant for this, by the metric that it watches; or where alarms stand."""
-    for wanted in metrics:
-        for alarm in watching.alarms:
-            if isinstance(alarm, MetricAlarm) and any(m.name == wanted for m in alarm.metrics):
-                logical_id = watching.logical_ids[alarm.name]
-                return stage.line(
-                    "template.yaml", stage.stack.resources[logical_id].line_of("Threshold")
-                )
+def meant(watching: Watch, metrics: Sequence[str]) -> list[MetricAlarm]:
+    """The alarms that read one of these metrics, in the order of the metrics."""
+    return [
+        alarm
+        for wanted in metrics
+        for alarm in watching.alarms
+        if isinstance(alarm, MetricAlarm) and any(stat.name == wanted for stat in alarm.metrics)
+    ]
+
+
+def alarm_line(
+    stage: Stage, watching: Watch, metrics: Sequence[str], incident: Incident | None = None
+) -> str:
+    """The setting that kept the alarm silent that was meant for this; or where alarms stand."""
+    candidates = meant(watching, metrics)
+    for alarm in candidates:
+        if incident is not None and (member := blame.sooner(alarm, incident)):
+            return setting_line(stage, watching.logical_ids[alarm.name], member)
+    for alarm in candidates:
+        return setting_line(stage, watching.logical_ids[alarm.name], "Threshold")
     return f"template.yaml (no alarm watches {' or '.join(metrics)})"
+
+
+# What stands in a template in the place of a setting that does not.
+_INSTEAD = {"EvaluationPeriods": "DatapointsToAlarm", "Statistic": "ExtendedStatistic"}
+
+
+def setting_line(stage: Stage, logical_id: str, member: str) -> str:
+    """The line of an alarm's setting; of a metric's setting, where the metric stands."""
+    properties = stage.stack.resources[logical_id].properties
+    instead = _INSTEAD.get(member, "Metrics")
+    if member == "EvaluationPeriods" and instead in properties:
+        return stage.property_line(logical_id, instead)
+    return stage.property_line(logical_id, member if member in properties else instead)
+
+
+def dimensions_told(stage: Stage, dims: Dimensions) -> str:
+    """Dimensions in words; the name of a resource of the stack is told by its logical id."""
+
+    def said(value: str) -> str:
+        resource = stage.stack.by_physical(value)
+        return f"that of {resource.logical_id}" if resource else f'"{value}"'
+
+    return ", ".join(f"{name} {said(value)}" for name, value in dims) or "no dimensions"
+
+
+def unseen(stage: Stage, watching: Watch, metrics: Sequence[str], incident: Incident) -> str:
+    """A sentence about the alarm that was meant for this and finds no data at all, or nothing."""
+    for alarm in meant(watching, metrics):
+        if member := blame.without_data(alarm, incident):
+            (stat,) = alarm.metrics
+            return (
+                f"; {watching.label(alarm.name)} finds no data: nothing is published as "
+                f"{stat.namespace} {stat.name}"
+                + {
+                    "Unit": f" in {stat.unit}",
+                    "Dimensions": f" with {dimensions_told(stage, stat.dimensions)}",
+                }.get(member, "")
+            )
+    return ""
 
 
 def why_unheard(watching: Watch, seen: Replay) -> tuple[str, str, str]:

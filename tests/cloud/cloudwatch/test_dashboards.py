@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.cloud.cloudwatch.dashboards import draw, name_problem, parse, signals
+from grader.cloud.cloudwatch.dashboards import parse
+from grader.cloud.cloudwatch.drawing import draw
 from grader.cloud.metrics import dimensions
 
 # The same examples in every run, however slow the machine is.
@@ -73,7 +74,7 @@ def test_a_good_dashboard():
 )
 def test_repetition(row, expected):
     """ "." repeats the text above, "..." everything above that is not written out."""
-    second = signals(body(widget(LAG, row)))[1]
+    second = parse(body(widget(LAG, row))).signals[1]
     namespace, name, dims = expected
     assert (second.namespace, second.name, second.dimensions) == (namespace, name, dimensions(dims))
 
@@ -81,7 +82,7 @@ def test_repetition(row, expected):
 def test_repetition_skips_maths_rows():
     """A maths row has no texts: the next row repeats the metric above it."""
     text = body(widget(LAG, [{"expression": "m1 * 2", "id": "e1"}], [".", "Errors", ".", "."]))
-    assert [signal.name for signal in signals(text)] == ["IteratorAge", "Errors"]
+    assert [signal.name for signal in parse(text).signals] == ["IteratorAge", "Errors"]
     assert parse(text).widgets[0].maths[0].expression == "m1 * 2"
 
 
@@ -91,14 +92,14 @@ def test_options_of_a_row_win_over_the_widget():
         *LAG[:-1],
         {"stat": "p99", "period": 60, "region": "eu-west-1", "visible": False, "id": "m1"},
     ]
-    (signal,) = signals(body(widget(row, stat="Sum", period=900)))
+    (signal,) = parse(body(widget(row, stat="Sum", period=900))).signals
     assert (signal.stat, signal.period_s, signal.region, signal.visible) == (
         "p99",
         60,
         "eu-west-1",
         False,
     )
-    (signal,) = signals(body(widget(LAG[:-1], stat="Sum", period=900)))
+    (signal,) = parse(body(widget(LAG[:-1], stat="Sum", period=900))).signals
     assert (signal.stat, signal.period_s) == ("Sum", 900)
 
 
@@ -171,12 +172,69 @@ def test_a_body_that_is_a_structure():
     assert not parse({"widgets": []}).accepted
 
 
+HIDDEN = [*LAG[:-1], {"id": "m1", "visible": False}]
+
+
 @pytest.mark.parametrize(
-    ("name", "good"), [("totals-prod_1", True), ("totals prod", False), ("", False), (7, False)]
+    ("maths", "shown"),
+    [
+        ([], False),
+        ([{"expression": "m1 * 2"}], True),
+        ([{"expression": "m10 * 2"}], False),
+        ([{"expression": "MAX(METRICS())"}], True),
+        ([{"expression": "m1 * 2", "id": "e1", "visible": False}], False),
+        ([{"expression": "m1 * 2", "id": "e1", "visible": False}, {"expression": "e1 / 3"}], True),
+        (
+            [
+                {"expression": "m1 + e2", "id": "e1", "visible": False},
+                {"expression": "e1", "id": "e2", "visible": False},
+            ],
+            False,
+        ),
+    ],
 )
-def test_names(name, good):
-    """Letters, digits, dash and underscore."""
-    assert (name_problem(name) is None) is good
+def test_a_hidden_row_is_seen_in_a_visible_one_that_is_made_of_it(maths, shown):
+    """`visible: false` takes a metric out of the graph, not out of the maths."""
+    board = parse(body(widget(HIDDEN, *([one] for one in maths))))
+    assert len(board.signals) == 1
+    assert bool(board.shown) is shown
+
+
+AGE = ("AWS/Lambda", "IteratorAge", dimensions(FunctionName="totals"))
+OTHERS = [
+    ("AWS/Lambda", "IteratorAge", dimensions(FunctionName="other")),
+    ("AWS/Lambda", "Errors", dimensions(FunctionName="totals")),
+    ("AWS/Lambda", "IteratorAge", dimensions(FunctionName="totals", Resource="totals")),
+    ("AWS/DynamoDB", "IteratorAge", dimensions(FunctionName="totals")),
+]
+SCHEMA = "{AWS/Lambda,FunctionName}"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"""SEARCH('{SCHEMA} MetricName="IteratorAge" FunctionName="totals"', 'Maximum', 60)""",
+        f"SEARCH('{SCHEMA} MetricName=iterator AND FunctionName=(\"totals\" OR \"x\")', 'Maximum')",
+        f"MAX(SEARCH('{SCHEMA} IteratorAge NOT other', 'Maximum', 60))",
+        f"""SEARCH('{SCHEMA} (MetricName="IteratorAge" OR Lag) totals', 'Maximum', 60)""",
+        """SELECT MAX(IteratorAge) FROM SCHEMA("AWS/Lambda", FunctionName) WHERE FunctionName = 'totals'""",
+        """select max("IteratorAge") from schema("AWS/Lambda",FunctionName) where FunctionName != 'other'
+           group by FunctionName limit 3""",
+    ],
+)
+def test_a_query_finds_its_metrics_and_no_others(expression):
+    ((_, query),) = parse(body(widget([{"expression": expression}]))).searches
+    assert query.stat == "Maximum"
+    assert query.finds(*AGE)
+    assert [one for one in OTHERS if query.finds(*one)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["SEARCH(", "SEARCH('a')", "SELECT nothing", "SEARCH('(((', 'Sum')"]
+)
+def test_a_query_that_does_not_read_as_one_finds_nothing(text):
+    board = parse(body(widget([{"expression": text}])))
+    assert not any(query.finds(*AGE) for _, query in board.searches if "(((" not in text)
 
 
 def test_the_drawing():

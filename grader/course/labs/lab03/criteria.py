@@ -11,27 +11,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from grader.cloud.cloudwatch import MetricAlarm, dashboards
-from grader.cloud.metrics import Dimensions, SeriesKey
+from grader.cloud.cloudwatch import MetricAlarm
 from grader.course.criterion import Expect, criterion
-from grader.course.grade import Finding, Unreached
+from grader.course.grade import Unreached
+from grader.course.labs.lab03 import findings
+from grader.course.labs.lab03.batches import SERVICE, UNITS, WAITED_MS, Measured, measured_batches
+from grader.course.labs.lab03.board import boards, existing_metrics, questions, rows
 from grader.course.labs.lab03.scenarios import (
-    NAMESPACE,
-    OF_MAPPINGS,
     PAGE,
     PAGING,
-    SERVICE,
-    UNITS,
-    Batch,
-    Measured,
     bad_order,
     burst,
     deploy_blip,
-    existing_metrics,
     healthy_day,
     idle_night,
-    measured_batches,
-    needed_signals,
     one_slow_shard,
     partial_failures,
     silent_mapping,
@@ -43,18 +36,13 @@ from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
     PAGED_WITHIN_MIN,
-    Watch,
-    alarm_line,
-    allowed_min,
-    rang,
     watch,
-    why_unheard,
 )
 from grader.course.play.traffic import listed
-from grader.replay.incidents import MINUTE_MS, Incident, Replay
+from grader.replay.incidents import Incident
 
 if TYPE_CHECKING:
-    from grader.cloud.template import Resource
+    from grader.cloud.metrics import Dimensions
     from grader.course.play.stage import Stage
 
 # -- task 1: say what the function does ----------------------------------------------------------
@@ -65,19 +53,11 @@ LAG_TOLERANCE_MS = 5_000
 # A service, a function, a version: a handful. An id of an order or a merchant: thousands.
 MOST_SERIES = 5
 
-PUBLISHES = r"_aws|put_metric_data|add_metric|print\("
 
-
-def _named(key: SeriesKey) -> str:
-    dims = ", ".join(f"{name}={value}" for name, value in key.dimensions) or "no dimensions"
-    unit = "without a unit" if key.unit == "None" else f"in {key.unit}"
-    return f"{key.name} {unit} with {dims}"
-
-
-def _nothing_published(stage: Stage, seen: Measured) -> None:
-    """Units, dimensions and cost of nothing cannot be judged."""
-    if not seen.names and not any(batch.calls for batch in seen.batches):
-        raise Unreached(_unpublished(stage, seen, seen.late, "RecordsProcessed"))
+def _needs_data(stage: Stage, seen: Measured) -> None:
+    """Units and dimensions of nothing cannot be judged."""
+    if not seen.names:
+        raise Unreached(findings.unpublished(stage, seen, seen.late, "RecordsProcessed"))
 
 
 @criterion(
@@ -89,57 +69,18 @@ def _nothing_published(stage: Stage, seen: Measured) -> None:
 def test_metrics_published(stage: Stage, expect: Expect) -> None:
     """What arrived, under any dimensions and in any unit."""
     seen = stage.play(measured_batches)
-    for batch in (seen.late, seen.prompt):
-        for name in UNITS:
-            if not expect(bool(batch.data(name)), partial(_unpublished, stage, seen, batch, name)):
+    for batch in seen.batches:
+        for name in UNITS if not batch.bad else ("RecordsFailed",):
+            unpublished = partial(findings.unpublished, stage, seen, batch, name)
+            if not expect(bool(batch.data(name)), unpublished):
                 return
-        counts = (("RecordsProcessed", batch.records), ("RecordsFailed", 0))
-        for name, wanted in counts:
-            expect(
-                batch.total(name) == wanted,
-                partial(_wrong_count, stage, batch, name, f"{wanted}"),
-            )
-    expect(
-        seen.bad.total("RecordsFailed") >= 1,
-        lambda: _wrong_count(stage, seen.bad, "RecordsFailed", "1 or more"),
-    )
-
-
-def _unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Finding:
-    observed = f"no {name} arrived in {NAMESPACE}"
-    others = sorted({_named(key) for key in batch.published})
-    if others:
-        observed += f"; what arrived: {listed(others)}"
-    elif batch.invocation.result is not None and batch.invocation.result.kind == "error":
-        from grader.course.play.stage import error_text
-
-        observed += f"; the invocation ended with {error_text(batch.invocation)}"
-    if seen.unextracted:
-        observed += f". CloudWatch Logs says: {seen.unextracted[0]}"
-    return stage.finding(
-        rule="Every batch leaves RecordsProcessed, RecordsFailed and Lag in CloudWatch.",
-        input=batch.story,
-        expected=f"{name} in the namespace {NAMESPACE}, once the batch is done",
-        observed=observed,
-        why="A metric that is not extracted raises no error anywhere: the graph is empty, and an "
-        "alarm on it never rings.",
-        where=stage.handler_line(PUBLISHES, batch.invocation),
-        page=f"{PAGE}#embedded-metric-format",
-    )
-
-
-def _wrong_count(stage: Stage, batch: Batch, name: str, wanted: str) -> Finding:
-    return stage.finding(
-        rule="RecordsProcessed and RecordsFailed sum up to the records that were and were not "
-        "processed.",
-        input=batch.story,
-        expected=f"{name}: a sum of {wanted}",
-        observed=f"{name}: a sum of {batch.total(name):g}",
-        why="A count that is wrong by little looks healthy until somebody compares it with the "
-        "table.",
-        where=stage.handler_line(name, batch.invocation),
-        page=f"{PAGE}#own-metrics",
-    )
+        processed, failed = batch.total("RecordsProcessed"), batch.total("RecordsFailed")
+        # How a handler goes on behind a bad record is its own affair; what it says has to add up.
+        counted = failed >= batch.bad and processed + failed == batch.records
+        if not batch.bad:
+            counted = (processed, failed) == (batch.records, 0)
+        if not expect(counted, partial(findings.wrong_count, stage, batch)):
+            return
 
 
 @criterion(
@@ -151,7 +92,7 @@ def _wrong_count(stage: Stage, batch: Batch, name: str, wanted: str) -> Finding:
 def test_metrics_units(stage: Stage, expect: Expect) -> None:
     """The unit as published, and the size of a lag that is known."""
     seen = stage.play(measured_batches)
-    _nothing_published(stage, seen)
+    _needs_data(stage, seen)
     for name in seen.names:
         for key in sorted(seen.series(name), key=str):
             expect(
@@ -161,16 +102,16 @@ def test_metrics_units(stage: Stage, expect: Expect) -> None:
                     rule="Counts are published in Count, the lag in Milliseconds.",
                     input=seen.late.story,
                     expected=f"{key.name} in {UNITS[key.name]}",
-                    observed=_named(key),
+                    observed=findings.named(key),
                     why="CloudWatch converts nothing: an alarm or a graph that asks for another "
                     "unit finds no data at all.",
-                    where=stage.handler_line(key.name),
+                    where=findings.defined(stage, key.name),
                     page=f"{PAGE}#units",
                 ),
             )
     lag = max((datum.value for datum in seen.late.data("Lag")), default=None)
     if lag is not None:
-        waited = seen.waited_ms
+        waited = WAITED_MS
         expect(
             abs(lag - waited) <= LAG_TOLERANCE_MS,
             lambda: stage.finding(
@@ -180,7 +121,7 @@ def test_metrics_units(stage: Stage, expect: Expect) -> None:
                 observed=f"Lag: {lag:g}",
                 why="Seconds recorded as milliseconds, or the newest record instead of the oldest, "
                 "look like a system that is faster than it is: no threshold is ever reached.",
-                where=stage.handler_line(r"ApproximateCreationDateTime|Lag"),
+                where=findings.counted(stage, "Lag"),
                 page=f"{PAGE}#units",
             ),
         )
@@ -195,10 +136,10 @@ def test_metrics_units(stage: Stage, expect: Expect) -> None:
 def test_metrics_dimensions(stage: Stage, expect: Expect) -> None:
     """The one set that dashboards ask for, and how many metrics come of it."""
     seen = stage.play(measured_batches)
-    _nothing_published(stage, seen)
-    for name in seen.names or list(UNITS):
+    _needs_data(stage, seen)
+    for name in seen.names:
         found: set[Dimensions] = {key.dimensions for key in seen.series(name)}
-        shown = listed(sorted(_named(key) for key in seen.series(name))) or f"no {name}"
+        shown = listed(sorted(findings.named(key) for key in seen.series(name)))
         expect(
             SERVICE in found,
             partial(
@@ -238,7 +179,8 @@ def test_metrics_dimensions(stage: Stage, expect: Expect) -> None:
 def test_metrics_cheap(stage: Stage, expect: Expect) -> None:
     """Calls of one invocation; a line in the log is none."""
     seen = stage.play(measured_batches)
-    _nothing_published(stage, seen)
+    if not any(batch.calls for batch in seen.batches):
+        _needs_data(stage, seen)
     batch = max(seen.batches, key=lambda one: one.calls)
     expect(
         batch.calls <= 1,
@@ -258,23 +200,6 @@ def test_metrics_cheap(stage: Stage, expect: Expect) -> None:
 # -- task 2: a dashboard that answers ------------------------------------------------------------
 
 
-def _boards(stage: Stage) -> list[tuple[Resource, dashboards.Dashboard]]:
-    boards = stage.stack.of_type("AWS::CloudWatch::Dashboard")
-    return [(one, dashboards.parse(one.properties["DashboardBody"])) for one in boards]
-
-
-def _no_board(stage: Stage) -> Finding:
-    return stage.finding(
-        rule="The template has a dashboard.",
-        input="template.yaml as it stands",
-        expected="a resource of type AWS::CloudWatch::Dashboard",
-        observed="none",
-        why="In an incident nobody has time to look for metrics one by one.",
-        where="template.yaml (there is no AWS::CloudWatch::Dashboard)",
-        page=f"{PAGE}#dashboards",
-    )
-
-
 @criterion(
     "dashboard-valid",
     task=2,
@@ -283,9 +208,9 @@ def _no_board(stage: Stage) -> Finding:
 )
 def test_dashboard_valid(stage: Stage, expect: Expect) -> None:
     """The body by CloudWatch's rules; widgets that overlap are moved and cost nothing."""
-    boards = _boards(stage)
-    expect(bool(boards), lambda: _no_board(stage))
-    for resource, board in boards:
+    found = boards(stage)
+    expect(bool(found), lambda: findings.no_board(stage))
+    for resource, board in found:
         for problem in board.problems:
             if problem.sentence.startswith("Lies over"):
                 stage.advice.append(f"{resource.logical_id}: {problem}")
@@ -315,95 +240,25 @@ def test_dashboard_valid(stage: Stage, expect: Expect) -> None:
 )
 def test_dashboard_signals(stage: Stage, expect: Expect) -> None:
     """Namespace, name, dimensions and Region of every row; the statistic where it matters."""
-    boards = _boards(stage)
-    if not boards:
-        raise Unreached(_no_board(stage))
-    shown = [(resource, signal) for resource, board in boards for signal in board.signals]
-    for question, answers in needed_signals(stage).items():
-        metrics = listed(
-            sorted({f"{space} {name} by {_by(dims)}" for space, name, dims, _ in answers}), 9
-        )
-        met = any(
-            (signal.namespace, signal.name, signal.dimensions) == (space, name, dims)
-            and (not statistics or signal.stat in statistics)
-            for space, name, dims, statistics in answers
-            for _, signal in shown
-        )
-        near = [signal for _, signal in shown if signal.name in {name for _, name, _, _ in answers}]
+    if not boards(stage):
+        raise Unreached(findings.no_board(stage))
+    seen = rows(stage)
+    for question, answers in questions(stage).items():
         expect(
-            met,
-            partial(
-                stage.finding,
-                rule="The dashboard shows how far behind the totals are, which records fail, "
-                "whether the function is throttled, whether the mapping polls, and what was given "
-                "up.",
-                input="the bodies of the template's dashboards",
-                expected=f"{question}: one of {metrics}, with this stack's values"
-                + (
-                    " and a high statistic such as Maximum"
-                    if question.startswith("how far")
-                    else ""
-                ),
-                observed=_shown(stage, near[0]) if near else "nothing that says it",
-                why="The average of an age hides the one shard that stands still, and other "
-                "dimensions are another metric: the widget stays empty or looks well.",
-                where=_board_line(stage, boards[0][0], near),
-                page=f"{PAGE}#dashboards",
+            any(
+                row.shows(one.metric) and one.is_given_by(row.stat)
+                for one in answers
+                for row in seen
             ),
+            partial(findings.unanswered, stage, question, answers),
         )
     known = existing_metrics(stage)
-    for resource, signal in shown:
-        exists = (signal.namespace, signal.name, signal.dimensions) in known
+    for row in seen:
+        exists = any(row.shows(metric) for metric in known)
         expect(
-            exists and signal.region == stage.stack.region,
-            partial(
-                stage.finding,
-                rule="Every metric on the dashboard is one that this stack publishes.",
-                input=f"widget {signal.widget} of {resource.logical_id}, metric row {signal.row}",
-                expected=f"a metric that exists, in {stage.stack.region}",
-                observed=_shown(stage, signal) + _nearest(signal, known),
-                why="CloudWatch draws an empty graph for a metric that does not exist, and an "
-                "empty graph looks like a quiet day.",
-                where=_board_line(stage, resource, [signal]),
-                page=f"{PAGE}#metrics-that-exist",
-            ),
+            exists and row.region == stage.stack.region,
+            partial(findings.no_such_metric, stage, row, known),
         )
-
-
-def _by(dims: Dimensions) -> str:
-    return ", ".join(name for name, _ in dims) or "no dimension"
-
-
-def _shown(stage: Stage, signal: dashboards.Signal) -> str:
-    """A row of a dashboard; the name of a resource of the stack is told by its logical id."""
-
-    def said(value: str) -> str:
-        resource = stage.stack.by_physical(value)
-        return f"that of {resource.logical_id}" if resource else f'"{value}"'
-
-    dims = ", ".join(f"{name} {said(value)}" for name, value in signal.dimensions)
-    dims = dims or "no dimensions"
-    return f"{signal.namespace} {signal.name} ({signal.stat}, {signal.region}) with {dims}"
-
-
-def _nearest(signal: dashboards.Signal, known: set[tuple[str, str, Dimensions]]) -> str:
-    """Where a metric of that name does exist."""
-    for namespace, name, dims in sorted(known):
-        if name == signal.name:
-            return f"; {name} is in {namespace} by {_by(dims)}"
-    if signal.name in OF_MAPPINGS:
-        return "; the mapping has not opted in to its metrics (MetricsConfig)"
-    return f"; no metric {signal.name} exists here"
-
-
-def _board_line(stage: Stage, board: Resource, signals: Sequence[dashboards.Signal]) -> str:
-    """The line of the template in which a metric's name stands, or the dashboard's own."""
-    first = board.line_of("DashboardBody")
-    for signal in signals:
-        for number, text in enumerate(board.source[first - 1 :], start=first):
-            if f'"{signal.name}"' in text:
-                return stage.line("template.yaml", number)
-    return stage.property_line(board.logical_id, "DashboardBody")
 
 
 # -- task 3: page in time ------------------------------------------------------------------------
@@ -428,19 +283,10 @@ def _expect_page(
         seen = watching.replay(stage.play(scenario))
         if seen.incident.began_ms is None:
             continue
-        expect(
-            seen.in_time,
-            partial(
-                stage.finding,
-                rule=rule,
-                input=f"{seen.incident.title}: {seen.incident.story}",
-                expected=f"an alarm rings within {allowed_min(seen.incident)} minutes",
-                observed=rang(seen, watching),
-                why=why,
-                where=alarm_line(stage, watching, metrics),
-                page=f"{PAGE}#{anchor}",
-            ),
-        )
+        if not seen.in_time and watching.unplayed:
+            raise Unreached(findings.unplayed(stage, watching, rule, seen))
+        missed = partial(findings.missed, stage, watching, seen, metrics)
+        expect(seen.in_time, partial(missed, rule=rule, why=why, anchor=anchor))
 
 
 @criterion(
@@ -570,22 +416,17 @@ def _expect_sleep(
             )
         )
     seen = watching.replay(stage.play(scenario))
-    rang = seen.alerts
+    if not seen.alerts and watching.unplayed:
+        raise Unreached(findings.unplayed(stage, watching, rule, seen))
     expect(
-        not rang,
+        not seen.alerts,
         lambda: stage.finding(
             rule=rule,
             input=f"{seen.incident.title}: {seen.incident.story}",
             expected="no alarm rings",
-            observed=f"{watching.label(rang[0].alarm)} rings in minute "
-            f"{(rang[0].time_ms - seen.incident.from_ms) // MINUTE_MS}"
-            + (f", the first of {len(rang)} alerts" if len(rang) > 1 else "")
-            + f". CloudWatch's reason: {rang[0].reason}",
+            observed=findings.woken(watching, seen),
             why=why,
-            where=stage.line(
-                "template.yaml",
-                stage.stack.resources[watching.logical_ids[rang[0].alarm]].line_of("Threshold"),
-            ),
+            where=findings.nervous_line(stage, watching, seen),
             page=f"{PAGE}#{anchor}",
         ),
     )
@@ -691,20 +532,7 @@ def test_somebody_hears(stage: Stage, expect: Expect) -> None:
             )
         )
     unheard = [seen for seen in rung if not seen.heard_in_time]
-    expect(not unheard, lambda: _unheard(stage, watching, unheard[0], len(unheard), len(rung)))
-
-
-def _unheard(stage: Stage, watching: Watch, seen: Replay, unheard: int, rung: int) -> Finding:
-    logical_id, reason, member = why_unheard(watching, seen)
-    return stage.finding(
-        rule="An alarm that rings in an incident reaches a person.",
-        input=f"{seen.incident.title}: {logical_id} rings in time",
-        expected="a person is told in time, in each of the incidents in which an alarm rings",
-        observed=f"{reason} {unheard} of {rung} such incidents reach nobody.",
-        why="An alarm that changes its colour in a console at three in the morning is a diary.",
-        where=stage.property_line(logical_id, member),
-        page=f"{PAGE}#who-is-told",
-    )
+    expect(not unheard, lambda: findings.unheard(stage, watching, unheard, len(rung)))
 
 
 @criterion(
@@ -717,11 +545,11 @@ def test_log_retention(stage: Stage, expect: Expect) -> None:
     """The group that the function writes to is in the template, with a number of days."""
     function = stage.stack.resources.get(FUNCTION)
     if function is None:
-        raise Unreached(_no_group(stage, "no function"))
+        raise Unreached(findings.no_group(stage, "no function"))
     logging = function.properties.get("LoggingConfig", {})
     name = logging.get("LogGroup", f"/aws/lambda/{function.physical_id}")
     group = stage.stack.by_physical(name, "AWS::Logs::LogGroup")
-    if not expect(group is not None, lambda: _no_group(stage, f"no log group {name}")):
+    if not expect(group is not None, lambda: findings.no_group(stage, f"no log group {name}")):
         return
     assert group is not None
     days = group.properties.get("RetentionInDays")
@@ -739,18 +567,6 @@ def test_log_retention(stage: Stage, expect: Expect) -> None:
             where=stage.property_line(group.logical_id, "RetentionInDays"),
             page=f"{PAGE}#log-retention",
         ),
-    )
-
-
-def _no_group(stage: Stage, observed: str) -> Finding:
-    return stage.finding(
-        rule="The function's log group is part of the template.",
-        input=f"{FUNCTION} in template.yaml",
-        expected="an AWS::Logs::LogGroup that the function writes to",
-        observed=observed,
-        why="A group that Lambda creates by itself keeps its lines for ever.",
-        where=stage.property_line(FUNCTION, "LoggingConfig"),
-        page=f"{PAGE}#log-retention",
     )
 
 

@@ -1,4 +1,4 @@
-"""Lab 3's scenarios: batches whose metrics are counted, and incidents that the alarms watch.
+"""Lab 3's scenarios: incidents that the alarms watch, and what `labs run 3` tells of them.
 
 Some incidents are data files (`incidents/*.json`), some come out of the learner's own system: its
 handler and its mapping are played, so that their settings shape what the alarms see. Scenarios
@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS, Clock
-from grader.cloud.cloudwatch import dashboards
-from grader.cloud.metrics import Datum, Dimensions, Metrics, SeriesKey, dimensions
+from grader.cloud.cloudwatch import drawing
+from grader.cloud.metrics import Dimensions, Metrics, dimensions
+from grader.course.labs.lab03.batches import NAMESPACE, SERVICE, UNITS, measured_batches
 from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
@@ -40,113 +41,13 @@ from grader.replay.incidents import MINUTE_MS, Incident
 
 if TYPE_CHECKING:
     from grader.cloud.aws import Call
-    from grader.cloud.function import Invocation, Kill
+    from grader.cloud.function import Kill
     from grader.course.play.stage import Stage
 
 PAGE = "modules/03-monitoring"
 
-# The README's metrics: one dimension, and a unit for each name.
-NAMESPACE = "Shop/Totals"
-SERVICE: Dimensions = dimensions(Service="totals")
-UNITS = {"RecordsProcessed": "Count", "RecordsFailed": "Count", "Lag": "Milliseconds"}
-
 # The README's promise to the merchants.
 PROMISED_MS = 5 * MINUTE_MS
-
-
-# -- task 1: metrics of batches -------------------------------------------------------------------
-
-Series = dict[SeriesKey, list[Datum]]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A batch that was handed to the function, and the metrics of the function's own it led to."""
-
-    story: str
-    records: int
-    invocation: Invocation
-    published: Series
-
-    def of(self, name: str) -> Series:
-        """The series of one metric in the README's namespace."""
-        return {
-            key: data
-            for key, data in self.published.items()
-            if key.namespace == NAMESPACE and key.name == name
-        }
-
-    def data(self, name: str) -> list[Datum]:
-        """One metric's observations: under the README's dimension when it is there."""
-        found = self.of(name)
-        wanted = {key: data for key, data in found.items() if key.dimensions == SERVICE} or found
-        return [datum for data in wanted.values() for datum in data]
-
-    def total(self, name: str) -> float:
-        """The sum of one metric's observations."""
-        return sum(datum.value * datum.count for datum in self.data(name))
-
-    @property
-    def calls(self) -> int:
-        """How many PutMetricData calls the invocation made."""
-        return sum(call.operation == "PutMetricData" for call in self.invocation.calls)
-
-
-@dataclass
-class Measured:
-    """What the function said about three batches. ``late`` waited ``waited_ms`` in the stream."""
-
-    late: Batch
-    prompt: Batch
-    bad: Batch
-    waited_ms: int
-    unextracted: Sequence[str]
-
-    @property
-    def batches(self) -> tuple[Batch, ...]:
-        """All three, in their order."""
-        return (self.late, self.prompt, self.bad)
-
-    def series(self, name: str) -> set[SeriesKey]:
-        """Every series of one metric that any batch led to."""
-        return {key for batch in self.batches for key in batch.of(name)}
-
-    @property
-    def names(self) -> list[str]:
-        """The README's metrics of which anything arrived."""
-        return [name for name in UNITS if self.series(name)]
-
-
-def measured_batches(stage: Stage) -> Measured:
-    """A batch that waited for a minute and a half, a prompt one, and one with a bad order."""
-    shop = open_shop(stage, "measured batches", mappings=False)
-    waited_ms = 90_000
-
-    def deliver(story: str, records: Sequence[Any]) -> Batch:
-        before = _custom(shop.pipeline.metrics)
-        invocation = shop.pipeline.deliver(FUNCTION, records)
-        stage.require_start([invocation])
-        after = _custom(shop.pipeline.metrics)
-        published = {key: data[len(before.get(key, ())) :] for key, data in after.items()}
-        return Batch(story, len(records), invocation, {k: d for k, d in published.items() if d})
-
-    # The last ones came a minute later: the lag is that of the oldest record, not of the newest.
-    waiting = [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(1, 16)]
-    shop.pipeline.run_for(seconds=60)
-    waiting += [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(16, 21)]
-    shop.pipeline.run_for(seconds=waited_ms / 1000 - 60)
-    late = deliver("20 new orders of 12 merchants, the oldest of which waited 90 s", waiting)
-    prompt = deliver("3 new orders", [shop.put("acme", f"o-{n}") for n in range(1, 4)])
-    mixed = [shop.put("globex", "o-1"), shop.put_bad("globex", "bad-1", "12,50")]
-    bad = deliver("a good order, then a bad one", mixed)
-    return Measured(late, prompt, bad, waited_ms, shop.pipeline.unextracted)
-
-
-def _custom(metrics: Metrics) -> Series:
-    return {key: list(metrics.data(key)) for key in metrics if not key.namespace.startswith("AWS/")}
-
-
-# -- tasks 3 and 4: what the alarms watch ---------------------------------------------------------
 
 
 # -- recorded incidents ---------------------------------------------------------------------------
@@ -247,10 +148,10 @@ def healthy_day(stage: Stage) -> Incident:
 PLAYED_LEAD_IN_MIN, LEAD_IN_MIN = 24, 40
 
 
-def _open(stage: Stage, play: str) -> Shop:
-    """A system that has been running for a while."""
+def _open(stage: Stage, play: str, *, idle_hours: int = 0) -> Shop:
+    """A system that has been running for a while, after hours in which nobody did anything."""
     shop = open_shop(stage, play)
-    shop.pipeline.run_for(minutes=5)
+    shop.pipeline.run_for(minutes=5, hours=idle_hours)
     ordinary(shop, PLAYED_LEAD_IN_MIN)
     stage.require_start(shop.pipeline.invocations(FUNCTION))
     return shop
@@ -273,8 +174,11 @@ class _Blip:
 
 
 def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
-    """A deployment kills two invocations; two hours later the mapping stops to poll."""
-    shop = _open(stage, "blip and silence")
+    """A deployment kills two invocations; two hours later the mapping stops to poll.
+
+    The queue of failed records is empty and nobody has looked into it for hours: it is silent.
+    """
+    shop = _open(stage, "blip and silence", idle_hours=7)
     pipeline = shop.pipeline
     changed = pipeline.clock.now
     pipeline.functions[FUNCTION].faults = _Blip()
@@ -414,11 +318,12 @@ def _rehearsed(
         # as long as the batch takes.
         for datum in metrics.find("AWS/Lambda", "IteratorAge"):
             lag = datum.value + takes(datum.time_ms, 1)
-            metrics.put(NAMESPACE, "Lag", lag, datum.time_ms, unit=UNITS["Lag"], dims=SERVICE)
-    for minute_ms in range(START_MS, until_ms, MINUTE_MS):
-        for dims in queues(stage):
-            name = "ApproximateNumberOfMessagesVisible"
-            metrics.put("AWS/SQS", name, 0, minute_ms, unit="Count", dims=dims)
+            metrics.put(
+                *(NAMESPACE, "Lag", lag, datum.time_ms),
+                unit=UNITS["Lag"],
+                dims=SERVICE,
+                arrived_ms=datum.arrived_ms,
+            )
     return metrics
 
 
@@ -511,131 +416,6 @@ PAGING: tuple[Callable[[Stage], Incident], ...] = (
 SLEEPING: tuple[Callable[[Stage], Incident], ...] = (burst, deploy_blip, idle_night, healthy_day)
 
 
-# -- task 2: what is published at all -------------------------------------------------------------
-
-# Metrics that AWS publishes of resources like the stack's, whether or not a play made them speak.
-# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-# https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
-_OF_FUNCTIONS = (
-    *("Invocations", "Errors", "Throttles", "Duration", "IteratorAge", "ConcurrentExecutions"),
-    *("DestinationDeliveryFailures", "RecursiveInvocationsDropped"),
-)
-OF_MAPPINGS = (
-    *("PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount"),
-    *("DroppedEventCount", "OnFailureDestinationDeliveredEventCount"),
-)
-_OF_ACCOUNTS = (
-    "ConcurrentExecutions",
-    "UnreservedConcurrentExecutions",
-    "ClaimedAccountConcurrency",
-)
-_OF_TABLES = (
-    *("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents"),
-    *("WriteThrottleEvents", "TimeToLiveDeletedItemCount", "ThrottledRequests"),
-)
-_OF_OPERATIONS = ("SuccessfulRequestLatency", "ThrottledRequests", "SystemErrors")
-_OPERATIONS = (
-    *("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem"),
-    *("BatchWriteItem", "TransactWriteItems", "TransactGetItems", "GetRecords"),
-)
-_OF_SHARDS = ("ReturnedRecordsCount", "ReturnedBytes")
-_OF_QUEUES = (
-    *("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"),
-    *("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesDelayed"),
-    *("NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"),
-    *("NumberOfEmptyReceives", "SentMessageSize"),
-)
-_OF_TOPICS = (
-    *("NumberOfMessagesPublished", "NumberOfNotificationsDelivered"),
-    *("NumberOfNotificationsFailed", "PublishSize"),
-)
-
-Metric = tuple[str, str, Dimensions]
-
-
-def existing_metrics(stage: Stage) -> set[Metric]:
-    """Every (namespace, name, dimensions) that this stack publishes."""
-    found = {
-        (key.namespace, key.name, key.dimensions)
-        for name in UNITS
-        for key in stage.play(measured_batches).series(name)
-    }
-    found |= {
-        (key.namespace, key.name, key.dimensions)
-        for batch in stage.play(measured_batches).batches
-        for key in batch.published
-    }
-
-    def add(namespace: str, names: Sequence[str], dims: Dimensions) -> None:
-        found.update((namespace, name, dims) for name in names)
-
-    add("AWS/Lambda", _OF_ACCOUNTS, ())
-    for resource in stage.stack.resources.values():
-        name = resource.physical_id
-        match resource.type:
-            case "AWS::Lambda::Function":
-                add("AWS/Lambda", _OF_FUNCTIONS, dimensions(FunctionName=name))
-                add("AWS/Lambda", _OF_FUNCTIONS, dimensions(FunctionName=name, Resource=name))
-            case "AWS::Lambda::EventSourceMapping":
-                if "EventCount" in resource.properties.get("MetricsConfig", {}).get("Metrics", []):
-                    add("AWS/Lambda", OF_MAPPINGS, dimensions(EventSourceMappingUUID=name))
-            case "AWS::DynamoDB::Table":
-                add("AWS/DynamoDB", _OF_TABLES, dimensions(TableName=name))
-                for operation in _OPERATIONS:
-                    dims = dimensions(TableName=name, Operation=operation)
-                    add("AWS/DynamoDB", _OF_OPERATIONS, dims)
-                label = resource.attributes.get("StreamArn", "").rpartition("/stream/")[2]
-                if label:
-                    add(
-                        "AWS/DynamoDB",
-                        _OF_SHARDS,
-                        dimensions(TableName=name, Operation="GetRecords", StreamLabel=label),
-                    )
-            case "AWS::SQS::Queue":
-                add("AWS/SQS", _OF_QUEUES, dimensions(QueueName=resource.attributes["QueueName"]))
-            case "AWS::SNS::Topic":
-                topic = resource.attributes["TopicName"]
-                add("AWS/SNS", _OF_TOPICS, dimensions(TopicName=topic))
-    return found
-
-
-def needed_signals(stage: Stage) -> dict[str, list[tuple[str, str, Dimensions, tuple[str, ...]]]]:
-    """What a dashboard has to show: for each question the metrics that answer it.
-
-    The last member is the statistics that do; none means any.
-    """
-    function, mapping = of_function(stage), of_mapping(stage)
-    orders = stage.stack.resources[ORDERS].physical_id
-    reads = dimensions(TableName=orders, Operation="GetRecords")
-    high = ("Maximum", "p90", "p95", "p99", "p99.9", "p100")
-    visible = "ApproximateNumberOfMessagesVisible"
-    return {
-        "how far behind the totals are": [
-            ("AWS/Lambda", "IteratorAge", function, high),
-            (NAMESPACE, "Lag", SERVICE, high),
-        ],
-        "which records fail": [
-            ("AWS/Lambda", "FailedInvokeEventCount", mapping, ()),
-            (NAMESPACE, "RecordsFailed", SERVICE, ()),
-        ],
-        "whether the function is throttled": [("AWS/Lambda", "Throttles", function, ())],
-        "whether the mapping polls": [
-            ("AWS/Lambda", "PolledEventCount", mapping, ()),
-            ("AWS/DynamoDB", "SuccessfulRequestLatency", reads, ()),
-        ],
-        "what was given up": [
-            ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", mapping, ()),
-            *(
-                ("AWS/SQS", name, dims, ())
-                for dims in queues(stage)
-                for name in (visible, "NumberOfMessagesSent")
-            ),
-        ],
-    }
-
-
 # -- timelines for `labs run 3` -------------------------------------------------------------------
 
 
@@ -680,7 +460,7 @@ def dashboard_told(stage: Stage) -> Iterator[str]:
         yield "The template has no dashboard."
     for board in boards:
         yield f"== {board.logical_id}"
-        yield from dashboards.draw(str(board.properties["DashboardBody"]), 78)
+        yield from drawing.draw(str(board.properties["DashboardBody"]), 78)
 
 
 TIMELINES = {"incidents": incidents_told, "dashboard": dashboard_told}
