@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from grader.cloud.function.child import frames
-from grader.cloud.function.limits import Limits
-from grader.cloud.function.process import Process
-from grader.cloud.function.watch import look
+from grader.cloud.function.limits import Limits, RealLimit
+from grader.cloud.function.process import NurseryFailed, Process
+from grader.cloud.function.watch import cpu_seconds, look
 
 # A process that leaves our bytes unread for so long (real seconds) reads no more.
 _SEND_SECONDS = 1.5
 # What one phase may send through the door in all: log lines, calls, the result.
-_MAX_DOOR_BYTES = 256 << 20
+_MAX_DOOR_BYTES = 96 << 20
+
+# All threads asleep for so long (real seconds) may be one that waits in the kernel for another
+# which has no turn (child/turns): it is told so before this counts as a hang.
+_NUDGE_SECONDS = 0.1
+
+# A machine that cannot bring a process up in so long (real seconds) cannot grade.
+_START_SECONDS = 120.0
 
 # What Python, boto3 and the runtime take themselves, generously.
 _RUNTIME_BYTES = 128 << 20
-
-RealLimit = Literal["cpu", "blocked", "memory", "output", "processes", "wall clock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,15 @@ class Environment:
         self._door_bytes = 0
         self._printed_bytes = 0
         self._cpu_at_start: float | None = None
+        self._looked_at = self._quiet_since = self._waits_since = 0.0
+        self._cpu_when_quiet = -1.0
+        self._nudges = 0
+        self._cpu_seen = self._cpu_told = 0.0
         self._frozen = False
+        # Calls without an answer that has been handed over, and the answers (due in ns, number of
+        # the call, header, body), soonest first; a thread may leave some to the next invocation.
+        self.in_flight = 0
+        self.answers: list[tuple[int, int, dict[str, Any], bytes]] = []
         self.alive = True
 
     def begin(self) -> None:
@@ -106,59 +119,79 @@ class Environment:
 
         A process that shows neither work nor words within the limits is reported as Met.
         """
+        self._waits_since = self._quiet_since = time.monotonic()
+        self._cpu_when_quiet, self._nudges = -1.0, 0
         try:
             frame = self._parser.take()
-            if frame is not None:
-                return Said(*frame)
-            started = time.monotonic()
-            quiet_since, cpu_when_quiet = started, -1.0
-            while True:
+            while frame is None:
                 happened = self._process.receive(self._limits.tick_seconds)
+                met = self._look(quiet=happened is None)
+                if met is not None:
+                    return Met(met)
                 if happened is None:
-                    now = time.monotonic()
-                    met, cpu, asleep = self._look(now - started)
-                    if met is not None:
-                        return Met(met)
-                    if not asleep or cpu != cpu_when_quiet:
-                        quiet_since, cpu_when_quiet = now, cpu
-                    elif now - quiet_since >= self._limits.blocked_seconds:
-                        return Met("blocked")
-                elif happened.what == "door":
-                    self._door_bytes += len(happened.data)
-                    if self._door_bytes > _MAX_DOOR_BYTES:
-                        return Met("output")
-                    self._parser.feed(happened.data)
-                    frame = self._parser.take()
-                    if frame is not None:
-                        return Said(*frame)
-                elif happened.what == "output":
+                    continue
+                if happened.what == "exit":
+                    return Exited(happened.code)
+                if happened.what == "output":
                     self._printed_bytes += len(happened.data)
                     if self._printed_bytes > self._limits.output_bytes:
                         return Met("output")
                     return Printed(happened.data)
-                else:
-                    return Exited(happened.code)
+                self._door_bytes += len(happened.data)
+                if self._door_bytes > _MAX_DOOR_BYTES:
+                    return Met("output")
+                self._parser.feed(happened.data)
+                frame = self._parser.take()
+            return Said(*frame)
         except frames.BadFrame as problem:
             return Broken(str(problem))
 
-    def _look(self, waited: float) -> tuple[RealLimit | None, float, bool]:
-        """A met limit, CPU seconds so far, whether every thread is asleep."""
-        sample = look(self._process.pid) if self._process.pid is not None else None
+    def _look(self, *, quiet: bool) -> RealLimit | None:
+        """The limit that is met, if any; looks when nothing is said, and at least once a tick.
+
+        Whatever is measured is the processes' own: CPU time, memory, sleep. A busy machine makes a
+        process wait for a core, which is none of these.
+        """
+        now = time.monotonic()
+        if not quiet and now - self._looked_at < self._limits.tick_seconds:
+            return None
+        self._looked_at, waited = now, now - self._waits_since
+        if self._process.pid is None:
+            if waited > _START_SECONDS:
+                raise NurseryFailed("an environment did not come up; the machine is too busy")
+            return None
+        sample = look(self._process.pid)
         if sample is None:
             # No /proc to look at: only the clock on the wall is left.
-            return ("wall clock" if waited > self._limits.wall_seconds else None), 0.0, False
+            return "wall clock" if waited > self._limits.wall_seconds else None
+        self._cpu_seen = sample.cpu_seconds
         if self._cpu_at_start is None:
             self._cpu_at_start = sample.cpu_seconds
         if sample.memory_bytes > self._limits.memory_bytes:
-            return "memory", sample.cpu_seconds, False
+            return "memory"
         if sample.processes > self._limits.processes:
-            return "processes", sample.cpu_seconds, False
+            return "processes"
         if sample.cpu_seconds - self._cpu_at_start > self._limits.cpu_seconds:
             # Allocating without end meets this limit first on a slow machine and the other on a
             # fast one. On Lambda it always meets MemorySize.
-            heavy = sample.memory_bytes > self._more_than_allowed
-            return "memory" if heavy else "cpu", sample.cpu_seconds, False
-        return None, sample.cpu_seconds, sample.asleep
+            return "memory" if sample.memory_bytes > self._more_than_allowed else "cpu"
+        # A process stands still until our word to go on has arrived; that is no sleep of its own.
+        asleep = quiet and sample.asleep and not self._process.thawing
+        if not asleep or sample.cpu_seconds != self._cpu_when_quiet:
+            self._quiet_since, self._cpu_when_quiet = now, sample.cpu_seconds
+        elif now - self._quiet_since >= self._limits.blocked_seconds:
+            return "blocked"
+        elif now - self._quiet_since >= _NUDGE_SECONDS * (1 + self._nudges):
+            self._nudges += 1
+            self._process.nudge()
+        return None
+
+    def spent(self) -> float:
+        """CPU seconds that the environment has used since this was last asked."""
+        before = self._cpu_told
+        if self._process.pid is not None:
+            self._cpu_told = max(before, cpu_seconds(self._process.pid), self._cpu_seen)
+        return self._cpu_told - before
 
     def freeze(self) -> None:
         """Between invocations nothing runs."""

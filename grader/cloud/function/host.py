@@ -1,10 +1,13 @@
 """One deployed function: its environments, its invocations, on virtual time.
 
-The judge is a discrete-event scheduler. A function's process runs in real time until it blocks on
-its next AWS call or ends; the frame that says so carries the virtual time that has passed inside,
-and the judge answers it at that time on the clock. Invocations that overlap in virtual time
-therefore interleave at their AWS calls, in the order of virtual time and then of environment
-numbers, and a race has the same outcome in every run.
+The judge is a discrete-event scheduler. A function's process runs in real time until everything in
+it waits or its handler ends; its frames carry the virtual time that has passed inside. A call takes
+effect at its time on the clock, and its answer is handed over when its latency has passed as well.
+Invocations that overlap in virtual time therefore interleave at their AWS calls, in the order of
+virtual time and then of environment numbers, and a race has the same outcome in every run.
+
+Time is the judge's. What it knows of, cold start, work for each record, calls and their answers, log
+lines, passes whatever the process says; the process may only add to it.
 """
 
 from __future__ import annotations
@@ -14,28 +17,34 @@ import json
 import math
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from grader.cloud.aws import Call, Reply
-from grader.cloud.clock import Clock
+from grader.cloud.aws import Call
+from grader.cloud.clock import Clock, Event
 from grader.cloud.function.environment import Broken, Environment, Exited, Met, Printed, Said
 from grader.cloud.function.limits import HangBudget
-from grader.cloud.function.model import INIT_LIMIT_MS, MAX_RESPONSE_BYTES, Model
+from grader.cloud.function.model import INIT_LIMIT_MS, MAX_ERROR_BYTES, MAX_RESPONSE_BYTES, Model
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.platform_log import PlatformLog
 from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, LogLine
 from grader.cloud.mapping.ports import Result
 
 _NS = 1_000_000
+# How much of a call's body its record keeps: more than any request that carries no file.
+KEPT_BYTES = 1 << 20
 Log = Callable[[LogLine], None]
 Done = Callable[[Result], None]
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """An invocation while it runs. ``now_ns`` is the latest virtual time the process has shown."""
+    """An invocation while it runs.
+
+    ``now_ns`` is the virtual time inside; ``alarm`` what the process waits for, ``until_ns`` the
+    time at which it goes on without an answer.
+    """
 
     invocation: Invocation
     environment: Environment
@@ -49,6 +58,9 @@ class _Run:
     log_bytes: int = 0
     log_full: bool = False
     rest: bytes = b""
+    waits: bool = False
+    until_ns: int | None = None
+    alarm: Event | None = None
 
 
 class FunctionHost:
@@ -88,6 +100,7 @@ class FunctionHost:
         self._running: list[_Run] = []
         self._environments = 0
         self._closed = False
+        self._call_ns = self._model.scaled(self._model.call_cpu_ns, spec.memory_mb)
         self._platform = PlatformLog(spec, self._model)
 
     @property
@@ -176,7 +189,7 @@ class FunctionHost:
                 "log_format": self.spec.log_format,
                 "log_level": self._log_level(),
                 "log_line_ns": self._model.log_line_ns,
-                "call_ns": self._model.scaled(self._model.call_cpu_ns, self.spec.memory_mb),
+                "call_ns": self._call_ns,
                 "seed": f"{self._seed} {self.spec.name} {environment.number}",
                 "cpu_seconds": self._nursery.limits.cpu_seconds,
             }
@@ -233,12 +246,19 @@ class FunctionHost:
             self._exited(run, 0)
             return False
         # Whatever the process says about time: it does not run backwards, nor past the deadline.
-        run.now_ns = min(max(run.now_ns, moment), run.deadline_ns)
         kind = header.get("t")
-        if kind == "log":
+        known_ns = {"log": self._model.log_line_ns, "call": self._call_ns}.get(str(kind), 0)
+        run.now_ns = min(max(run.now_ns + known_ns, moment), run.deadline_ns)
+        if run.now_ns >= run.deadline_ns:
+            self._timed_out(run)
+        elif kind == "log":
             self._line(run, body, header.get("cut"))
         elif kind == "call":
-            return self._call(run, header, body)
+            self._call(run, header, body)
+        elif kind == "wait":
+            return self._wait(run, header.get("until"))
+        elif kind == "stuck":
+            self._hang(run, Met("blocked"))
         elif kind == "ready" and run.initialising:
             run.init_ns = None if run.retried else run.now_ns - run.invocation.start_ms * _NS
             run.now_ns = math.ceil(run.now_ns / _NS) * _NS
@@ -249,25 +269,29 @@ class FunctionHost:
             self._returned(run, body)
         elif kind == "error" and not run.initialising:
             self._function_error(run, body, keep=True)
-        elif kind == "timeout":
-            self._timed_out(run)
         else:
             self._exited(run, 0)
         return True
 
-    def _call(self, run: _Run, header: dict[str, Any], body: bytes) -> bool:
+    def _call(self, run: _Run, header: dict[str, Any], body: bytes) -> None:
         """Hold the call until its virtual time has come."""
         invocation = run.invocation
         headers = header.get("headers")
         if (
-            not isinstance(header.get("method"), str)
+            not isinstance(header.get("id"), int)
+            or not isinstance(header.get("method"), str)
             or not isinstance(header.get("url"), str)
             or not isinstance(headers, dict)
             or not all(isinstance(value, str) for value in headers.values())
-            or len(invocation.calls) >= self._nursery.limits.calls
         ):
             self._exited(run, 0)
-            return False
+            return
+        if len(invocation.calls) >= self._nursery.limits.calls:
+            invocation.real_limit = "calls"
+            self.hangs.spend()
+            self._exited(run, 0)
+            return
+        self.hangs.calls += 1
         call = Call(
             environment=run.environment.number,
             invocation=invocation.number,
@@ -278,15 +302,23 @@ class FunctionHost:
             headers=headers,
             body=body,
         )
-        invocation.calls.append(call)
-        self._clock.at(call.time_ms, lambda: self._reply(run, call), order=run.environment.number)
-        return False
+        invocation.calls.append(replace(call, body=body[:KEPT_BYTES]))
+        number, environment, asked_ns = header["id"], run.environment, run.now_ns
+        environment.in_flight += 1
+        self._clock.at(
+            call.time_ms,
+            lambda: self._reply(run, environment, number, asked_ns, call),
+            order=environment.number,
+        )
 
-    def _reply(self, run: _Run, call: Call) -> None:
-        """The call takes effect now; the process goes on with the reply."""
-        if run not in self._running:
+    def _reply(
+        self, run: _Run, environment: Environment, number: int, asked_ns: int, call: Call
+    ) -> None:
+        """The call takes effect now; its answer waits until its latency has passed, too."""
+        if not environment.alive:
             return
-        kill = self.faults(call) if self.faults is not None else None
+        running = run in self._running
+        kill = self.faults(call) if self.faults is not None and running else None
         if kill is not None and kill.when == "before":
             self._killed(run, "before")
             return
@@ -294,18 +326,51 @@ class FunctionHost:
         if kill is not None:
             self._killed(run, "after")
             return
-        self._send_reply(run, reply)
-        self._advance(run)
+        due_ns = asked_ns + reply.latency_ms * _NS
+        header = {"id": number, "status": reply.status, "headers": dict(reply.headers)}
+        environment.answers.append((due_ns, number, header, reply.body))
+        environment.answers.sort(key=lambda answer: answer[:2])
+        if running and run.waits:
+            self._arm(run)
 
-    def _send_reply(self, run: _Run, reply: Reply) -> None:
-        latency_ns = reply.latency_ms * _NS
-        header = {
-            "status": reply.status,
-            "headers": dict(reply.headers),
-            "latency_ns": latency_ns,
-        }
-        if not run.environment.send(header, reply.body):
+    def _wait(self, run: _Run, until: object) -> bool:
+        """Nothing in the process goes on before an answer or ``until`` (ns); whether to read on."""
+        if not isinstance(until, int | None) or (until is None and not run.environment.in_flight):
+            self._exited(run, 0)
+            return True
+        run.waits, run.until_ns = True, until
+        self._arm(run)
+        return False
+
+    def _arm(self, run: _Run) -> None:
+        """Wake the process when the first of what it waits for is due, its deadline at the latest."""
+        if run.alarm is not None:
+            run.alarm.cancel()
+        due = [run.deadline_ns, *(answer[0] for answer in run.environment.answers[:1])]
+        if run.until_ns is not None:
+            due.append(run.until_ns)
+        moment_ns = max(run.now_ns, min(due))
+        run.alarm = self._clock.at(
+            moment_ns // _NS, lambda: self._wake(run, moment_ns), order=run.environment.number
+        )
+
+    def _wake(self, run: _Run, moment_ns: int) -> None:
+        """What the process waits for has come: an answer before a time, if both have."""
+        if run not in self._running:
+            return
+        environment = run.environment
+        run.now_ns, run.waits, run.alarm = moment_ns, False, None
+        if moment_ns >= run.deadline_ns:
+            self._timed_out(run)
+            self._advance(run)
+            return
+        header, body = {}, b""
+        if environment.answers and environment.answers[0][0] <= moment_ns:
+            _, _, header, body = environment.answers.pop(0)
+            environment.in_flight -= 1
+        if not environment.send({**header, "now_ns": run.now_ns}, body):
             self._hang(run, Met("blocked"))
+        self._advance(run)
 
     # -- how it ends -----------------------------------------------------------------------------
 
@@ -326,6 +391,8 @@ class FunctionHost:
 
     def _function_error(self, run: _Run, body: bytes, *, keep: bool) -> None:
         try:
+            if len(body) > MAX_ERROR_BYTES:
+                raise ValueError("our runtime cuts what an error says")
             document = json.loads(self._on_lambda(run, body.decode("utf-8", "replace")))
         except (ValueError, RecursionError):
             document = None
@@ -370,6 +437,7 @@ class FunctionHost:
         if run.initialising and not run.retried:
             # Lambda starts a slow initialisation again, now inside the invocation's own time.
             self._flush(run)
+            self.hangs.cpu_seconds += run.environment.spent()
             run.environment.kill()
             for text in self._platform.init_timeout(INIT_LIMIT_MS):
                 self._write(run, run.now_ns, [text])
@@ -420,6 +488,7 @@ class FunctionHost:
     def _end(self, run: _Run, result: Result, *, keep: bool, status: str = "success") -> None:
         """The invocation's end is known; it takes place when its virtual time has come."""
         self._flush(run)
+        self.hangs.cpu_seconds += run.environment.spent()
         if keep:
             run.environment.freeze()
         else:

@@ -16,13 +16,14 @@ class Isolation:
 
     ``tier`` is the strongest that this machine permits (or the one that was asked for);
     ``refused`` says why a stronger one was not used; ``landlock`` is the version of the kernel's
-    interface, 0 where Landlock is not in use.
+    interface, 0 where Landlock is not in use; ``filtered`` is whether system calls are filtered.
     """
 
     tier: Tier
     platform: str
     landlock: int = 0
     refused: Mapping[str, str] = field(default_factory=dict)
+    filtered: bool = False
 
     def sentences(self) -> list[str]:
         """What is enforced and what is not, for ``labs doctor``: one sentence a line."""
@@ -35,10 +36,10 @@ class Isolation:
         ]
         if self.tier == "namespaces":
             said += [
-                "It has its own user, process, mount, network, IPC and host-name namespaces: it "
-                "sees no other process, has no network, and sees of the disk only Python, "
-                "libraries, its own code and a private /tmp.",
-                "Everything but /tmp is read-only.",
+                "Each environment has process, mount, network and IPC namespaces of its own, in a "
+                "user namespace without rights: it sees no other process, has no network, and "
+                "sees of the disk only Python, libraries, its own code and a private /tmp.",
+                "Everything but /tmp is read-only, /proc included.",
             ]
         if self.tier == "landlock":
             said.append(
@@ -49,6 +50,11 @@ class Isolation:
                 said.append("Landlock lets it open no TCP connection.")
             if self.landlock >= 6:
                 said.append("Landlock lets it signal no process outside.")
+        if self.filtered:
+            closed = "keyrings, file locks, leases and watches" + (
+                "" if self.tier == "namespaces" else ", System V memory and every socket"
+            )
+            said.append(f"A filter of system calls closes {closed} between environments.")
         if self.platform == "win32":
             said.append("An invocation that hangs is ended after ten seconds.")
         else:
@@ -60,9 +66,9 @@ class Isolation:
         """What this platform does not enforce: one sentence each."""
         said: list[str] = []
         if self.tier == "landlock":
-            if self.landlock < 4:
+            if self.landlock < 4 and not self.filtered:
                 said.append("Function code can reach the network.")
-            else:
+            elif not self.filtered:
                 said.append("Function code can send UDP packets to the network.")
             if self.landlock < 6:
                 said.append("Function code can signal this user's other processes.")
@@ -72,12 +78,20 @@ class Isolation:
                 "Function code finds its writable folder in TMPDIR; /tmp is closed to it.",
             ]
         if self.tier in ("limits", "spawn"):
-            said += [
+            said.append(
                 "Function code can read and write this user's files and look into this user's "
-                "other processes.",
-                "Function code can reach the network.",
-                "Function code can signal this user's other processes.",
-            ]
+                "other processes."
+            )
+            if not self.filtered:
+                said.append("Function code can reach the network.")
+            said.append("Function code can signal this user's other processes.")
+        if not self.filtered:
+            shared = "keyrings and file locks" + (
+                "" if self.tier == "namespaces" else ", System V memory and Unix sockets"
+            )
+            said.append(
+                f"Environments can reach each other through {shared}, and so can other processes."
+            )
         if self.platform == "win32":
             said.append("CPU time, memory and processes of function code are not limited.")
         elif self.platform != "linux":

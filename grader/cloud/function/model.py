@@ -21,6 +21,9 @@ INIT_LIMIT_MS = 10_000
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_291_556
 
+# What an error document may take; our runtime cuts text and stack trace far below it.
+MAX_ERROR_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -228,7 +228,11 @@ class Nursery:
             parser.feed(data)
         said = frame[0]
         return Isolation(
-            said["tier"], sys.platform, said["landlock"], {**self._refused, **said["refused"]}
+            said["tier"],
+            sys.platform,
+            said["landlock"],
+            {**self._refused, **said["refused"]},
+            said["filtered"],
         )
 
     def _fall_back(self) -> Isolation:

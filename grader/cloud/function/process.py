@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from grader.cloud.function.watch import look
+
 _PIECE = 1 << 18
 
 
@@ -44,6 +46,10 @@ class Process(Protocol):
 
     pid: int | None
 
+    @property
+    def thawing(self) -> bool:
+        """Whether the order to go on has not reached the environment's processes yet."""
+
     def send(self, data: bytes, seconds: float) -> bool:
         """Write to the door; False when the process takes nothing of it for ``seconds``."""
 
@@ -55,6 +61,9 @@ class Process(Protocol):
 
     def thaw(self) -> None:
         """Let them go on."""
+
+    def nudge(self) -> None:
+        """Tell the function's process that all its threads are asleep (see child/turns)."""
 
     def kill(self) -> None:
         """End them all, without waiting."""
@@ -71,6 +80,7 @@ class ForkedProcess:
         self._door, self._output, self._status = door, output, status
         self._ended = False
         self._code: int | None = None
+        self._thaws = 0
         self.alive = True
         for one in (door, status):
             one.setblocking(False)
@@ -93,7 +103,12 @@ class ForkedProcess:
                 deadline = time.monotonic() + seconds
             except BlockingIOError:
                 left = deadline - time.monotonic()
-                if left <= 0 or not select.select([], [self._door], [], left)[1]:
+                if left > 0 and select.select([], [self._door], [], left)[1]:
+                    continue
+                seen = look(self.pid) if self.pid is not None else None
+                if seen is not None and seen.asleep and not self.thawing:
+                    return False
+                if time.monotonic() > deadline + 40 * seconds:
                     return False
             except OSError:
                 return True  # it is gone: receive() will say so
@@ -152,13 +167,15 @@ class ForkedProcess:
             self._forget(self._status.fileno())
             return
         for line in data.decode().split():
-            if line[0] == "P":
+            if line[0] == "P" and self.pid is None:
                 self.pid = int(line[1:])
                 for _, kind, value in ancillary:
                     if kind == getattr(socket, "SCM_CREDENTIALS", None):
                         self.pid = struct.unpack("=iII", value)[0]
             elif line[0] == "X":
                 self._ended, self._code = True, int(line[1:])
+            elif line[0] == "C":
+                self._thaws -= 1
 
     def freeze(self) -> None:
         """See Process."""
@@ -166,7 +183,17 @@ class ForkedProcess:
 
     def thaw(self) -> None:
         """See Process."""
+        self._thaws += 1
         self._order(b"C")
+
+    @property
+    def thawing(self) -> bool:
+        """See Process."""
+        return self._thaws > 0
+
+    def nudge(self) -> None:
+        """See Process."""
+        self._order(b"N")
 
     def _order(self, order: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -257,6 +284,12 @@ class SpawnedProcess:
     def thaw(self) -> None:
         """See Process."""
         self._signal("SIGCONT")
+
+    thawing = False
+
+    def nudge(self) -> None:
+        """See Process."""
+        self._signal("SIGURG")
 
     def _signal(self, name: str) -> None:
         number = getattr(signal, name, None)

@@ -57,9 +57,9 @@ class LogLine:
 class Invocation:
     """The record of one invocation; ``end_ms`` and ``result`` are None while it runs.
 
-    ``real_limit`` names the judge's own limit that ended it ("cpu", "blocked", "memory", "output",
-    "processes", "wall clock", or "hang budget" when it was never started because the play had hung
-    too often), None in the ordinary case. ``killed`` is the fault's ``when`` ("before", "after").
+    ``real_limit`` names the judge's own limit that ended it (`limits.told` says what that is),
+    "hang budget" when it was never started because the play had hung too often, None in the
+    ordinary case. ``killed`` is the fault's ``when`` ("before", "after").
     ``init_failed`` is True when the function's module never became ready, so that its handler was
     not called.
     """

@@ -23,6 +23,14 @@ class Sample:
     asleep: bool
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time so far of one process and of those it has waited for; 0 where nothing shows it."""
+    try:
+        return _cpu(_fields(Path(f"/proc/{pid}/stat"))) * _TICK_SECONDS
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def look(pid: int) -> Sample | None:
     """The process ``pid`` and everything below it; None where /proc does not show it."""
     cpu = memory = count = 0
@@ -33,8 +41,7 @@ def look(pid: int) -> Sample | None:
         folder = Path(f"/proc/{process}")
         try:
             own = _fields(folder / "stat")
-            # utime, stime and those of children that have been waited for
-            cpu += sum(int(own[place]) for place in (11, 12, 13, 14))
+            cpu += _cpu(own)
             memory += int((folder / "statm").read_text().split()[1]) * _PAGE_BYTES
             for task in (folder / "task").iterdir():
                 asleep = asleep and _fields(task / "stat")[0] in "STtZX"
@@ -47,6 +54,11 @@ def look(pid: int) -> Sample | None:
         if count > MANY:
             break
     return Sample(cpu * _TICK_SECONDS, memory, count, asleep)
+
+
+def _cpu(fields: list[str]) -> int:
+    # utime, stime and those of children that have been waited for
+    return sum(int(fields[place]) for place in (11, 12, 13, 14))
 
 
 def _fields(path: Path) -> list[str]:

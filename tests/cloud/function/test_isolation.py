@@ -298,7 +298,7 @@ def test_environments_cannot_see_each_other(tier: Nursery, bench_on: Any) -> Non
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 @pytest.mark.parametrize("name", TIERS)
 def test_every_tier_says_what_it_does_not_enforce(platform: str, name: Any) -> None:
-    isolation = Isolation(name, platform, landlock=7)
+    isolation = Isolation(name, platform, landlock=7, filtered=platform == "linux")
     for sentence in isolation.sentences():
         assert sentence.endswith(".") and sentence[0].isupper()
     assert set(isolation.weak) <= set(isolation.sentences())

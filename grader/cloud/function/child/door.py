@@ -3,16 +3,20 @@
 AWS calls, log lines and the end of each phase leave through one descriptor as frames. boto3 reaches
 the door below everything that a learner can configure: botocore's HTTP session is replaced, so
 events, retries, signing, parsing and timeouts are botocore's own.
+
+How long a call takes is the judge's word: it answers when the time has come, and a thread that asks
+waits for that (see ``turns``). What is said about a call before its answer is only ``wait``: nothing
+here can go on, and until when.
 """
 
 from __future__ import annotations
 
-import _thread
 import io
 import os
 from typing import Any, NoReturn
 
 from . import frames
+from .turns import Task
 from .virtual_time import VirtualClock, real_sleep
 
 # What one environment may hand over as log in one invocation; the judge keeps less.
@@ -31,10 +35,13 @@ class Door:
         self.call_ns = 0
         self._in = incoming
         self._out = outgoing
-        # Held around a request and its reply, and by the runtime between two invocations: nothing
-        # can be called then, and a call in flight when the handler returns is answered first.
-        self.turn = _thread.allocate_lock()
-        self._write = _thread.RLock()
+        # A call's frame leaves with the next one, which says that everything waits for its answer.
+        self._held = bytearray()
+        self._calls = 0
+        self._waiting: dict[int, Task] = {}
+        self._answers: dict[int, frames.Frame] = {}
+        clock.turns.exchange = self._exchange
+        clock.turns.stuck = self._stuck
         self._log_bytes = 0
         self._log_frames = 0
         self._owner = os.getpid()  # frames of a process forked by the learner would mix with ours
@@ -43,10 +50,14 @@ class Door:
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         """Hand one frame to the judge, stamped with the virtual time (ns since the epoch)."""
-        data = memoryview(frames.pack({**header, "ns": self.clock.peek()}, body))
-        with self._write:
-            while data:
-                data = data[os.write(self._out, data) :]
+        self._hold(header, body)
+        data = memoryview(self._held)
+        self._held = bytearray()
+        while data:
+            data = data[os.write(self._out, data) :]
+
+    def _hold(self, header: dict[str, Any], body: bytes) -> None:
+        self._held += frames.pack({**header, "ns": self.clock.peek()}, body)
 
     def receive(self) -> frames.Frame:
         """The next frame of the judge's; the process ends when there will be none."""
@@ -65,33 +76,72 @@ class Door:
 
     # -- the frames there are --------------------------------------------------------------------
 
-    def call(self, method: str, url: str, headers: dict[str, str], body: bytes) -> frames.Frame:
-        """One AWS call and its answer; the reply's latency is added by whoever asked."""
+    def call(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, patience_ns: int
+    ) -> frames.Frame | None:
+        """One AWS call and its answer; None when that does not come within ``patience_ns``."""
         if os.getpid() != self._owner:
             raise ConnectionError("a forked process cannot use its parent's connection to AWS")
-        self.clock.in_flight.add(_thread.get_ident())
-        try:
-            self.clock.hold_while_frozen()
-            self.clock.work_done()
-            self.clock.pass_ns(self.call_ns)
-            with self.turn:
-                self.send({"t": "call", "method": method, "url": url, "headers": headers}, body)
-                return self.receive()
-        finally:
-            self.clock.in_flight.discard(_thread.get_ident())
+        clock, turns = self.clock, self.clock.turns
+        with turns.turn() as me:
+            clock.work_done()
+            clock.pass_ns(self.call_ns)
+            self._calls += 1
+            number = self._calls
+            header = {"t": "call", "id": number, "method": method, "url": url, "headers": headers}
+            self._hold(header, body)
+            self._waiting[number] = me
+            turns.in_flight += 1
+            try:
+                turns.block(clock.peek() + patience_ns)
+            finally:
+                self._waiting.pop(number, None)
+            return self._answers.pop(number, None)
+
+    def _exchange(self, until_ns: int | None) -> None:
+        """Nothing goes on: say so, and take what comes first."""
+        self.send({"t": "wait", "until": until_ns})
+        self._take()
+
+    def next_event(self, header: dict[str, Any], body: bytes) -> frames.Frame:
+        """Hand over how a phase ended and wait, frozen, for the next event.
+
+        Nothing runs in between. There is no deadline between phases.
+        """
+        with self.clock.turns.turn():
+            self.clock.deadline_ns = None
+            self.send(header, body)
+            while (event := self._take()) is None:
+                pass
+            return event
+
+    def _take(self) -> frames.Frame | None:
+        """Take one frame: an answer, or the word that a time has come; an event is returned."""
+        header, body = self.receive()
+        if "request_id" in header:
+            return header, body
+        self.clock.catch_up(header["now_ns"])
+        number = header.get("id")
+        if number is not None:
+            self.clock.turns.in_flight -= 1
+            task = self._waiting.pop(number, None)
+            if task is not None:
+                self._answers[number] = header, body
+                self.clock.turns.wake(task)
+        return None
 
     def log(self, text: str) -> None:
         """One log event. Writing it takes time; what is past the caps is dropped."""
-        self.clock.hold_while_frozen()
-        self.clock.pass_ns(self.log_line_ns)
         if os.getpid() != self._owner:
             return
         data = text.encode("utf-8", "replace")
         cut = max(0, len(data) - LOG_EVENT_BYTES)
-        self._log_frames += 1
-        self._log_bytes += len(data) - cut
-        if self._log_frames <= LOG_FRAMES and self._log_bytes <= LOG_BYTES:
-            self.send({"t": "log", "cut": cut}, data[:LOG_EVENT_BYTES])
+        with self.clock.turns.turn():
+            self.clock.pass_ns(self.log_line_ns)
+            self._log_frames += 1
+            self._log_bytes += len(data) - cut
+            if self._log_frames <= LOG_FRAMES and self._log_bytes <= LOG_BYTES:
+                self.send({"t": "log", "cut": cut}, data[:LOG_EVENT_BYTES])
 
     def start_phase(self) -> None:
         """Forget what the last phase has logged."""
@@ -101,6 +151,11 @@ class Door:
         """The virtual deadline has passed: say so and wait for the end."""
         self.clock.expire = _for_ever
         self.send({"t": "timeout"})
+        _for_ever()
+
+    def _stuck(self) -> NoReturn:
+        """No thread can ever go on: say so and wait for the end."""
+        self.send({"t": "stuck"})
         _for_ever()
 
 
@@ -214,18 +269,18 @@ def connect_botocore(connection: Connection) -> None:
             str(name): value.decode() if isinstance(value, bytes) else str(value)
             for name, value in request.headers.items()
         }
-        try:
-            header, answer = door.call(str(request.method), str(request.url), headers, bytes(body))
-        except (frames.BadFrame, ConnectionError) as problem:
-            raise EndpointConnectionError(endpoint_url=request.url, error=problem) from None
         limit = (getattr(request, "context", None) or {}).get("read_timeout", self._read_seconds)
         patience_ns = int((60.0 if limit is None else float(limit)) * 1e9)
-        latency_ns = int(header["latency_ns"])
-        if latency_ns > patience_ns:
+        try:
+            came = door.call(
+                str(request.method), str(request.url), headers, bytes(body), patience_ns
+            )
+        except (frames.BadFrame, ConnectionError) as problem:
+            raise EndpointConnectionError(endpoint_url=request.url, error=problem) from None
+        if came is None:
             # The call has taken effect; only its answer comes too late.
-            door.clock.pass_parallel(patience_ns)
             raise ReadTimeoutError(endpoint_url=request.url)
-        door.clock.pass_parallel(latency_ns)
+        header, answer = came
         response = AWSResponse(request.url, header["status"], header["headers"], _Raw(answer))
         if not request.stream_output:
             response.content  # noqa: B018  (reads the body, as botocore's own session does)

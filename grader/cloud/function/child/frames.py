@@ -15,8 +15,13 @@ LENGTHS = struct.Struct(">II")
 
 # A header carries a URL and HTTP headers, never data.
 MAX_HEADER_BYTES = 256 * 1024
-# S3 takes parts of up to 5 GB; a lab has no use for one above this.
-MAX_BODY_BYTES = 64 * 1024 * 1024
+# The largest request of the services here is DynamoDB's BatchWriteItem with 16 MB; S3 takes parts of
+# up to 5 GB, and a lab has no use for one above this.
+MAX_BODY_BYTES = 24 * 1024 * 1024
+# A frame arrives in pieces of thousands of bytes each. More pieces than one for so many bytes (and
+# a few) are somebody who sends it in crumbs to keep the reader busy.
+BYTES_A_PIECE = 256
+PIECES = 256
 
 Frame = tuple[dict[str, Any], bytes]
 
@@ -57,10 +62,14 @@ class Parser:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
+        self._pieces = 0
 
     def feed(self, data: bytes) -> None:
-        """Add what has arrived."""
+        """Add what has arrived. BadFrame when it comes in crumbs."""
         self._bytes += data
+        self._pieces += 1
+        if self._pieces > PIECES + len(self._bytes) // BYTES_A_PIECE:
+            raise BadFrame(f"a frame in {self._pieces} pieces")
 
     def take(self) -> Frame | None:
         """The next whole frame, or None until more has arrived. BadFrame when it cannot be one."""
@@ -71,6 +80,8 @@ class Parser:
         if len(self._bytes) < end:
             return None
         middle = LENGTHS.size + head
-        frame = unpack(bytes(self._bytes[LENGTHS.size : middle]), bytes(self._bytes[middle:end]))
+        with memoryview(self._bytes) as view:
+            frame = unpack(bytes(view[LENGTHS.size : middle]), bytes(view[middle:end]))
         del self._bytes[:end]
+        self._pieces = 0
         return frame

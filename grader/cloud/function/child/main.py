@@ -115,6 +115,7 @@ class Nursery:
         self.door = importlib.import_module(f"{PACKAGE}.door")
         self.runtime = importlib.import_module(f"{PACKAGE}.runtime")
         self.sandbox = importlib.import_module(f"{PACKAGE}.sandbox")
+        self.seccomp = importlib.import_module(f"{PACKAGE}.seccomp")
         self.tier = "limits"
         self.refused: dict[str, str] = {}
         self.own_namespace = -1
@@ -185,8 +186,10 @@ class Nursery:
         self.runtime.warm_up(self.connection, tuple(self.config["services"]))
         self.sandbox.subreaper()
         self.tasks = 0 if self.tier == "namespaces" else self.sandbox.tasks_of_user()
+        self.filtered = self.seccomp.permitted(self.sandbox)
         ready = {
             "tier": self.tier,
+            "filtered": self.filtered,
             "refused": self.refused,
             "landlock": self.sandbox.landlock_version() if self.tier == "landlock" else 0,
         }
@@ -293,8 +296,13 @@ class Nursery:
                 if not orders:
                     return
                 for order in orders:
+                    if order == ord("N"):
+                        kill_quietly(function, self.signal.SIGURG)
+                        continue
                     stop = order == ord("S")
                     self._signal_all(function, self.signal.SIGSTOP if stop else self.signal.SIGCONT)
+                    if not stop:
+                        commands.sendall(b"C\n")
             if wake in readable:
                 os.read(wake, 4096)
                 while True:
@@ -352,6 +360,8 @@ class Nursery:
             )
         self.sandbox.drop_privileges()
         self.sandbox.die_with_parent()
+        if self.filtered:
+            self.seccomp.close_calls(self.sandbox.libc(), shared=self.tier != "namespaces")
         # Only now: an environment that dies before this word was never the function's.
         with self.socket.socket(fileno=4) as judge:
             judge.sendall(f"P{os.getpid()}\n".encode())

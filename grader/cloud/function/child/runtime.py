@@ -24,6 +24,10 @@ from .door import Connection, Door, Lines, connect_botocore
 
 HERE = __file__.rpartition("runtime.py")[0]
 
+# What an error may say (characters): its text, and its stack trace in all. AWS cuts what its logs
+# and its X-Ray take at sizes of this order; an honest error is far below.
+ERROR_TEXT = 64 * 1024
+
 # Standing in for a space at the start of a line of a traceback, so that log viewers keep it.
 NO_BREAK_SPACE = "\u00a0"
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -104,18 +108,12 @@ class Runtime:
             self.door.send({"t": "init_error"}, self._last_error)
             self._wait_for_the_end()
         self._flush()
-        with self.door.turn:
-            self._freeze()
-            self.door.send({"t": "ready"})
-            header, body = self.door.receive()
+        header, body = self.door.next_event({"t": "ready"}, b"")
         while True:
             self._begin(header)
             outcome, answer = self._invoke(handler, header, body)
             self._flush()
-            with self.door.turn:
-                self._freeze()
-                self.door.send({"t": outcome}, answer)
-                header, body = self.door.receive()
+            header, body = self.door.next_event({"t": outcome}, answer)
 
     def _invoke(self, handler: Any, header: dict[str, Any], body: bytes) -> tuple[str, bytes]:
         try:
@@ -158,15 +156,8 @@ class Runtime:
         self.request_id = header["request_id"]
         clock = self.door.clock
         clock.set(header["now_ns"], header["deadline_ns"])
-        clock.frozen = False
         self.door.start_phase()
         limit_cpu(header["cpu_seconds"])
-
-    def _freeze(self) -> None:
-        # No deadline between phases. Threads left behind stop at their next look at the clock,
-        # log line or call.
-        self.door.clock.frozen = True
-        self.door.clock.deadline_ns = None
 
     def _flush(self) -> None:
         self.stdout.end_line()
@@ -336,12 +327,20 @@ def find_handler(name: str) -> Any:
 
 
 def error(message: str, error_type: str, trace: list[str], request_id: str = "") -> dict[str, Any]:
-    """The error document that an invocation returns."""
+    """The error document that an invocation returns, cut to a size that can be kept."""
+    left, kept = ERROR_TEXT, []
+    for entry in trace:
+        left -= len(entry)
+        if left < 0:
+            break
+        kept.append(entry)
+    if len(message) > ERROR_TEXT:
+        message = f"{message[:ERROR_TEXT]} (cut: {len(message) - ERROR_TEXT} characters more)"
     return {
         "errorMessage": message,
-        "errorType": error_type,
+        "errorType": error_type[:200],
         "requestId": request_id,
-        "stackTrace": trace,
+        "stackTrace": kept,
     }
 
 

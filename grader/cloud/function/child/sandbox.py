@@ -4,10 +4,14 @@ Three tiers, strongest first; each is used where the one before is not permitted
 
 - ``namespaces`` (Linux): own user, mount, process, network, IPC and host-name namespaces. The file
   system is built from an allow-list (interpreter, libraries, the function's code at ``/var/task``,
-  a private ``/tmp``), all of it read-only but ``/tmp``. No network at all.
+  a private ``/tmp``), all of it read-only but ``/tmp``, ``/proc`` included. No network at all.
+  Mount, process, network and IPC namespaces are each environment's own: what is made in them ends
+  with it and connects it with nobody.
 - ``landlock`` (Linux 5.13 and later): reading and writing by allow-list, no TCP (6.7), no signals
   to processes outside (6.12).
 - ``limits``: a process group of its own and resource limits.
+
+In each of them a filter of system calls (``seccomp``) closes what is left between environments.
 
 Everything goes through ctypes: Python has ``os.unshare`` only from 3.12 on, and mounts not at all.
 """
@@ -56,6 +60,14 @@ LANDLOCK_CREATE_RULESET = 444
 LANDLOCK_ADD_RULE = 445
 LANDLOCK_RESTRICT_SELF = 446
 CAPSET = {"x86_64": 126, "aarch64": 91}
+
+# What containers hide of /proc: it tells of the machine, or of what others do on it.
+# https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#masked-paths
+MASKED_FILES = (
+    "kcore", "keys", "key-users", "kmsg", "latency_stats", "timer_list", "sched_debug",
+    "sysrq-trigger", "interrupts", "locks", "kallsyms", "slabinfo",
+)  # fmt: skip
+MASKED_FOLDERS = ("acpi", "asound", "scsi", "bus", "fs", "irq", "sysvipc")
 
 # The function's user inside its namespace: nobody in particular, and not root.
 USER = 993
@@ -165,7 +177,7 @@ def enter_room(code: str, tmp_bytes: int, visible: Iterable[str]) -> None:
     ``code`` is a folder below the judge's work folder, named from there. What is ``visible`` below
     ``/tmp`` (a virtual environment may be) stays so.
     """
-    unshare(CLONE_NEWNS)
+    unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET)
     mount(f"/run/work/{code}", "/var/task", "none", MS_BIND)
     kept = [(p, os.open(p, os.O_PATH)) for p in _outermost(visible) if p.startswith("/tmp/")]
     mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"size={tmp_bytes},nr_inodes=4096,mode=700")
@@ -175,12 +187,30 @@ def enter_room(code: str, tmp_bytes: int, visible: Iterable[str]) -> None:
         os.close(place)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     unmount("/run/work")
-    # The function's processes get numbers of their own; few of them (6.14 and later).
-    for name, value in (("kernel/pid_max", "400"), ("user/max_user_namespaces", "0")):
-        try:
-            _write(f"/proc/sys/{name}", value)
-        except OSError:
-            continue
+    # The function's processes get numbers of their own, and few of them, where that limit is the
+    # namespace's and not the machine's (6.14 and later).
+    if _kernel() >= (6, 14):
+        _try_write("/proc/sys/kernel/pid_max", "400")
+    _try_write("/proc/sys/user/max_user_namespaces", "0")
+    for name in MASKED_FOLDERS:
+        if os.path.isdir(f"/proc/{name}"):
+            mount("masked", f"/proc/{name}", "tmpfs", MS_NOSUID | MS_NODEV, "size=4k,mode=555")
+    for name in MASKED_FILES:
+        if os.path.exists(f"/proc/{name}"):
+            mount("/dev/null", f"/proc/{name}", "none", MS_BIND)
+    _make_read_only("/proc")
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor, *_ = os.uname().release.split(".")
+    return int(major), int(minor) if minor.isdigit() else 0
+
+
+def _try_write(path: str, text: str) -> None:
+    try:
+        _write(path, text)
+    except OSError:
+        return
 
 
 def drop_privileges() -> None:
