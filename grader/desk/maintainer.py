@@ -7,12 +7,16 @@ from the group that is handed to it here.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from grader.cloud.words import counted
 from grader.desk.group import Commands
 from grader.desk.terminal import MET, UNMET, Status, interruptible, say
+
+if TYPE_CHECKING:
+    from grader.maintain.pages import Generated
 
 
 @click.group(cls=Commands)
@@ -37,41 +41,50 @@ def dev_check(which: tuple[str, ...], seeds: int) -> int:
     labs dev check 2 --seeds 3
     """
     from grader.course.lab import find
-    from grader.maintain import contract as course
+    from grader.maintain import contract
 
+    pages = _generated()
     with Status(lines=True) as status, interruptible():
-        found = course.check(_clone(), [find(name) for name in which], seeds, status)
+        found = contract.refusals(_clone(), pages, [find(name) for name in which], seeds, status)
     for problem in found:
         say(str(problem))
-    say(f"{counted(len(found), 'problem')} found." if found else "Every lab is in order.")
+    say(f"{counted(len(found), 'refusal')}." if found else "Every lab is in order.")
     return UNMET if found else MET
 
 
 @dev.command("new")
 @click.argument("name", metavar="NN-slug")
 def dev_new(name: str) -> None:
-    """Scaffold a lab: its folders, its checks, its page. Prints what remains to be done.
+    """Scaffold a lab that works: files, criteria, page, answers. Prints what remains to be done.
 
     \b
     labs dev new 07-fan-out
     """
-    from grader.maintain import contract as course
+    from grader.maintain import scaffold
 
-    for line in course.new(_clone(), name):
+    for line in scaffold.new(_clone(), name):
         say(line)
 
 
 @dev.command("sync")
 def dev_sync() -> None:
-    """Copy labs/ to the pristine mirror in the package, and write the command reference anew.
+    """Renew all that is generated: the mirror of labs/, generated pages, pictures.
 
     \b
     labs dev sync
     """
-    from grader.maintain import contract as course
+    from grader.maintain.pages import sync
 
-    for line in course.sync(_clone()) or ["Everything was in step."]:
+    for line in sync(_clone(), _generated()) or ["Everything was in step."]:
         say(line)
+
+
+def _generated() -> Generated:
+    from grader.maintain.pages import generated
+
+    labs = click.get_current_context().find_root().command
+    assert isinstance(labs, click.Group)
+    return generated(labs)
 
 
 def _clone() -> Path:

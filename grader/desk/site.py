@@ -1,14 +1,12 @@
-"""The course site: what a program writes of it, and building, reading and serving it.
+"""The course site: building, reading and serving it.
 
-What a program writes is committed: ``labs dev sync`` writes it and ``labs dev check`` refuses a
-difference. The site itself is built by MkDocs from ``docs/`` and is not committed: a wheel carries
+The site is built by MkDocs from ``docs/`` and is not committed: a wheel carries
 it built (``tools/hatch_site.py``), and in a clone ``labs docs`` builds it when MkDocs is installed.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -21,101 +19,14 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from grader.course.lab import PACKAGE, UsageError
+from grader.course.lab import UsageError
 from grader.desk.terminal import WIDTH
-from grader.review import pricing
-
-PRICES_SCRIPT = "docs/assets/js/prices.js"
-CARDS_PAGE = "docs/cards.md"
 
 # What a reader of the built site does not need: maps of minified sources, stemmers of other
 # languages than English.
 _UNNEEDED = ("**/*.map", "assets/javascripts/lunr")
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
-
-
-# --- written by program -----------------------------------------------------------------------
-
-
-def prices_script() -> str:
-    """The price list for the browser, from ``pricing.toml``."""
-    known = pricing.load()
-    prices = [
-        {
-            "id": price.id,
-            "name": price.name,
-            "unit": price.unit,
-            "per": float(price.per),
-            "tiers": [
-                {
-                    "upTo": None if tier.up_to is None else float(tier.up_to),
-                    "price": float(tier.price),
-                }
-                for tier in price.tiers
-            ],
-            "quota": price.quota,
-            "knownUpTo": None if price.known_up_to is None else float(price.known_up_to),
-        }
-        for price in known.prices.values()
-    ]
-    quotas = {
-        quota.id: {"id": quota.id, "amount": float(quota.amount), "hourly": quota.hourly}
-        for quota in known.quotas.values()
-    }
-    data = json.dumps({"prices": prices, "quotas": quotas}, indent=1)
-    return (
-        "// Written by `labs dev sync` from grader/review/pricing.toml. Do not edit.\n"
-        '"use strict";\n\n'
-        "globalThis.streamlabs = globalThis.streamlabs || {};\n"
-        f"Object.assign(globalThis.streamlabs, {data});\n"
-    )
-
-
-def cards_page() -> str:
-    """All flashcards of the modules as one page, with links that hold from there."""
-    parts = [
-        "---\n"
-        "description: Every flashcard of the course in one deck that remembers what you know.\n"
-        "scripts: [progress]\n"
-        "search: {exclude: true}\n"
-        "---\n\n"
-        "# All flashcards\n",
-        "<!-- Written by `labs dev sync` from the modules' pages. Do not edit. -->\n",
-        "A card that you know moves up a box and comes back later: after a day, three days, a "
-        "week, two weeks. A card that you forgot starts again in the first box.\n",
-        "## The cards { #cards }\n",
-        '<div class="cards-review" markdown>\n',
-    ]
-    for page in sorted((PACKAGE.parent / "docs" / "modules").glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        for block in re.findall(r'^<div class="cards".*?^</div>$', text, re.M | re.S):
-            title = re.search(r"^# (.+)$", text, re.M)
-            parts.append(f"### {title[1] if title else page.stem}\n")
-            parts.append(_links_from_above(block, page.name) + "\n")
-    parts += [
-        "</div>\n",
-        "## Your progress { #progress-here }\n",
-        "Answers, cards and ticks are kept in this browser and nowhere else.\n",
-        '<div id="progress" markdown>\nKeeping progress needs JavaScript.\n</div>\n',
-    ]
-    return "\n".join(parts)
-
-
-def _links_from_above(text: str, name: str) -> str:
-    """Links of a page in ``modules/`` as they read one folder further up."""
-
-    def moved(link: re.Match[str]) -> str:
-        target = link[1]
-        if re.match(r"[a-z]+:", target):
-            return link[0]
-        if target.startswith("#"):
-            return f"](modules/{name}{target})"
-        if target.startswith("../"):
-            return f"]({target.removeprefix('../')})"
-        return f"](modules/{target})"
-
-    return re.sub(r"\]\(([^)\s]+)\)", moved, text)
 
 
 # --- building ---------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from grader.desk import site as building
-from grader.maintain import contract as course
 
 ROOT = Path(__file__).resolve().parents[2]
 # Elements without an end tag.
@@ -191,14 +190,14 @@ def test_lines_of_included_files_are_not_marked_by_number() -> None:
 # --- what is written by program, what others wrote --------------------------------------------
 
 
-@pytest.mark.parametrize("name", [building.PRICES_SCRIPT, building.CARDS_PAGE])
+@pytest.mark.parametrize("name", ["docs/assets/js/prices.js", "docs/cards.md"])
 def test_what_a_program_writes_is_in_step(name: str) -> None:
     """`labs dev sync` writes it."""
-    assert course.GENERATED[name]() == (ROOT / name).read_text(encoding="utf-8")
+    assert pages.generated(cli)[name]() == (ROOT / name).read_text(encoding="utf-8")
 
 
 def test_links_of_cards_hold_from_where_the_cards_are_collected() -> None:
-    moved = building._links_from_above(
+    moved = pages._links_from_above(
         "[a](#x) [b](../simulator.md?rate=1) [c](03-monitoring.md#y) [d](https://aws.amazon.com/)",
         "02.md",
     )

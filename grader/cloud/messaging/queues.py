@@ -178,23 +178,6 @@ def redrive_target(attributes: Mapping[str, Any]) -> str | None:
     return policy.get("deadLetterTargetArn") if isinstance(policy, Mapping) else None
 
 
-def _check_bodies(params: Mapping[str, Any]) -> None:
-    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
-    entries = params.get("Entries")
-    if isinstance(entries, list):
-        named = [
-            (f"SendMessageBatchRequestEntry.{number}.MessageBody", entry)
-            for number, entry in enumerate(entries, 1)
-        ]
-    else:
-        named = [("MessageBody", params)]
-    for name, holder in named:
-        if not (isinstance(holder, dict) and holder.get("MessageBody")):
-            raise ServiceError(
-                "MissingParameter", f"The request must contain the parameter {name}."
-            )
-
-
 def _binaries_in(params: dict[str, Any]) -> dict[str, Any]:
     """Message attributes with their binary values as bytes, as moto wants them."""
     entries = params.get("Entries")

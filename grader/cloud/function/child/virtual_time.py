@@ -217,7 +217,7 @@ def _replace_waits(clock: VirtualClock) -> None:
     def virtual_select(
         rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        if timeout is not None and timeout <= 0 or timeout is None and not clock.turns.many:
+        if (timeout is not None and timeout <= 0) or (timeout is None and not clock.turns.many):
             clock.turns.breathe()
             return real_select(rlist, wlist, xlist, timeout)
         found: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
@@ -238,7 +238,7 @@ def _replace_waits(clock: VirtualClock) -> None:
         original = kind.select
 
         def selector_select(self: Any, timeout: float | None = None) -> Any:
-            if timeout is not None and timeout <= 0 or timeout is None and not clock.turns.many:
+            if (timeout is not None and timeout <= 0) or (timeout is None and not clock.turns.many):
                 clock.turns.breathe()
                 return original(self, timeout)
             ready: list[Any] = []

@@ -1,0 +1,271 @@
+"""Everything that is generated and committed, and the one command that renews it.
+
+`labs dev sync` brings in step: the pristine mirror of ``labs/``, the pages and the script that say
+what the code says (`generated`), and the pictures. What is recorded from judged runs (golden texts,
+the simulator's record) is not renewed here: it is written by ``UPDATE_GOLDEN=1`` and read by a
+person. `labs dev check` refuses a page that is not what the code says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from grader.course.lab import PACKAGE, UsageError, files_in, labs, write_whole
+from grader.maintain import schemas
+from grader.review import pricing
+
+Generated = Mapping[str, Callable[[], str]]
+
+
+def generated(command: click.Group) -> Generated:
+    """What writes each generated file, by its path in the clone; ``command`` is ``labs`` itself."""
+    return {
+        "docs/reference/cli.md": lambda: cli_reference(command),
+        "docs/reference/templates.md": templates_reference,
+        "docs/reference/production-checklist-items.md": checklist_reference,
+        "docs/reference/tuning-claims.md": claims_reference,
+        "docs/assets/js/prices.js": prices_script,
+        "docs/cards.md": cards_page,
+        schemas.SCHEMAS: schemas.schemas_table,
+        schemas.TYPES: schemas.types_table,
+    }
+
+
+def drift(root: Path, pages: Generated) -> Iterator[str]:
+    """The generated files of the clone at ``root`` that are not what the code says."""
+    for name, text in pages.items():
+        page = root / name
+        if not page.is_file() or page.read_text(encoding="utf-8") != text():
+            yield name
+
+
+def sync(root: Path, pages: Generated) -> list[str]:
+    """Bring everything that is generated into step; returns what was done."""
+    done = [*_mirrored(root)]
+    for name in drift(root, pages):
+        write_whole(root / name, pages[name]().encode())
+        done.append(f"{name} written")
+    return done + _drawn(root)
+
+
+def _mirrored(root: Path) -> Iterator[str]:
+    mirror = root / "grader" / "course" / "starters"
+    for lab in labs(root / "labs"):
+        wanted = {name: (lab.starter / name).read_bytes() for name in lab.files}
+        target = mirror / lab.name
+        present = files_in(target) if target.is_dir() else []
+        for name in sorted(set(present) - set(wanted)):
+            (target / name).unlink()
+            yield f"{lab.name}/{name} removed from grader/course/starters"
+        for name, content in wanted.items():
+            if not (target / name).is_file() or (target / name).read_bytes() != content:
+                write_whole(target / name, content)
+                yield f"{lab.name}/{name} copied to grader/course/starters"
+
+
+def _drawn(root: Path) -> list[str]:
+    """Draw the pictures that are not what is played now."""
+    tool = root / "tools" / "pictures"
+    if not tool.is_dir():
+        return []
+    drawn = subprocess.run([sys.executable, tool], cwd=root, capture_output=True, text=True)
+    if drawn.returncode:
+        raise UsageError(f"The pictures cannot be drawn: {drawn.stderr.strip().splitlines()[-1]}")
+    return drawn.stdout.splitlines()
+
+
+# --- the command line -------------------------------------------------------------------------
+
+
+def cli_reference(command: click.Group) -> str:
+    """The command reference as Markdown, from the commands themselves."""
+    parts = [
+        "# The `labs` command\n",
+        "<!-- Written by `labs dev sync` from grader/desk/cli.py. Do not edit. -->\n",
+        "## Exit codes\n",
+        "| code | meaning |\n|---|---|\n"
+        "| 0 | done, and everything is met |\n"
+        "| 1 | not everything is met |\n"
+        "| 2 | the command was used wrongly; nothing was changed |\n"
+        "| 3 | the grader is at fault; it costs no points, please report it |\n",
+        "Ctrl-C ends a command with 130, as shells expect.\n",
+    ]
+    for path, one in _commands(command, "labs"):
+        parts += _command(path, one)
+    return "\n".join(parts)
+
+
+def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+
+
+def _command(path: str, command: click.Command) -> list[str]:
+    """One command: usage, text, examples, options. Its help marks its examples with ``\\b``."""
+    text = (command.help or "").strip()
+    prose, _, examples = text.partition("\b\n")
+    words = [_metavar(p) for p in command.params if isinstance(p, click.Argument)]
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    usage = " ".join([path, *(["[OPTIONS]"] if options else []), *words])
+    if isinstance(command, click.Group):
+        usage += " COMMAND"
+    parts = [f"## `{path}`\n", f"```text\n{usage}\n```\n"]
+    parts += [" ".join(block.split()) + "\n" for block in prose.split("\n\n") if block.strip()]
+    if options:
+        rows = [f"| `{_option(option)}` | {option.help or ''} |" for option in options]
+        parts.append("\n".join(["| option | meaning |", "|---|---|", *rows]) + "\n")
+    if examples.strip():
+        lines = [line.strip() for line in examples.strip().splitlines()]
+        parts.append("```text\n" + "\n".join(lines) + "\n```\n")
+    return parts
+
+
+def _metavar(argument: click.Argument) -> str:
+    name = argument.metavar or (argument.name or "").upper()
+    return name if argument.required or name.startswith("[") else f"[{name}]"
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(option.opts)
+    if option.is_flag:
+        return names
+    if isinstance(option.type, click.Choice):
+        return f"{names} {'/'.join(map(str, option.type.choices))}"
+    return f"{names} {option.metavar or option.type.name.upper()}"
+
+
+# --- what the code knows ----------------------------------------------------------------------
+
+
+def templates_reference() -> str:
+    """What the resolver knows of CloudFormation as Markdown, from its own table."""
+    from grader.cloud import template
+
+    parts = [
+        "# Templates: what is acted out\n",
+        "<!-- Written by `labs dev sync` from grader/cloud/template. Do not edit. -->\n",
+        "A lab's `template.yaml` is real CloudFormation: `aws cloudformation package` and `deploy` "
+        "take it as it stands. Before a lab is played, the template is resolved as CloudFormation "
+        "would resolve it: parameters, mappings, conditions, and the functions Ref, GetAtt, Sub, "
+        "Join, Select, Split, If, FindInMap, GetAZs, Base64 and the condition functions. What is "
+        "wrong is told with its line. A type, property or function that is not in the tables below "
+        "is refused by name, so that nothing is silently ignored.\n",
+        "*Acted out* means that the labs behave accordingly. *Kept* means that AWS knows it, that "
+        "it changes nothing in the labs, and that a criterion may still look at it. *Refused* "
+        "means that AWS knows it and the labs do not act it out.\n",
+    ]
+    words = {"emulated": "acted out", "harmless": "kept", "refused": "refused"}
+    for kind, rows in groupby(template.support(), key=lambda one: one.type):
+        parts.append(f"## `{kind}`\n")
+        lines = [f"| `{row.property}` | {words[row.use]} | {row.note} |" for row in rows]
+        parts.append("\n".join(["| property | here | note |", "|---|---|---|", *lines]) + "\n")
+    return "\n".join(parts)
+
+
+def checklist_reference() -> str:
+    """Every item of the production checklist as Markdown."""
+    from grader.review.checklist import ITEMS, output
+
+    return output.reference(ITEMS)
+
+
+@cache
+def claims_reference() -> str:
+    """The tuning guides' claims, computed."""
+    from grader.maintain import claims
+
+    return claims.render(claims.claims(pricing.load()))
+
+
+def prices_script() -> str:
+    """The price list for the browser, from ``pricing.toml``."""
+    known = pricing.load()
+    prices = [
+        {
+            "id": price.id,
+            "name": price.name,
+            "unit": price.unit,
+            "per": float(price.per),
+            "tiers": [
+                {
+                    "upTo": None if tier.up_to is None else float(tier.up_to),
+                    "price": float(tier.price),
+                }
+                for tier in price.tiers
+            ],
+            "quota": price.quota,
+            "knownUpTo": None if price.known_up_to is None else float(price.known_up_to),
+        }
+        for price in known.prices.values()
+    ]
+    quotas = {
+        quota.id: {"id": quota.id, "amount": float(quota.amount), "hourly": quota.hourly}
+        for quota in known.quotas.values()
+    }
+    data = json.dumps({"prices": prices, "quotas": quotas}, indent=1)
+    return (
+        "// Written by `labs dev sync` from grader/review/pricing.toml. Do not edit.\n"
+        '"use strict";\n\n'
+        "globalThis.streamlabs = globalThis.streamlabs || {};\n"
+        f"Object.assign(globalThis.streamlabs, {data});\n"
+    )
+
+
+def cards_page() -> str:
+    """All flashcards of the modules as one page, with links that hold from there."""
+    parts = [
+        "---\n"
+        "description: Every flashcard of the course in one deck that remembers what you know.\n"
+        "scripts: [progress]\n"
+        "search: {exclude: true}\n"
+        "---\n\n"
+        "# All flashcards\n",
+        "<!-- Written by `labs dev sync` from the modules' pages. Do not edit. -->\n",
+        "A card that you know moves up a box and comes back later: after a day, three days, a "
+        "week, two weeks. A card that you forgot starts again in the first box.\n",
+        "## The cards { #cards }\n",
+        '<div class="cards-review" markdown>\n',
+    ]
+    for page in sorted((PACKAGE.parent / "docs" / "modules").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r'^<div class="cards".*?^</div>$', text, re.M | re.S):
+            title = re.search(r"^# (.+)$", text, re.M)
+            parts.append(f"### {title[1] if title else page.stem}\n")
+            parts.append(_links_from_above(block, page.name) + "\n")
+    parts += [
+        "</div>\n",
+        "## Your progress { #progress-here }\n",
+        "Answers, cards and ticks are kept in this browser and nowhere else.\n",
+        '<div id="progress" markdown>\nKeeping progress needs JavaScript.\n</div>\n',
+    ]
+    return "\n".join(parts)
+
+
+def _links_from_above(text: str, name: str) -> str:
+    """Links of a page in ``modules/`` as they read one folder further up."""
+
+    def moved(link: re.Match[str]) -> str:
+        target = link[1]
+        if re.match(r"[a-z]+:", target):
+            return link[0]
+        if target.startswith("#"):
+            return f"](modules/{name}{target})"
+        if target.startswith("../"):
+            return f"]({target.removeprefix('../')})"
+        return f"](modules/{target})"
+
+    return re.sub(r"\]\(([^)\s]+)\)", moved, text)
