@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from standin import handler, judge, labs, space  # noqa: F401 - fixtures
@@ -20,6 +22,31 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
+
+
+# What starts a function process: whoever asks for one of these plays. Other tests that play, mostly
+# through a command of their own, say so with `pytestmark`.
+PLAYING = {"nursery", "pipeline_nursery", "bench_on"}
+QUICK = "not played"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In a run of what is not played, starting a function process is an error everywhere."""
+    if config.getoption("markexpr") == QUICK:
+        refusing = str(Path(__file__).parent / "unplayed")
+        sys.path.insert(0, refusing)
+        paths = [refusing, *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        sys.modules.pop("sitecustomize", None)
+        import sitecustomize  # noqa: F401 - it acts when it is imported
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what plays, before `-m` looks at the marks."""
+    for item in items:
+        if PLAYING & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.played)
 
 
 @pytest.fixture(scope="session", name="nursery")

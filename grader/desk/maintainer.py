@@ -33,19 +33,22 @@ def dev() -> None:
 @dev.command("check")
 @click.argument("which", metavar="[N]...", nargs=-1)
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, metavar="S")
-def dev_check(which: tuple[str, ...], seeds: int) -> int:
+@click.option("--answers", is_flag=True, help="Grade the kept answers instead of the solution.")
+def dev_check(which: tuple[str, ...], seeds: int, answers: bool) -> int:
     """Refuse labs that are not in order: texts, points, hints, starter, solution on S seeds.
 
     \b
     labs dev check
     labs dev check 2 --seeds 3
+    labs dev check 2 --answers
     """
     from grader.course.lab import find
     from grader.maintain import contract
 
     pages = _generated()
     with Status(lines=True) as status, interruptible():
-        found = contract.refusals(_clone(), pages, [find(name) for name in which], seeds, status)
+        labs = [find(name) for name in which]
+        found = contract.refusals(_clone(), pages, labs, seeds, status, answers=answers)
     for problem in found:
         say(str(problem))
     say(f"{counted(len(found), 'refusal')}." if found else "Every lab is in order.")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.course.answers import Unfit, kept
 from grader.course.grade import Criterion, Grade
 from grader.course.lab import (
     LITTER,
@@ -22,6 +23,7 @@ from grader.course.lab import (
     files_in,
     labs,
     markdown_lines,
+    written,
 )
 from grader.maintain.pages import Generated, drift
 
@@ -65,9 +67,11 @@ def refusals(
     grader: Grader | None = None,
     criteria: Callable[[Lab], list[Criterion]] | None = None,
     timelines: Callable[[Lab], list[str]] | None = None,
+    answers: bool = False,
 ) -> list[Refusal]:
     """Everything that is not in order in the clone at ``root``; ``only`` limits it to some labs.
 
+    With ``answers`` the labs' kept answers are graded, and neither starter nor solution is.
     ``pages`` is what `pages.generated` gives. ``grader``, ``criteria`` and ``timelines`` are the
     judge's unless given.
     """
@@ -94,10 +98,14 @@ def refusals(
         else:
             if not told:
                 found.append(Refusal(lab.name, "labs run has no timeline to show for it."))
-        written = [Refusal(lab.name, sentence) for sentence in _written(root, lab, goals)]
-        found += written
+        found += [Refusal(lab.name, sentence) for sentence in _written(root, lab, goals)]
         if goals:
-            played = _played(lab, root / "solutions" / lab.name, seeds, grader, progress)
+            solution = root / "solutions" / lab.name
+            played = (
+                _answered(root, lab, grader, progress)
+                if answers
+                else _played(lab, solution, seeds, grader, progress)
+            )
             found += [Refusal(lab.name, sentence) for sentence in played]
     return found
 
@@ -305,6 +313,23 @@ def _played(
                 yield f"the solution scores {solved.score} with seed {seed}: {_open(solved)}."
     except UsageError as error:
         yield f"it cannot be graded: {error}"
+
+
+def _answered(root: Path, lab: Lab, grader: Grader, progress: Progress | None) -> Iterator[str]:
+    """Every kept answer loses what it says and nothing else."""
+    for answer in kept(lab, root):
+        if progress:
+            progress(f"{lab.name}: grading the {answer.kind} answer {answer.name}")
+        try:
+            with written(answer.files) as folder:
+                grade = grader(lab, folder, 0)
+        except (Unfit, UsageError) as error:
+            yield f"an answer cannot be graded: {error}"
+            continue
+        lost = {one.criterion.id for one in grade.verdicts if one.outcome != "met"}
+        if grade.broken or answer.loses != lost - answer.may_lose:
+            told = ", ".join(sorted(answer.loses)) or "nothing"
+            yield f"{answer.id} is to lose {told}: {_open(grade)}."
 
 
 def _open(grade: Grade) -> str:

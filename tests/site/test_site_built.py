@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from grader.desk import site as building
+from grader.desk.cli import cli
+from grader.maintain import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 # Elements without an end tag.
