@@ -6,8 +6,8 @@ effect at its time on the clock, and its answer is handed over when its latency 
 Invocations that overlap in virtual time therefore interleave at their AWS calls, in the order of
 virtual time and then of environment numbers, and a race has the same outcome in every run.
 
-Time is the judge's. What it knows of, cold start, work for each record, calls and their answers, log
-lines, passes whatever the process says; the process may only add to it.
+Time is the judge's. What it knows of, cold start, work for each record, calls and their answers,
+log lines, passes whatever the process says; the process may only add to it.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ class FunctionHost:
         return False
 
     def _arm(self, run: _Run) -> None:
-        """Wake the process when the first of what it waits for is due, its deadline at the latest."""
+        """Wake the process when the first of what it waits for is due, at the latest at its end."""
         if run.alarm is not None:
             run.alarm.cancel()
         due = [run.deadline_ns, *(answer[0] for answer in run.environment.answers[:1])]
@@ -364,7 +364,8 @@ class FunctionHost:
             self._timed_out(run)
             self._advance(run)
             return
-        header, body = {}, b""
+        header: dict[str, Any] = {}
+        body = b""
         if environment.answers and environment.answers[0][0] <= moment_ns:
             _, _, header, body = environment.answers.pop(0)
             environment.in_flight -= 1

@@ -4,9 +4,9 @@ AWS calls, log lines and the end of each phase leave through one descriptor as f
 the door below everything that a learner can configure: botocore's HTTP session is replaced, so
 events, retries, signing, parsing and timeouts are botocore's own.
 
-How long a call takes is the judge's word: it answers when the time has come, and a thread that asks
-waits for that (see ``turns``). What is said about a call before its answer is only ``wait``: nothing
-here can go on, and until when.
+How long a call takes is the judge's word: it answers when the time has come, and a thread that
+asks waits for that (see ``turns``). What is said about a call before its answer is only ``wait``:
+nothing here can go on, and until when.
 """
 
 from __future__ import annotations

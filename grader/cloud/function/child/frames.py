@@ -15,8 +15,8 @@ LENGTHS = struct.Struct(">II")
 
 # A header carries a URL and HTTP headers, never data.
 MAX_HEADER_BYTES = 256 * 1024
-# The largest request of the services here is DynamoDB's BatchWriteItem with 16 MB; S3 takes parts of
-# up to 5 GB, and a lab has no use for one above this.
+# The largest request of the services here is DynamoDB's BatchWriteItem with 16 MB; S3 takes parts
+# of up to 5 GB, and a lab has no use for one above this.
 MAX_BODY_BYTES = 24 * 1024 * 1024
 # A frame arrives in pieces of thousands of bytes each. More pieces than one for so many bytes (and
 # a few) are somebody who sends it in crumbs to keep the reader busy.

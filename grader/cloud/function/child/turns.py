@@ -442,9 +442,11 @@ def _replace_join(turns: Turns, after: Callable[[float], int], kind: Any) -> Non
     def thread_join(self: Any, timeout: float | None = None) -> None:
         task = self.__dict__.get("_turn")
         if task is None or self.ident == _thread.get_ident():
-            return join(self, timeout)
+            join(self, timeout)
+            return
         turns.join(task, None if timeout is None else after(max(timeout, 0)))
-        return join(self) if task.done else None
+        if task.done:
+            join(self)
 
     def thread_is_alive(self: Any) -> bool:
         turns.breathe()
