@@ -37,6 +37,8 @@ def number_text(text: str) -> str:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
     says that zeros are trimmed. That an exponent is written out is this emulator's choice.
     """
+    if text.isdigit() and text.isascii() and text[0] != "0":
+        return text
     if _PLAIN_NUMBER.fullmatch(text):
         return text
     value = number(text)

@@ -130,18 +130,45 @@ def _holds(name: str, values: Values) -> bool:
     return begins_with(first, second) if name == "begins_with" else contains(first, second)
 
 
-@dataclass(frozen=True, slots=True)
 class Test:
-    """One test with its operands bound. ``not_contains`` is of the legacy parameters only."""
+    """One test with its operands bound. ``not_contains`` is of the legacy parameters only.
+
+    ``holds`` says whether an item (None: no item) passes.
+    """
 
     __test__ = False
+    __slots__ = ("holds", "name", "operands")
 
-    name: str
-    operands: tuple[Operand, ...]
+    def __init__(self, name: str, operands: tuple[Operand, ...]) -> None:
+        self.name = name
+        self.operands = operands
+        self.holds = _short(name, operands) or self._holds
 
-    def holds(self, item: Item | None) -> bool:
-        """Whether an item (None: no item) passes."""
+    def _holds(self, item: Item | None) -> bool:
         return _holds(self.name, [operand.of(item) for operand in self.operands])
+
+
+def _short(name: str, operands: Sequence[Operand]) -> Callable[[Item | None], bool] | None:
+    """A shorter way for what filters mostly are: an attribute compared with a value."""
+    if len(operands) != 2:
+        return None
+    path, literal = operands
+    if not isinstance(path, AtPath) or len(path.path) > 1 or not isinstance(literal, Literal):
+        return None
+    attribute, value = str(path.path[0]), literal.value
+    if name == "=":
+        return lambda item: item is not None and item.get(attribute) == value
+    if name == "<>":
+        return lambda item: item is None or item.get(attribute) != value
+    if name not in _ORDERS:
+        return None
+    compare, kind, bound = _ORDERS[name], kind_of(value), sort_key(value)
+
+    def ordered(item: Item | None) -> bool:
+        found = None if item is None else item.get(attribute)
+        return found is not None and kind in found and compare(sort_key(found), bound)
+
+    return ordered
 
 
 def _bound(node: Node, placeholders: Placeholders) -> Operand:
