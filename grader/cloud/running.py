@@ -138,14 +138,20 @@ class Cloud:
     # -- stacks ------------------------------------------------------------------------------
 
     def resolve(self, name: str, body: str, parameters: Mapping[str, str]) -> Stack:
-        """The stack that a template would make. Refused with the first problem."""
+        """The stack that a template would make.
+
+        Refused with the first problem, also for what AWS takes and is not played here.
+        """
         created_ms = self._created.setdefault(name, self.clock.now)
         try:
-            return template.resolve(
+            stack = template.resolve(
                 body, parameters=parameters, stack_name=name, created_ms=created_ms
             )
         except template.TemplateProblems as problems:
             raise Refused("ValidationError", str(problems.problems[0])) from None
+        if stack.beyond:
+            raise Refused("ValidationError", str(stack.beyond[0]))
+        return stack
 
     def create(self, stack: Stack, body: str, *, code: Path | None = None) -> None:
         """Create a stack, or bring the one of that name to this state.

@@ -13,8 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from grader.cloud.template import RESOURCE_TYPES
-
 SCHEMAS = "grader/cloud/template/kinds/schemas.json"
 TYPES = "grader/cloud/template/kinds/types.txt"
 # What is taken over of each part of a schema.
@@ -45,6 +43,8 @@ def types_table() -> str:
 
 def schemas_table() -> str:
     """What the labs need of the schemas of the types that they act out."""
+    from grader.cloud.template import RESOURCE_TYPES
+
     index, folder = _index(), _published()
     table = {}
     for type in RESOURCE_TYPES:

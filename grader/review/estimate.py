@@ -211,8 +211,7 @@ class _Usage:
     """Amounts by item of the price list, gathered from a stack."""
 
     def __init__(self, stack: Stack, traffic: Traffic) -> None:
-        unplayed = [one for one in stack.resources.values() if one.unplayed]
-        self.left_out = [*stack.hidden, *(told for one in unplayed for told in one.unplayed)]
+        self.left_out = stack.beyond
         left = {name: one for name, one in stack.resources.items() if not one.unplayed}
         self.stack = replace(stack, resources=left)
         self.traffic = traffic

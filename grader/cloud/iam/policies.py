@@ -98,10 +98,12 @@ def documents(stack: _Stack, role: _Resource) -> list[PolicyDocument]:
     Raises PolicyRefused for a document that IAM refuses or this evaluator does not know.
     """
     properties = role.properties
-    if properties.get("PermissionsBoundary"):
+    boundary = str(properties.get("PermissionsBoundary") or "")
+    # What a boundary outside the template allows cannot be known: it is taken to allow all.
+    if boundary.startswith("arn:aws:iam::aws:") or _managed_in(stack, boundary) is not None:
         raise PolicyRefused(
             "NotEmulated",
-            "A role's PermissionsBoundary is not emulated here; remove it.",
+            "A PermissionsBoundary whose policy is known is not evaluated here.",
             "PermissionsBoundary",
             role.logical_id,
         )

@@ -13,6 +13,7 @@ the tables beside them.
     kinds        the table of resource types
     parameters   the section Parameters
     intrinsics   Ref, GetAtt, Sub, If …
+    patterns     regular expressions, matched within bounds
     shapes       what a property may hold
     references   what names what, and the order that follows
     yaml_lines   text → nodes with line and column

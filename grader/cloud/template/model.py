@@ -130,6 +130,12 @@ class Stack:
         """Return the resource of that logical id, or None when the stack has none."""
         return self.resources.get(logical_id)
 
+    @property
+    def beyond(self) -> tuple[Problem, ...]:
+        """What AWS takes and the labs cannot play, of all that would be created."""
+        told = [one for resource in self.resources.values() for one in resource.unplayed]
+        return in_line_order(dict.fromkeys([*self.hidden, *told]))
+
     def playable(self) -> Stack:
         """The same stack without the resources that cannot be played.
 

@@ -200,6 +200,10 @@ class Resources:
             at = At(name, marks, self.reporter)
             properties = kind.shape.check(properties, at)
         physical_id, attributes = self._identity(name, type, kind, properties)
+        unplayed = self._unplayed(name, body, type, properties)
+        sound = self.reporter.strict and not unplayed and not self.reporter.problems
+        if kind is not None and kind.plays_as is not None and sound:
+            type, properties = kind.plays_as(properties)
         return Resource(
             logical_id=name,
             type=type,
@@ -209,7 +213,7 @@ class Resources:
             attributes=attributes,
             depends_on=depends_on,
             refers=tuple(refers),
-            unplayed=self._unplayed(name, body, type, properties),
+            unplayed=unplayed,
             deletion_policy=self._policy(name, body, "DeletionPolicy"),
             update_replace_policy=self._policy(name, body, "UpdateReplacePolicy"),
             condition=text_of(body.node("Condition")),

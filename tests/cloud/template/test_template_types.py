@@ -58,6 +58,10 @@ BUDGET = {
 }
 ONE_OF_EACH: dict[str, tuple[str, dict[str, Any]]] = {
     "Orders": ("AWS::DynamoDB::Table", TABLE),
+    "World": (
+        "AWS::DynamoDB::GlobalTable",
+        {**TABLE, "Replicas": [{"Region": {"Ref": "AWS::Region"}, "TableClass": "STANDARD"}]},
+    ),
     "Role": ("AWS::IAM::Role", {"AssumeRolePolicyDocument": POLICY}),
     "Totals": ("AWS::Lambda::Function", FUNCTION | {"Role": {"Fn::GetAtt": "Role.Arn"}}),
     "Mapping": ("AWS::Lambda::EventSourceMapping", MAPPING),
@@ -168,9 +172,21 @@ def every() -> Stack:
 
 
 def test_every_type_of_the_table_is_tried_here(every: Stack) -> None:
-    assert sorted({resource.type for resource in every.resources.values()}) == sorted(
-        RESOURCE_TYPES
-    )
+    assert sorted({type for type, _ in ONE_OF_EACH.values()}) == sorted(RESOURCE_TYPES)
+    assert not every.unplayed
+
+
+def test_a_global_table_in_one_region_is_played_as_a_table(every: Stack) -> None:
+    world = every.resources["World"]
+    assert world.type == "AWS::DynamoDB::Table"
+    assert world.properties == {**TABLE, "TableClass": "STANDARD"}
+    assert world.attributes["StreamArn"].startswith(world.attributes["Arn"] + "/stream/")
+
+
+def test_a_global_table_in_two_regions_is_told_as_what_aws_takes() -> None:
+    replicas = [{"Region": "us-east-1"}, {"Region": "eu-west-1"}]
+    (told,) = problems("AWS::DynamoDB::GlobalTable", {**TABLE, "Replicas": replicas})
+    assert (told.kind, "one Region" in told.sentence) == ("unplayed", True)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +326,7 @@ def test_a_second_version_of_the_same_code_is_refused() -> None:
 
 def test_resources_are_found_by_type_name_and_arn(every: Stack) -> None:
     orders, logs = every.resources["Orders"], every.resources["Logs"]
-    assert every.of_type("AWS::DynamoDB::Table") == [orders]
+    assert every.of_type("AWS::DynamoDB::Table") == [orders, every.resources["World"]]
     assert every.get("Nobody") is None
     assert every.by_physical(orders.physical_id) is orders
     assert every.by_physical(orders.physical_id, "AWS::SQS::Queue") is None

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from grader.cloud.template.kinds.dynamodb import TABLE
+from grader.cloud.template.kinds.dynamodb import GLOBAL_TABLE, TABLE
 from grader.cloud.template.kinds.functions import (
     ALIAS,
     EVENT_INVOKE_CONFIG,
@@ -54,6 +54,7 @@ KINDS = {
         ALARM,
         COMPOSITE_ALARM,
         DASHBOARD,
+        GLOBAL_TABLE,
         TABLE,
         MANAGED_POLICY,
         IAM_POLICY,

@@ -85,7 +85,8 @@ class Kind:
     ``hand`` is what its published schema does not say. ``names`` returns (what Ref yields,
     attribute → value). ``attributes`` lists the attributes that the type has here, whether or not
     one resource has them. ``named_by`` is the property that sets the physical name, None when
-    there is none: two resources of a type cannot share a name.
+    there is none: two resources of a type cannot share a name. ``plays_as`` turns properties into
+    a type and properties that are played in its place.
     """
 
     type: str
@@ -93,6 +94,7 @@ class Kind:
     hand: ByHand
     attributes: tuple[str, ...] = ()
     named_by: str | None = None
+    plays_as: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None
 
     @cached_property
     def shape(self) -> Struct:

@@ -24,12 +24,16 @@ def _projection(properties: dict[str, Any], at: At) -> None:
 
 
 def _table_rules(properties: dict[str, Any], at: At) -> None:
+    _shared_rules(properties, at)
+    _billing_rules(properties, at)
+
+
+def _shared_rules(properties: dict[str, Any], at: At) -> None:
     _key_rules(properties.get("KeySchema"), at.into("KeySchema"))
     for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
         for number, index in entries(properties.get(kind)):
             _key_rules(index.get("KeySchema"), at.into(kind, number, "KeySchema"))
     _definition_rules(properties, at)
-    _billing_rules(properties, at)
     _local_index_rules(properties, at)
     ttl = properties.get("TimeToLiveSpecification")
     if isinstance(ttl, dict) and ttl.get("Enabled") is True and "AttributeName" not in ttl:
@@ -202,4 +206,82 @@ TABLE = Kind(
     ),
     attributes=("Arn", "StreamArn"),
     named_by="TableName",
+)
+
+# -- global tables ---------------------------------------------------------------------------
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-globaltable.html
+
+_OF_BOTH = (
+    *("AttributeDefinitions", "BillingMode", "KeySchema", _LOCAL, "StreamSpecification"),
+    *("TableName", "TimeToLiveSpecification"),
+)
+_OF_REPLICA = (
+    *("ContributorInsightsSpecification", "DeletionProtectionEnabled", "TableClass", "Tags"),
+    "PointInTimeRecoverySpecification",
+)
+_SCALES = "capacity that scales by itself is not emulated; use PAY_PER_REQUEST."
+
+
+def _global_rules(properties: dict[str, Any], at: At) -> None:
+    _shared_rules(properties, at)
+    replicas = properties.get("Replicas")
+    if isinstance(replicas, list) and len(replicas) > 1:
+        properties["Replicas"] = at.into("Replicas").unsupported(
+            f"are {len(replicas)}; the labs play one Region."
+        )
+
+
+def _as_table(properties: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A global table with one replica as the table that it is."""
+    replica = properties["Replicas"][0]
+    table = {name: properties[name] for name in _OF_BOTH if name in properties}
+    table |= {name: replica[name] for name in _OF_REPLICA if name in replica}
+    if _GLOBAL in properties:
+        parts = ("IndexName", "KeySchema", "Projection")
+        table[_GLOBAL] = [{p: one[p] for p in parts if p in one} for one in properties[_GLOBAL]]
+    if "SSESpecification" in properties:
+        table["SSESpecification"] = {
+            **properties["SSESpecification"],
+            **replica.get("SSESpecification", {}),
+        }
+    return "AWS::DynamoDB::Table", table
+
+
+GLOBAL_TABLE = Kind(
+    "AWS::DynamoDB::GlobalTable",
+    _table_names,
+    ByHand(
+        played=f"{_GLOBAL} Replicas {' '.join(_OF_BOTH)}",
+        kept={
+            "MultiRegionConsistency": "there is one Region",
+            "ReadOnDemandThroughputSettings": _NO_CAP,
+            "SSESpecification": ENCRYPTION,
+            "WarmThroughput": _WARM,
+            "WriteOnDemandThroughputSettings": _NO_CAP,
+        },
+        refused={
+            f"{_GLOBAL}.WriteProvisionedThroughputSettings": _SCALES,
+            "ReadProvisionedThroughputSettings": _SCALES,
+            "Replicas.KinesisStreamSpecification": _NO_KINESIS,
+            "Replicas.ReadProvisionedThroughputSettings": _SCALES,
+            "Replicas.ReplicaStreamSpecification": _ROLES_ALONE,
+            "Replicas.ResourcePolicy": _ROLES_ALONE,
+            "WriteProvisionedThroughputSettings": _SCALES,
+        },
+        shapes={
+            "AttributeDefinitions": required(Shape()),
+            f"{_GLOBAL}.IndexName": _NAME,
+            f"{_LOCAL}.IndexName": _NAME,
+            "KeySchema": required(Shape()),
+            "TableName": _NAME,
+        },
+        rules={
+            "": _global_rules,
+            f"{_GLOBAL}.Projection": _projection,
+            f"{_LOCAL}.Projection": _projection,
+        },
+    ),
+    attributes=("Arn", "StreamArn"),
+    named_by="TableName",
+    plays_as=_as_table,
 )
