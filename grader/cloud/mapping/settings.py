@@ -14,24 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grader.cloud import typed
+from grader.cloud import template, typed
 from grader.cloud.aws import Refused
 from grader.cloud.mapping.filters import Filter, parse_filter_criteria
 
-# Members that exist, for other event sources only.
-_FOR_OTHERS = {
-    "AmazonManagedKafkaEventSourceConfig": "Amazon MSK",
-    "DocumentDBEventSourceConfig": "Amazon DocumentDB",
-    "LoggingConfig": "Amazon MSK and self-managed Apache Kafka",
-    "ProvisionedPollerConfig": "Amazon SQS, Amazon MSK and self-managed Apache Kafka",
-    "Queues": "Amazon MQ",
-    "ScalingConfig": "Amazon SQS",
-    "SelfManagedEventSource": "self-managed Apache Kafka",
-    "SelfManagedKafkaEventSourceConfig": "self-managed Apache Kafka",
-    "SourceAccessConfigurations": "Kafka, Amazon MQ and Amazon DocumentDB",
-    "StartingPositionTimestamp": "Kinesis, Amazon DocumentDB and Kafka",
-    "Topics": "Kafka",
-}
+# Ranges and choices are those of the table of resource types.
+_TYPE = "AWS::Lambda::EventSourceMapping"
 # Members that say which mapping is meant; the caller reads them.
 _CREATE_ADDRESS = ("EventSourceArn", "FunctionName", "StartingPosition", "Tags")
 _UPDATE_ADDRESS = ("FunctionName", "UUID")
@@ -160,10 +148,11 @@ def _read(given: Mapping[str, Any], address: tuple[str, ...]) -> dict[str, Any]:
     for name, value in given.items():
         if name in address:
             continue
-        if name in _FOR_OTHERS:
+        others = template.FOR_OTHER_SOURCES.get(name)
+        if others is not None:
             raise Refused(
                 "InvalidParameterValueException",
-                f"{name} is for {_FOR_OTHERS[name]}; a DynamoDB stream mapping does not take it.",
+                f"{name} is for {others}; a DynamoDB stream mapping does not take it.",
                 name,
             )
         if name not in _READERS:
@@ -192,15 +181,17 @@ def _whole(name: str, value: Any) -> int:
     return number
 
 
-def _within(lowest: int, highest: int, scale: int = 1) -> Callable[[str, Any], int]:
-    """A reader for numbers of a range; it returns them times ``scale``, but keeps -1."""
+def _scaled(scale: int) -> Callable[[str, Any], int]:
+    """A reader for numbers in their range; it returns them times ``scale``, but keeps -1."""
 
     def read(name: str, value: Any) -> int:
         number = _whole(name, value)
-        if number < lowest:
-            bound = f"greater than or equal to {lowest}"
-        elif number > highest:
-            bound = f"less than or equal to {highest}"
+        shape = template.shape_of(_TYPE, name)
+        assert isinstance(shape, template.Whole)
+        if shape.low is not None and number < shape.low:
+            bound = f"greater than or equal to {shape.low}"
+        elif shape.high is not None and number > shape.high:
+            bound = f"less than or equal to {shape.high}"
         else:
             return number if number == -1 else number * scale
         # AWS's usual sentence for a number out of range; not recorded for these members.
@@ -215,7 +206,7 @@ def _within(lowest: int, highest: int, scale: int = 1) -> Callable[[str, Any], i
     return read
 
 
-_any_record_age = _within(-1, 604_800, 1000)
+_any_record_age = _scaled(1000)
 
 
 def _record_age(name: str, value: Any) -> int:
@@ -241,7 +232,11 @@ def _boolean(name: str, value: Any) -> bool:
     return truth
 
 
-def _choices(name: str, value: Any, allowed: tuple[str, ...], at_most: int) -> list[str]:
+def _choices(name: str, value: Any, *path: str) -> list[str]:
+    """A list of what the table allows at ``path``."""
+    shape = template.shape_of(_TYPE, *path)
+    assert isinstance(shape, template.ListOf) and isinstance(shape.item, template.Text)
+    allowed, at_most = shape.item.choices, shape.high or 0
     if not isinstance(value, list | tuple):
         raise Refused("InvalidParameterValueException", f"{name} is a list, not {value!r}.", name)
     member = name[0].lower() + name[1:]
@@ -265,16 +260,14 @@ def _choices(name: str, value: Any, allowed: tuple[str, ...], at_most: int) -> l
 
 
 def _response_types(name: str, value: Any) -> bool:
-    return bool(_choices(name, value, ("ReportBatchItemFailures",), 1))
+    return bool(_choices(name, value, name))
 
 
 def _metrics(name: str, value: Any) -> bool:
     members = _members(name, value, ("Metrics",))
-    known = ("EventCount", "ErrorCount", "KafkaMetrics")
-    wanted = _choices(name, members.get("Metrics") or [], known, len(known))
+    wanted = _choices(name, members.get("Metrics") or [], name, "Metrics")
     for metric in wanted:
-        # https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingMetricsConfig.html
-        if metric != "EventCount":
+        if metric in template.KAFKA_METRICS:
             raise Refused(
                 "InvalidParameterValueException",
                 f"{name}: {metric} is for Kafka; a DynamoDB stream mapping has EventCount only.",
@@ -351,7 +344,7 @@ def _filters(_name: str, value: Any) -> tuple[Filter, ...]:
 
 
 _READERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
-    "BatchSize": ("batch_size", _within(1, 10_000)),
+    "BatchSize": ("batch_size", _scaled(1)),
     "BisectBatchOnFunctionError": ("bisect", _boolean),
     "DestinationConfig": ("destination", _destination),
     "Enabled": ("enabled", _boolean),
@@ -359,10 +352,10 @@ _READERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "FunctionResponseTypes": ("report_failures", _response_types),
     "KMSKeyArn": ("kms_key_arn", _key_arn),
     "KmsKeyArn": ("kms_key_arn", _key_arn),
-    "MaximumBatchingWindowInSeconds": ("window_ms", _within(0, 300, 1000)),
+    "MaximumBatchingWindowInSeconds": ("window_ms", _scaled(1000)),
     "MaximumRecordAgeInSeconds": ("max_age_ms", _record_age),
-    "MaximumRetryAttempts": ("max_retries", _within(-1, 10_000)),
+    "MaximumRetryAttempts": ("max_retries", _scaled(1)),
     "MetricsConfig": ("event_count_metrics", _metrics),
-    "ParallelizationFactor": ("parallelization", _within(1, 10)),
-    "TumblingWindowInSeconds": ("tumbling_window_ms", _within(0, 900, 1000)),
+    "ParallelizationFactor": ("parallelization", _scaled(1)),
+    "TumblingWindowInSeconds": ("tumbling_window_ms", _scaled(1000)),
 }

@@ -30,15 +30,24 @@ from grader.cloud.aws import ACCOUNT_ID, REGION
 from grader.cloud.template.kinds import KINDS, Support, support
 from grader.cloud.template.kinds.base import Place
 from grader.cloud.template.kinds.dynamodb import stream_label
-from grader.cloud.template.kinds.functions import PYTHON_RUNTIMES, Runtime
+from grader.cloud.template.kinds.functions import (
+    FOR_OTHER_SOURCES,
+    KAFKA_METRICS,
+    PYTHON_RUNTIMES,
+    Runtime,
+)
 from grader.cloud.template.model import Problem, Resource, Stack, TemplateProblems
 from grader.cloud.template.reading import NoTemplate, read, read_root, root_of
 from grader.cloud.template.resolver import resolve_text
+from grader.cloud.template.shapes import ListOf, Shape, Struct, Text, Whole, as_field
 from grader.cloud.template.unknown import Unknown, known, readable, shown, unknown
 
 __all__ = [
+    "FOR_OTHER_SOURCES",
+    "KAFKA_METRICS",
     "PYTHON_RUNTIMES",
     "RESOURCE_TYPES",
+    "ListOf",
     "NoTemplate",
     "Problem",
     "Resource",
@@ -46,13 +55,16 @@ __all__ = [
     "Stack",
     "Support",
     "TemplateProblems",
+    "Text",
     "Unknown",
+    "Whole",
     "known",
     "read",
     "read_root",
     "readable",
     "resolve",
     "root_of",
+    "shape_of",
     "shown",
     "stream_label",
     "support",
@@ -60,6 +72,18 @@ __all__ = [
 ]
 
 RESOURCE_TYPES = tuple(KINDS)
+
+
+def shape_of(type: str, *path: str) -> Shape:
+    """The shape of a property, such as ``("AWS::SQS::Queue", "DelaySeconds")``: its range, choices.
+
+    KeyError for what the type does not have.
+    """
+    shape: Shape = KINDS[type].shape
+    for step in path:
+        assert isinstance(shape, Struct)
+        shape = as_field(shape.fields[step]).shape
+    return shape
 
 
 def resolve(
