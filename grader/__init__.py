@@ -4,9 +4,9 @@ A map of the package, nearest the learner first. Each row imports only from rows
 (``tests/maintain/test_layers.py`` proves it)::
 
     desk/      the command line: commands, reports, watch, doctor, reading the site
-    maintain/  the contract of a lab, the scaffold, everything that is generated
+    maintain/  for who makes labs: their contract, the scaffold, everything that is generated
     course/    the labs: criteria and scenarios, play/, judge, grade, progress
-    replay/    recorded and generated incidents
+    replay/    a run, looked at again: recorded and generated incidents
     review/    any template: checklist/, tuning/, pricing, estimate, lint
     cloud/     the emulated AWS: pipeline, account/, function/, mapping/, template/, cloudwatch/,
                dynamodb/, iam/, messaging/, clock, metrics

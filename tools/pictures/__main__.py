@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from picture_house import house
 from picture_incidents import incidents
 from picture_played import POISONS, lanes, poison, timeline
 from picture_schematic import decision_tree, fold, pipeline
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "assets" / "pictures"
 
 PICTURES: dict[str, Callable[[], str]] = {
     "pipeline": pipeline,
+    "house": house,
     "shards-and-lanes": lanes,
     **{name: partial(poison, name) for name in POISONS},
     "incidents": incidents,

@@ -6,12 +6,12 @@ to play it; `tests/course/labs/test_lab04_session.py` plays it and proves every 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from grader.cloud.words import nearest
+from grader.course import toml
 
 # Each cause: what it is, and what the session would show if it were the one.
 CAUSES: Mapping[str, tuple[str, str]] = {
@@ -249,8 +249,8 @@ class Diagnosis:
 def read(text: str) -> dict[str, Diagnosis]:
     """The diagnosis of every ticket in ``diagnosis.toml``. Raises Unreadable."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = toml.read(text)
+    except toml.NoToml as error:
         raise Unreadable(f"it is not TOML: {error}") from None
     found = {}
     for ticket in ANSWERS:

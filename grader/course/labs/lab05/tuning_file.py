@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grader.cloud.words import nearest
+from grader.course import toml
 from grader.course.grade import Unmet
 from grader.course.labs.lab05.workloads import TIMEOUT_S, WORKLOADS
 from grader.review.tuning import Choice
@@ -55,8 +55,8 @@ def read(stage: Stage) -> TuningFile:
     """The learner's file; stops when it is no TOML."""
     text = (stage.folder / FILE).read_text(encoding="utf-8", errors="replace")
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = toml.read(text)
+    except toml.NoToml as error:
         found = re.search(r"at line (\d+)", str(error))
         stage.stop(
             "tuning",

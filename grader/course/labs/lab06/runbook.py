@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from grader.course import toml
 
 if TYPE_CHECKING:
     from grader.course.play.stage import Stage
@@ -71,8 +72,8 @@ def read(stage: Stage) -> Runbook:
         _stop(stage, first, "a block that does not end: the closing ``` is missing")
     body = lines[first : first + length]
     try:
-        answers = tomllib.loads("\n".join(body) + "\n")
-    except tomllib.TOMLDecodeError as error:
+        answers = toml.read("\n".join(body) + "\n")
+    except toml.NoToml as error:
         found = re.search(r"line (\d+)", str(error))
         # A problem at the end of the document has no line of its own.
         inside = min(int(found[1]), len(body)) if found else len(body)
