@@ -502,6 +502,22 @@ def failed(request: Request, error: ServiceError, request_id: str) -> Reply:
     return _json_reply(request, status, document, request_id, extra, milliseconds)
 
 
+# What each service calls a denial, and with which status.
+_DENIALS: Mapping[str, tuple[str, int]] = {
+    "sqs": ("AccessDenied", 403),
+    "sns": ("AuthorizationError", 403),
+    "s3": ("AccessDenied", 403),
+    "cloudwatch": ("AccessDenied", 403),
+    "sts": ("AccessDenied", 403),
+}
+
+
+def denial(service: str, message: str) -> ServiceError:
+    """A refusal for want of permission, as the service words it."""
+    code, status = _DENIALS.get(service, ("AccessDeniedException", 400))
+    return ServiceError(code, message, status)
+
+
 _NAMESPACES = {
     "sns": "http://sns.amazonaws.com/doc/2010-03-31/",
     "sts": "https://sts.amazonaws.com/doc/2011-06-15/",

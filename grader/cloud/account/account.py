@@ -23,7 +23,7 @@ from grader.cloud.account.observability import Logs, MetricDoor
 from grader.cloud.account.shapes import misfit
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
-from grader.cloud.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, failed, read
+from grader.cloud.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, denial, failed, read
 from grader.cloud.dynamodb.requests import check_shape
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.streams_api import Streams
@@ -68,16 +68,6 @@ class _Caller:
         if self.documents is None:
             return self.role_arn
         return f"arn:aws:sts::{account}:assumed-role/{name}/{self.session}"
-
-
-# What each service calls a denial, and with which status.
-_DENIALS: Mapping[str, tuple[str, int]] = {
-    "sqs": ("AccessDenied", 403),
-    "sns": ("AuthorizationError", 403),
-    "s3": ("AccessDenied", 403),
-    "cloudwatch": ("AccessDenied", 403),
-    "sts": ("AccessDenied", 403),
-}
 
 
 class Account:
@@ -409,7 +399,7 @@ class Account:
             )
         if sentence is not None:
             self._note(action, "*", caller, sentence)
-            raise _denial(request.service, sentence)
+            raise denial(request.service, sentence)
 
     def _check_permission(self, request: Request, caller: _Caller) -> None:
         assert caller.documents is not None
@@ -424,7 +414,7 @@ class Account:
                     f"Region {self.region}."
                 )
                 self._note(need.action, need.resource_arn, caller, sentence)
-                raise _denial(request.service, sentence)
+                raise denial(request.service, sentence)
             verdict = iam.evaluate_request(
                 caller.documents,
                 self._policies_on(need.resource_arn),
@@ -441,7 +431,7 @@ class Account:
                 if verdict.statement is not None
                 else f"because no identity-based policy allows the {need.action} action"
             )
-            raise _denial(
+            raise denial(
                 request.service,
                 f"User: {caller.user_arn} is not authorized to perform: {need.action} on "
                 f"resource: {need.resource_arn} {because}",
@@ -545,7 +535,7 @@ class Account:
             caller = _Caller(
                 role_documents, role_arn or f"arn:aws:iam::{self.account_id}:role/unknown", who
             )
-            for need in _delivery_needs(service, delivery):
+            for need in iam.delivery_needs(delivery.destination, delivery.key):
                 verdict = iam.evaluate_request(
                     role_documents,
                     self._policies_on(need.resource_arn),
@@ -597,21 +587,3 @@ class _Raw(io.BytesIO):
     def stream(self, amount: int = 65_536, decode_content: bool | None = None) -> Iterator[bytes]:
         while chunk := self.read(amount):
             yield chunk
-
-
-def _denial(service: str, message: str) -> ServiceError:
-    code, status = _DENIALS.get(service, ("AccessDeniedException", 400))
-    return ServiceError(code, message, status)
-
-
-def _delivery_needs(service: str, delivery: Delivery) -> list[iam.Need]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
-    arn = delivery.destination
-    if service == "sqs":
-        return [iam.Need("sqs:SendMessage", arn)]
-    if service == "sns":
-        return [iam.Need("sns:Publish", arn)]
-    return [
-        iam.Need("s3:ListBucket", arn),
-        iam.Need("s3:PutObject", f"{arn}/{delivery.key}"),
-    ]

@@ -15,7 +15,7 @@ The rooms, each importing only from those below it::
     conditions   wildcards, condition operators and keys
 """
 
-from grader.cloud.iam.calls import Need, allowed_operations, needs
+from grader.cloud.iam.calls import Need, allowed_operations, delivery_needs, needs
 from grader.cloud.iam.evaluation import (
     Verdict,
     evaluate,
@@ -41,6 +41,7 @@ __all__ = [
     "Statement",
     "Verdict",
     "allowed_operations",
+    "delivery_needs",
     "documents",
     "evaluate",
     "evaluate_request",

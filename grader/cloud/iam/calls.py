@@ -68,6 +68,19 @@ def needs(
     return _OPERATIONS[service][operation](params, _Here(account_id, region))
 
 
+def delivery_needs(destination: str, key: str | None = None) -> list[Need]:
+    """What a mapping's role needs to leave a failure note at an ARN; ``key`` is S3's object key.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+    """
+    service = destination.split(":")[2]
+    if service == "sqs":
+        return [Need("sqs:SendMessage", destination)]
+    if service == "sns":
+        return [Need("sns:Publish", destination)]
+    return [Need("s3:ListBucket", destination), Need("s3:PutObject", f"{destination}/{key}")]
+
+
 def allowed_operations() -> Mapping[str, frozenset[str]]:
     """What function code can call in the emulated account: service to operations."""
     return {service: frozenset(rules) for service, rules in _OPERATIONS.items()}
