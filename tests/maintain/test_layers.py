@@ -68,7 +68,10 @@ ENTERED = {
     "grader.cloud.template.unknown",
     "grader.cloud.template.yaml_lines",
 }
-BETWEEN_LABS = {("grader.course.labs.lab05.criteria", "grader.course.labs.lab02.scenarios")}
+BETWEEN_LABS = {
+    (f"grader.course.labs.lab05.{file}", "grader.course.labs.lab02.scenarios")
+    for file in ("criteria", "scenarios")
+}
 CIRCLES = [
     {"grader.desk.cli", "grader.desk.maintainer", "grader.maintain.contract"},
     {"grader.course.labs.lab04.scenarios", "grader.course.labs.lab04.session"},
