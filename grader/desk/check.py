@@ -203,13 +203,22 @@ def _aside(checked: Checked) -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def _switched_off(report: Report) -> str:
+    if not report.off:
+        return ""
+    names = ", ".join(report.off)
+    return (
+        f" What stands behind a false condition does not exist (false here: {names}); "
+        "--parameter NAME=VALUE may change that."
+    )
+
+
 def _closing(report: Report, verbose: bool, paint: Paint, unknown_is_fine: bool) -> list[str]:
     count = len(report.consumers)
     if not count:
         return wrapped(
-            f"{report.path} has no consumer of a DynamoDB stream: no "
-            f"AWS::Lambda::EventSourceMapping "
-            "whose source is one. There is nothing to check.",
+            f"{report.path} has no consumer of a DynamoDB stream: no event source mapping and no "
+            f"pipe whose source is one.{_switched_off(report)} There is nothing to check.",
             WIDTH,
         )
     parts = []

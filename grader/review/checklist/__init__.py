@@ -76,7 +76,7 @@ def review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str
     for consumer in found:
         for item in ITEMS:
             if item.id not in skip:
-                answer = item.ask(consumer)
+                answer = item.answer(consumer)
                 results.append(
                     Result(
                         item,
@@ -91,4 +91,5 @@ def review(stack: Stack, *, hidden: Sequence[Problem] = (), skip: Collection[str
         found,
         tuple(results),
         tuple((problem.line, readable(problem.sentence)) for problem in hidden),
+        tuple(name for name, holds in stack.conditions.items() if holds is False),
     )

@@ -9,12 +9,13 @@ from typing import Any
 from grader.cloud.aws import Refused
 from grader.cloud.mapping import parse_filter_criteria
 from grader.cloud.template import shown, unknown
+from grader.cloud.template.model import Resource
 from grader.cloud.typed import flag, whole
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.grants import Says
 from grader.review.checklist.model import item
 from grader.review.checklist.patterns import IMAGES, Source, impossible
-from grader.review.checklist.scene import Consumer, inside, objects, words
+from grader.review.checklist.scene import PIPE, Consumer, inside, objects, owner, words
 
 _DDB = "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"
 _CREATE = "https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html"
@@ -27,6 +28,8 @@ _API = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMappi
 _METRICS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"
 _RETRIES = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-retries.html"
 _STREAMS = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html"
+_QUEUE_KEYS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html"
+_TOPIC_KEYS = "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"
 _RECURSION = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"
 
 DAY_S = 86_400  # a stream keeps its records for 24 hours (_STREAMS)
@@ -36,7 +39,7 @@ DEFAULT_BATCH = 100  # (_API)
 
 
 def _here(consumer: Consumer, *path: str) -> Evidence:
-    return at(consumer.mapping, *path)
+    return at(consumer.mapping, *consumer.path(*path))
 
 
 def _unreadable(consumer: Consumer, name: str, value: Any) -> Answer:
@@ -50,6 +53,7 @@ def _unreadable(consumer: Consumer, name: str, value: Any) -> Answer:
 
 @item(
     "starting-position",
+    pipes=True,
     title="Reading starts at the oldest record.",
     severity="critical",
     why="A new mapping takes minutes until it polls, and with LATEST whatever is written in that "
@@ -72,6 +76,7 @@ def starting_position(consumer: Consumer) -> Answer:
 
 @item(
     "mapping-enabled",
+    pipes=True,
     title="The mapping is switched on.",
     severity="critical",
     why="A disabled mapping reads nothing, and after 24 hours the stream deletes what it missed.",
@@ -81,15 +86,16 @@ def starting_position(consumer: Consumer) -> Answer:
 def mapping_enabled(consumer: Consumer) -> Answer:
     """Enabled is absent or true."""
     value, here = consumer.value("Enabled"), _here(consumer, "Enabled")
-    if value is None or flag(value) is True:
+    if value in (None, "RUNNING") or flag(value) is True:
         return met("The mapping is enabled.", here)
-    if flag(value) is False:
+    if value == "STOPPED" or flag(value) is False:
         return unmet("The mapping is disabled.", here)
     return _unreadable(consumer, "Enabled", value)
 
 
 @item(
     "bounded-retries",
+    pipes=True,
     title="A failing batch is given up after a bounded number of retries.",
     severity="critical",
     why="By default a batch is retried until its records expire, and one bad record blocks its "
@@ -117,6 +123,7 @@ def bounded_retries(consumer: Consumer) -> Answer:
 
 @item(
     "bounded-age",
+    pipes=True,
     title="A record is given up before the stream deletes it.",
     severity="critical",
     why="Throttles use up no retries, so only an age limit below the stream's 24 hours turns a "
@@ -152,6 +159,7 @@ _DESTINATIONS = {
 
 @item(
     "failure-destination",
+    pipes=True,
     title="What is given up is noted in an on-failure destination.",
     severity="critical",
     why="Without a destination that takes the note, a discarded batch leaves no trace of which "
@@ -212,13 +220,16 @@ _SEND = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "s3": "s3:PutObject"}
 
 @item(
     "destination-permission",
+    pipes=True,
     title="The function's role may write to the failure destination.",
     severity="critical",
     applies="consumers with an on-failure destination",
     why="Lambda sends the note with the function's role; where it may not, the note is dropped and "
     "the records are gone all the same.",
-    fix="Allow sqs:SendMessage, sns:Publish, or s3:PutObject and s3:ListBucket on the destination.",
-    sources=(_ERRORS, _METRICS),
+    fix="Allow sqs:SendMessage, sns:Publish, or s3:PutObject and s3:ListBucket on the destination. "
+    "Under a key of your own allow kms:GenerateDataKey on it too, and kms:Decrypt for queues and "
+    "topics.",
+    sources=(_ERRORS, _METRICS, _QUEUE_KEYS, _TOPIC_KEYS),
 )
 def destination_permission(consumer: Consumer) -> Answer:
     """The role is allowed the actions that the destination's kind needs."""
@@ -238,16 +249,53 @@ def destination_permission(consumer: Consumer) -> Answer:
         needs = [("s3:PutObject", f"{value}/aws/lambda/note"), ("s3:ListBucket", value)]
     role = at(grants.role)
     name = found.logical_id if found is not None else shown(value)
-    for action, arn in needs:
+    for action, arn in (*needs, *_key_needs(consumer)):
         says = grants.allows(action, arn)
         if says == "no":
-            return unmet(f"{grants.role.logical_id} does not allow {action} on {name}.", role, here)
+            on = f"the key of {name}" if action.startswith("kms:") else name
+            return unmet(f"{grants.role.logical_id} does not allow {action} on {on}.", role, here)
         if says == "unknown":
             return _undecided(consumer, action, role, here)
     return met(f"{grants.role.logical_id} may write to {name}.", role)
 
 
+def _key_needs(consumer: Consumer) -> Iterator[tuple[str, str]]:
+    """What the role needs on the destination's key, where that is a customer's.
+
+    A key whose own policy could let the role in is not looked into: the account's policies decide
+    only where that one lets them, which is every key's default.
+    """
+    found = consumer.destination_resource
+    if found is None:
+        return
+    if found.type == "AWS::S3::Bucket":
+        key = _bucket_key(found)
+    else:
+        key = found.properties.get("KmsMasterKeyId")
+    if not isinstance(key, str) or not key or "alias/aws/" in key:
+        return
+    owned = owner(consumer.stack, key)
+    if owned is not None and owned.type == "AWS::KMS::Alias":
+        owned = owner(consumer.stack, owned.properties.get("TargetKeyId")) or owned
+    arn = owned.attributes.get("Arn", key) if owned is not None else key
+    yield "kms:GenerateDataKey", str(arn)
+    if found.type != "AWS::S3::Bucket":
+        yield "kms:Decrypt", str(arn)
+
+
+def _bucket_key(bucket: Resource) -> Any:
+    rules = inside(bucket.properties, "BucketEncryption", "ServerSideEncryptionConfiguration")
+    for _, rule in objects(rules):
+        by = inside(rule, "ServerSideEncryptionByDefault")
+        if "kms" in str(inside(by, "SSEAlgorithm")):
+            return inside(by, "KMSMasterKeyID")
+    return None
+
+
 def _no_role(consumer: Consumer) -> Answer:
+    if consumer.pipe:
+        role = consumer.mapping.properties.get("RoleArn")
+        return outside("pipe's role", role, at(consumer.mapping, "RoleArn"))
     if consumer.function is None:
         return outside("function", consumer.value("FunctionName"), _here(consumer, "FunctionName"))
     return outside(
@@ -267,6 +315,7 @@ _READ = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIte
 
 @item(
     "stream-permission",
+    pipes=True,
     title="The function's role may read the stream.",
     severity="critical",
     why="Lambda reads the stream with the function's role, and refuses to create a mapping whose "
@@ -353,6 +402,7 @@ def _patterns(consumer: Consumer) -> Iterator[tuple[int, Any]]:
 
 @item(
     "filter-valid",
+    pipes=True,
     title="The filters are patterns that can match a stream record.",
     severity="critical",
     applies="consumers with filters",
@@ -373,7 +423,7 @@ def filter_valid(consumer: Consumer) -> Answer:
     if not found:
         return aside("There are no filters.")
     for number, pattern in found:
-        place = at(consumer.mapping, "FilterCriteria", "Filters", number, "Pattern")
+        place = at(consumer.mapping, *consumer.path("FilterCriteria", "Filters", number, "Pattern"))
         if unknown(pattern):
             return unsure(f"Filter {number + 1} holds a value that is not known.", place)
         if isinstance(pattern, dict):
@@ -412,6 +462,7 @@ def _source(consumer: Consumer) -> Source:
 
 @item(
     "view-type",
+    pipes=True,
     title="The stream carries the images that the filters look at.",
     severity="critical",
     why="A filter on an image that the stream does not carry matches nothing, and a table without "
@@ -458,6 +509,7 @@ def view_type(consumer: Consumer) -> Answer:
 
 @item(
     "readers-per-stream",
+    pipes=True,
     title="At most two consumers read the stream.",
     severity="important",
     why="More than two readers of a shard are throttled, and each falls behind because of the "
@@ -475,10 +527,12 @@ def readers_per_stream(consumer: Consumer) -> Answer:
     readers = consumer.siblings
     table = consumer.table
     limit = 1 if table is not None and table.type == "AWS::DynamoDB::GlobalTable" else 2
-    places = [at(one, "EventSourceArn") for one in readers]
+    places = [at(one, "Source" if one.type == PIPE else "EventSourceArn") for one in readers]
     if len(readers) > limit:
-        return unmet(f"{len(readers)} mappings of this template read the stream.", *places)
-    count = "One mapping reads" if len(readers) == 1 else f"{len(readers)} mappings read"
+        return unmet(
+            f"{len(readers)} mappings and pipes of this template read the stream.", *places
+        )
+    count = "One consumer reads" if len(readers) == 1 else f"{len(readers)} consumers read"
     where = "" if arn is not None and table is not None else " of another stack"
     return met(f"{count} the stream{where}, as far as this template tells.", *places)
 

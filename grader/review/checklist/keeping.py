@@ -70,6 +70,7 @@ def _recoverable(table: Resource) -> Answer:
 
 @item(
     "table-recovery",
+    pipes=True,
     title="The source table and the tables written can be restored to any second.",
     severity="important",
     why="A consumer's bug can spoil a whole table within minutes, and a stream looks back only 24 "
@@ -99,6 +100,7 @@ def _expires(table: Resource) -> bool:
 
 @item(
     "table-kept",
+    pipes=True,
     title="The source table outlives a mistake with the stack.",
     severity="important",
     why="Deleting the stack, or a change that replaces the table, deletes its items and its "
@@ -137,6 +139,7 @@ def _queue(consumer: Consumer) -> Resource | None:
 
 @item(
     "note-retention",
+    pipes=True,
     title="The failure queue keeps its notes for 14 days.",
     severity="advice",
     applies="consumers whose destination is a queue",
@@ -165,6 +168,7 @@ def note_retention(consumer: Consumer) -> Answer:
 
 @item(
     "queue-encryption",
+    pipes=True,
     title="The failure queue is encrypted at rest.",
     severity="important",
     applies="consumers whose destination is a queue",
@@ -239,6 +243,7 @@ def _own_tags(value: Any) -> bool:
 
 @item(
     "tags",
+    pipes=True,
     title="The function and the source table carry tags.",
     severity="advice",
     why="Without tags nobody can tell whose they are, or what they cost.",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from grader.review.checklist.answers import Answer, Evidence, Verdict
+from grader.review.checklist.answers import Answer, Evidence, Verdict, aside
 from grader.review.checklist.scene import Consumer
 
 Severity = Literal["critical", "important", "advice"]
@@ -26,7 +26,8 @@ class Item:
     """One item of the checklist.
 
     ``title`` is true of every consumer that meets it. ``applies`` says to which consumers it
-    applies. ``why`` is one sentence, ``fix`` one or two. ``sources`` are AWS's pages.
+    applies, ``pipes`` whether pipes are asked, too. ``why`` is one sentence, ``fix`` one or two.
+    ``sources`` are AWS's pages.
     """
 
     id: str
@@ -36,7 +37,14 @@ class Item:
     why: str
     fix: str
     sources: tuple[str, ...]
+    pipes: bool = field(compare=False)
     ask: Callable[[Consumer], Answer] = field(compare=False, repr=False)
+
+    def answer(self, consumer: Consumer) -> Answer:
+        """What the question comes to; *not applicable* where only mappings are asked."""
+        if consumer.pipe and not self.pipes:
+            return aside("The consumer is a pipe; this is asked of Lambda's mappings.")
+        return self.ask(consumer)
 
     @property
     def page(self) -> str:
@@ -57,11 +65,12 @@ def item(
     fix: str,
     sources: tuple[str, ...],
     applies: str = "every consumer",
+    pipes: bool = False,
 ) -> Callable[[Callable[[Consumer], Answer]], Item]:
     """Make an item out of the function below, which answers it for one consumer."""
 
     def made(ask: Callable[[Consumer], Answer]) -> Item:
-        ITEMS.append(Item(id, title, severity, applies, why, fix, sources, ask))
+        ITEMS.append(Item(id, title, severity, applies, why, fix, sources, pipes, ask))
         return ITEMS[-1]
 
     return made
@@ -82,13 +91,15 @@ class Result:
 class Report:
     """Every item's answer for every consumer, and what was left out of sight.
 
-    ``hidden`` tells, as sentences with lines, what the review could not look into.
+    ``hidden`` tells, as sentences with lines, what the review could not look into; ``off`` names
+    the conditions that are false, whose resources do not exist.
     """
 
     path: str
     consumers: tuple[Consumer, ...]
     results: tuple[Result, ...]
     hidden: tuple[tuple[int | None, str], ...] = ()
+    off: tuple[str, ...] = ()
 
     def of(self, item_id: str) -> tuple[Result, ...]:
         """The results of one item, one for each consumer. KeyError for an unknown item."""

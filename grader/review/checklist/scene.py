@@ -18,6 +18,17 @@ from grader.review.checklist.answers import Answer, Evidence, unmet, unsure
 from grader.review.checklist.grants import Grants, grants_of
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
+PIPE = "AWS::Pipes::Pipe"
+# Where a pipe keeps what a mapping calls by these names.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-pipes-pipe-pipesourcedynamodbstreamparameters.html
+_IN_A_PIPE: dict[str, tuple[str, ...]] = {
+    "EventSourceArn": ("Source",),
+    "FunctionName": ("Target",),
+    "Enabled": ("DesiredState",),
+    "FilterCriteria": ("SourceParameters", "FilterCriteria"),
+    "DestinationConfig": ("SourceParameters", "DynamoDBStreamParameters", "DeadLetterConfig"),
+}
+_PIPE_SETTINGS = ("SourceParameters", "DynamoDBStreamParameters")
 TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 # What hands out values of resources that stand elsewhere.
 _ELSEWHERE = ("AWS::CloudFormation::", "Custom::")
@@ -94,8 +105,9 @@ def function_of(stack: Stack, value: Any) -> Resource | None:
 
 @dataclass(frozen=True, eq=False)
 class Consumer:
-    """One event source mapping on a DynamoDB stream, and what belongs to it.
+    """One event source mapping or pipe on a DynamoDB stream, and what belongs to it.
 
+    Both are asked by the mapping's names; ``path`` tells where a pipe keeps them.
     ``function``, ``table`` and ``role`` are None when they stand outside the template.
     ``certain`` is False when the source could be something else than a DynamoDB stream.
     """
@@ -109,6 +121,20 @@ class Consumer:
     def name(self) -> str:
         """The mapping's logical id."""
         return self.mapping.logical_id
+
+    @property
+    def pipe(self) -> bool:
+        """Whether the consumer is a pipe of EventBridge."""
+        return self.mapping.type == PIPE
+
+    def path(self, *path: str | int) -> tuple[str | int, ...]:
+        """Where a property of a mapping stands in this consumer's own properties."""
+        if not self.pipe or not path:
+            return path
+        first, *rest = path
+        if first == "DestinationConfig":
+            return (*_IN_A_PIPE[str(first)], *(["Arn"] if rest else []))
+        return (*_IN_A_PIPE.get(str(first), (*_PIPE_SETTINGS, str(first))), *rest)
 
     @cached_property
     def function(self) -> Resource | None:
@@ -124,9 +150,12 @@ class Consumer:
     @cached_property
     def role(self) -> Resource | None:
         """The function's role."""
-        if self.function is None:
+        if self.pipe:
+            found = owner(self.stack, self.mapping.properties.get("RoleArn"))
+        elif self.function is None:
             return None
-        found = owner(self.stack, self.function.properties.get("Role"))
+        else:
+            found = owner(self.stack, self.function.properties.get("Role"))
         return found if found is not None and found.type == "AWS::IAM::Role" else None
 
     @cached_property
@@ -137,7 +166,7 @@ class Consumer:
     @property
     def destination(self) -> Any:
         """The on-failure destination's ARN as the mapping has it; None when there is none."""
-        value = inside(self.mapping.properties, "DestinationConfig", "OnFailure", "Destination")
+        value = self.value("DestinationConfig", "OnFailure", "Destination")
         return value or None
 
     @cached_property
@@ -147,17 +176,18 @@ class Consumer:
 
     @property
     def siblings(self) -> list[Resource]:
-        """The mappings of the template that read the same stream, this one included."""
-        arn = self.mapping.properties.get("EventSourceArn")
+        """The mappings and pipes of the template that read the same stream, this one included."""
+        arn = self.value("EventSourceArn")
         return [
             one
-            for one in self.stack.of_type(MAPPING)
-            if one.properties.get("EventSourceArn") == arn
+            for kind, name in ((MAPPING, "EventSourceArn"), (PIPE, "Source"))
+            for one in self.stack.of_type(kind)
+            if one.properties.get(name) == arn
         ]
 
     def value(self, *path: str) -> Any:
         """A property of the mapping."""
-        return inside(self.mapping.properties, *path)
+        return inside(self.mapping.properties, *map(str, self.path(*path)))
 
     def hiding(self) -> str:
         """What may hold more resources than can be seen, as a clause; empty when nothing does."""
@@ -174,9 +204,11 @@ class Consumer:
 
 
 def consumers(stack: Stack, hidden: tuple[Problem, ...] = ()) -> tuple[Consumer, ...]:
-    """Every mapping that reads a DynamoDB stream, in template order."""
+    """Every mapping and every pipe that reads a DynamoDB stream, in template order."""
     found = []
-    for mapping in stack.of_type(MAPPING):
+    for mapping in stack.resources.values():
+        if mapping.type not in (MAPPING, PIPE):
+            continue
         reads = _reads_dynamodb(stack, mapping)
         if reads is not False:
             found.append(Consumer(stack, mapping, hidden, certain=bool(reads)))
@@ -185,7 +217,7 @@ def consumers(stack: Stack, hidden: tuple[Problem, ...] = ()) -> tuple[Consumer,
 
 def _reads_dynamodb(stack: Stack, mapping: Resource) -> bool | None:
     """Whether the mapping reads a DynamoDB stream; None when it may."""
-    arn = mapping.properties.get("EventSourceArn")
+    arn = mapping.properties.get("Source" if mapping.type == PIPE else "EventSourceArn")
     if arn is None or not isinstance(arn, str):
         # A strictly resolved stack hands out Unknown for what is no DynamoDB stream.
         return None if arn is not None and unknown(arn) and _has_position(mapping) else False
@@ -207,6 +239,8 @@ def _reads_dynamodb(stack: Stack, mapping: Resource) -> bool | None:
 
 
 def _has_position(mapping: Resource) -> bool:
+    if mapping.type == PIPE:
+        return "DynamoDBStreamParameters" in (mapping.properties.get("SourceParameters") or {})
     # Queues take no starting position; the other sources below have members of their own.
     own = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedEventSource", "Topics", "Queues")
     return "StartingPosition" in mapping.properties and not any(

@@ -178,12 +178,15 @@ def _answer(
     names = tuple(metrics)
     near: list[Watch] = []
     bad: list[tuple[str, Watch]] = []
+    others: list[tuple[Watch, bool]] = []
     for watch in watches(consumer.stack):
         if unknown(watch.metric) or watch.metric in names:
             says = covers(watch, consumer)
             if says == "maybe" and (watch.metric in names or unknown(watch.metric)):
                 near.append(watch)
             if says != "yes" or not wanted(watch):
+                if watch.metric in names:
+                    others.append((watch, says == "yes"))
                 continue
             problem = _unreported(watch, consumer) or fault(watch)
             if problem is None:
@@ -197,6 +200,16 @@ def _answer(
     if near:
         return unsure(
             f"{near[0].alarm.logical_id} may watch it: what it watches is not known.", near[0].place
+        )
+    if others:
+        watch, ours = others[0]
+        name = watch.alarm.logical_id
+        if ours:
+            return consumer.absent(
+                f"{name} watches {watch.metric}, but rings when it is low.", watch.place
+            )
+        return consumer.absent(
+            f"{name} watches {watch.metric}, but of something else than this consumer.", watch.place
         )
     return consumer.absent(missing, at(consumer.mapping))
 

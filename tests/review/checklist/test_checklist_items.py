@@ -223,3 +223,22 @@ def test_items_are_whole() -> None:
         assert item.sources and all(
             one.startswith("https://docs.aws.amazon.com/") for one in item.sources
         )
+
+
+def _detail(text: str, item: str) -> str:
+    (found,) = ask(text).of(item)
+    return found.detail
+
+
+def test_an_alarm_that_rings_when_lag_is_low_is_told_as_that() -> None:
+    lag = GOOD[GOOD.index("MetricName: IteratorAge") :]
+    turned = lag.replace("ComparisonOperator: Greater", "ComparisonOperator: Less", 1)
+    assert turned != lag
+    assert "rings when it is low" in _detail(GOOD.replace(lag, turned), "alarm-lag")
+
+
+def test_an_alarm_on_another_function_is_told_as_that() -> None:
+    lag = GOOD[GOOD.index("MetricName: IteratorAge") :]
+    turned = lag.replace("Value: !Ref Function", "Value: another", 1)
+    assert turned != lag
+    assert "something else than this consumer" in _detail(GOOD.replace(lag, turned), "alarm-lag")

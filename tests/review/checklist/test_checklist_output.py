@@ -11,7 +11,7 @@ import pytest
 
 from grader.desk.check import check, text
 from grader.desk.cli import main
-from grader.maintain import contract as course
+from grader.maintain import pages
 from grader.review.checklist import ITEMS, VERDICTS, output
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -165,7 +165,7 @@ def test_sarif_goes_into_a_file_beside_the_text(
 
 
 def test_the_reference_page_has_a_part_for_every_item() -> None:
-    page = course.GENERATED["docs/reference/production-checklist-items.md"]()
+    page = pages.checklist_reference()
     for item in ITEMS:
         assert f"## `{item.id}` {{ #{item.id} }}" in page
         assert item.page == f"reference/production-checklist-items#{item.id}"
@@ -175,3 +175,25 @@ def test_no_item_text_holds_a_mark_of_an_unknown_value() -> None:
     for name in ("parameters.yaml", "imported.yaml", "macros.yaml"):
         checked = check(TEMPLATES / name)
         assert "\ue000" not in text(checked, verbose=True)
+
+
+def test_a_consumer_behind_a_false_condition_is_spoken_of(tmp_path: Path, capsys: Any) -> None:
+    """The file has a consumer, and with these parameters it does not exist."""
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        """
+Parameters: {Live: {Type: String, Default: "no"}}
+Conditions: {IsLive: !Equals [!Ref Live, "yes"]}
+Resources:
+  Reads:
+    Type: AWS::Lambda::EventSourceMapping
+    Condition: IsLive
+    Properties:
+      EventSourceArn: arn:aws:dynamodb:us-east-1:123456789012:table/T/stream/2026-01-01T00:00:00.000
+      FunctionName: totals
+      StartingPosition: LATEST
+"""
+    )
+    main(["check", str(path)])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "false here: IsLive" in told and "--parameter NAME=VALUE" in told
