@@ -24,7 +24,6 @@ from grader.cloud.account.shapes import misfit
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, denial, failed, read
-from grader.cloud.dynamodb.requests import check_shape
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.streams_api import Streams
 from grader.cloud.dynamodb.tables import Tables
@@ -303,8 +302,6 @@ class Account:
             if request.problem is not None:
                 raise request.problem
             self._check_place(request, caller)
-            if request.service == "dynamodb":
-                check_shape(request.operation, request.params)
             if caller.documents is not None:
                 self._check_permission(request, caller)
                 self.faults.check(request)

@@ -80,9 +80,9 @@ class Contention:
                 yield self._place(next(iter(item.values()), {}))
 
     def _place(self, part: dict[str, Any]) -> Place | None:
-        table = str(part.get("TableName", "")).rpartition("/")[2]
-        item = part.get("Item") or part.get("Key") or {}
         try:
+            table = str(part.get("TableName", "")).rpartition("/")[2]
+            item = part.get("Item") or part.get("Key") or {}
             return table, key_text(item, self._keys_of(table))
         except (AttributeError, KeyError, TypeError, ValueError):
             return None

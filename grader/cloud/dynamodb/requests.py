@@ -79,34 +79,6 @@ def member(params: Params, name: str, kind: type, default: Any = None) -> Any:
     return value
 
 
-_OF_ITEMS = {"TableName": str, "IndexName": str, "Item": dict, "Key": dict}
-
-
-def check_shape(operation: str, params: Params) -> None:
-    """ServiceError unless tables and items are where the API has them.
-
-    What asks for a call's permissions, faults and conflicts relies on it.
-    """
-    _check_members(params)
-    parts = member(params, "TransactItems", list, [])
-    for part in parts:
-        if not isinstance(part, dict):
-            raise ServiceError("SerializationException", "A part of a transaction is no map.")
-        for kind in part:
-            _check_members(required(part, kind, dict))
-    wanted = dict if operation == "BatchGetItem" else list
-    tables = member(params, "RequestItems", dict, {})
-    for name in tables:
-        for request in required(tables, name, wanted):
-            if wanted is list and not isinstance(request, dict):
-                raise ServiceError("SerializationException", "A write request is no map.")
-
-
-def _check_members(params: Params) -> None:
-    for name, kind in _OF_ITEMS.items():
-        member(params, name, kind)
-
-
 def required(params: Params, name: str, kind: type) -> Any:
     """A parameter that must be there."""
     value = member(params, name, kind)

@@ -117,7 +117,8 @@ def _transaction(params: Params, here: _Here) -> list[Need]:
     found: dict[Need, None] = {}
     for part in params.get("TransactItems") or ():
         for kind, body in part.items():
-            if kind in _PARTS:
+            # A part that is nothing is refused by the service.
+            if kind in _PARTS and body is not None:
                 arn = here.table(str(body.get("TableName", "")))
                 found[Need(f"dynamodb:{_PARTS[kind]}", arn)] = None
     return list(found)
