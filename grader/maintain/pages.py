@@ -161,14 +161,19 @@ def templates_reference() -> str:
         "A lab's `template.yaml` is real CloudFormation: `aws cloudformation package` and `deploy` "
         "take it as it stands. Before a lab is played, the template is resolved as CloudFormation "
         "would resolve it: parameters, mappings, conditions, and the functions Ref, GetAtt, Sub, "
-        "Join, Select, Split, If, FindInMap, GetAZs, Base64 and the condition functions. What is "
-        "wrong is told with its line. A type, property or function that is not in the tables below "
-        "is refused by name, so that nothing is silently ignored.\n",
+        "Join, Select, Split, If, FindInMap, GetAZs, Base64 and the condition functions. What AWS "
+        "would refuse is told with its line, and ends the deployment.\n",
         "*Acted out* means that the labs behave accordingly. *Kept* means that AWS knows it, that "
-        "it changes nothing in the labs, and that a criterion may still look at it. *Refused* "
-        "means that AWS knows it and the labs do not act it out.\n",
+        "it changes nothing in the labs, and that a criterion may still look at it. *Not played* "
+        "means that AWS takes it and the labs cannot play it: what depends on it is not reached, "
+        "and every other criterion is judged. So it is with nested stacks, macros, custom "
+        "resources, imported values and parameters without a value. Any other resource type that "
+        "AWS publishes, such as a rule of EventBridge, is kept: nothing happens there, and what "
+        "refers to it gets a made-up name.\n",
+        "Names, types, ranges and choices of properties are those of AWS's published resource "
+        "schemas.\n",
     ]
-    words = {"emulated": "acted out", "harmless": "kept", "refused": "refused"}
+    words = {"emulated": "acted out", "harmless": "kept", "refused": "not played"}
     for kind, rows in groupby(template.support(), key=lambda one: one.type):
         parts.append(f"## `{kind}`\n")
         lines = [f"| `{row.property}` | {words[row.use]} | {row.note} |" for row in rows]
