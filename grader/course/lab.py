@@ -171,7 +171,9 @@ def find(which: str, root: Path | None = None) -> Lab:
     every = labs(root)
     wanted = which.strip().strip("/\\").lower().removeprefix("labs/").removeprefix("lab").lstrip()
     for lab in every:
-        same_number = wanted.isascii() and wanted.isdigit() and int(wanted) == lab.number
+        same_number = (
+            wanted.isascii() and wanted.isdigit() and wanted.lstrip("0") == f"{lab.number}"
+        )
         if same_number or wanted in (lab.slug, lab.name):
             return lab
     names = {name: lab for lab in every for name in (lab.slug, lab.name)}

@@ -102,9 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(error.format_message())
         return MISUSED
     except (KeyboardInterrupt, click.Abort) as error:
-        warn(
-            f"Interrupted. {error}".rstrip() if str(error) else "Interrupted. Nothing was recorded."
-        )
+        # click turns a KeyboardInterrupt into its own Abort; a command may have said more.
+        warn(f"Interrupted. {str(error.__cause__ or error) or 'Nothing was recorded.'}")
         return INTERRUPTED
     except Exception as error:
         if (sentence := _expected(error)) is not None:

@@ -382,8 +382,9 @@ def _task_number(lab: Lab, task: str) -> int:
 
     numbers = [known.number for known in lab.tasks] or list(lab.hints)
     if task.isascii() and task.isdigit():
-        if int(task) in numbers:
-            return int(task)
+        same = [number for number in numbers if f"{number}" == task.lstrip("0")]
+        if same:
+            return same[0]
         last = max(numbers, default=0)
         raise UsageError(f"Lab {lab.number} has no task {task}; its tasks are 1 to {last}.")
     from grader.course import judge

@@ -42,6 +42,7 @@ def write_files(page: str, folder: Path) -> None:
             (folder / example.title).write_text(example.text, encoding="utf-8")
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_of_the_page_runs_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     write_files(page, tmp_path)
@@ -57,6 +58,7 @@ def test_the_python_of_the_page_runs_from_top_to_bottom(page: str, tmp_path: Pat
     assert ran
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("page", PAGES)
 def test_the_tests_of_the_page_pass(page: str, tmp_path: Path) -> None:
     write_files(page, tmp_path)

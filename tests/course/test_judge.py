@@ -54,6 +54,7 @@ def _command(place: Path, *more: str, **environment: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.played
 def test_the_same_files_and_seed_give_the_same_document_byte_for_byte() -> None:
     """Also under another hash seed, another home and another locale."""
     one = _command(LAB2.starter, PYTHONHASHSEED="1", HOME="/nowhere")
@@ -78,6 +79,7 @@ def test_another_seed_plays_other_amounts_and_finds_the_same(
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.played
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
 def test_a_grade_needs_no_network_and_no_profile() -> None:
     """In a network namespace without any interface, with a profile that does not exist."""
@@ -102,6 +104,7 @@ def test_a_grade_needs_no_network_and_no_profile() -> None:
     assert KEY_ID not in done.stdout + done.stderr
 
 
+@pytest.mark.played
 def test_the_callers_credentials_never_reach_the_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from standin import BETTER, RIGHT, STARTER, Run
 
+from grader.course import warm
 from grader.course.lab import is_part
 from grader.course.progress import Entry, Progress, Store
 
@@ -114,7 +115,7 @@ def whole(root: Path) -> Entry:
 @pytest.fixture
 def worked(space: Path, handler: Path, labs: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace in which lab 7 was graded with 0, then with 40 points."""
-    monkeypatch.setattr(watch, "_warm_up", lambda lab: NoNursery())
+    monkeypatch.setattr(warm, "_warm_up", lambda lab: NoNursery())
     monkeypatch.setattr(watch, "POLL_S", 0.005)
     monkeypatch.setattr(watch, "TerminalKeys", QuitAfterRun)
     monkeypatch.setattr(doctor, "isolation", lambda: ())

@@ -49,6 +49,7 @@ def test_a_warm_grade_is_the_cold_grade_byte_for_byte(nursery: Any) -> None:
     assert json.dumps(document) == json.dumps(cold)
 
 
+@pytest.mark.played
 def test_where_nothing_is_forked_one_process_is_kept_and_replaced_when_it_is_ended() -> None:
     """Started afresh, as on macOS and Windows: the same process grades again and again."""
     chosen = lab.find("1")

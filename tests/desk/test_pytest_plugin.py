@@ -46,6 +46,7 @@ def test_the_package_offers_the_plugin_to_pytest() -> None:
     assert offered == {"streamlabs": "grader.desk.pytest_plugin"}
 
 
+@pytest.mark.played
 def test_each_test_gets_the_stack_afresh_and_enabled(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\npipeline_template = template.yaml\n")
     project.makepyfile(
@@ -64,6 +65,7 @@ def test_each_test_gets_the_stack_afresh_and_enabled(project: pytest.Pytester) -
     run(project).assert_outcomes(passed=2)
 
 
+@pytest.mark.played
 def test_the_marker_names_template_code_and_seed(project: pytest.Pytester) -> None:
     folder = project.mkdir("infra")
     (project.path / "template.yaml").rename(folder / "stack.yaml")
@@ -80,6 +82,7 @@ def test_the_marker_names_template_code_and_seed(project: pytest.Pytester) -> No
     run(project, "--strict-markers").assert_outcomes(passed=1)
 
 
+@pytest.mark.played
 def test_without_a_template_the_error_says_how_to_name_one(project: pytest.Pytester) -> None:
     project.makepyfile("def test_it(pipeline): pass")
     result = run(project)
@@ -87,6 +90,7 @@ def test_without_a_template_the_error_says_how_to_name_one(project: pytest.Pytes
     result.stdout.fnmatch_lines(["*pipeline_template*"])
 
 
+@pytest.mark.played
 def test_what_cannot_be_deployed_fails_the_test_in_one_sentence(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\npipeline_template = missing.yaml\n")
     project.makepyfile("def test_it(pipeline): pass")
@@ -95,6 +99,7 @@ def test_what_cannot_be_deployed_fails_the_test_in_one_sentence(project: pytest.
     result.stdout.fnmatch_lines(["*missing.yaml cannot be deployed*"])
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_mapping_that_aws_would_refuse_fails_the_test_unless_it_is_expected(
     project: pytest.Pytester, allowed: bool

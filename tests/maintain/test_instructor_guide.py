@@ -20,6 +20,7 @@ GUIDE = ROOT / "docs/instructor/index.md"
 MODULES = ROOT / "docs/instructor/modules.md"
 
 
+@pytest.mark.played
 @pytest.mark.skipif(os.name == "nt", reason="the loop is for a POSIX shell")
 def test_the_loop_prints_a_line_for_each_submission(tmp_path: Path) -> None:
     """Run as it stands on the page. `labs` is asked for one criterion only, which saves its seconds."""

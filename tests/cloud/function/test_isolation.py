@@ -386,6 +386,7 @@ def test_a_tier_that_is_not_permitted_gives_way_to_the_next_and_says_why(bench_o
         nursery.close()
 
 
+@pytest.mark.played
 def test_closing_a_nursery_leaves_no_process_and_no_file() -> None:
     nursery = Nursery.start(limits=LIMITS)
     assert nursery.enforced
