@@ -91,6 +91,12 @@ class Inbox:
         self.refuses: str | None = None
         self.deliveries: list[Delivery] = []
 
+    def send(self, delivery: Delivery) -> str | None:
+        """Take a note; None, or why it did not arrive."""
+        if self.refuses is None:
+            self.deliveries.append(delivery)
+        return self.refuses
+
     @property
     def documents(self) -> list[dict[str, Any]]:
         """The notes, decoded, oldest first."""
@@ -152,11 +158,15 @@ class Bench:
         """A table's stream; ``options`` as of `Stream`: ``view``, ``shards``, ``region``…
 
         ``shards=0`` gives one without shards: build them with ``add_shard`` and write into them
-        with ``write(…, shard=…, sequence=…)``. Called again for the same table at a later time,
-        it is another stream with another ARN, as after enabling a table's stream anew.
+        with ``write(…, shard=…, sequence=…)``. Called again for the same table it is another
+        stream with another ARN, as after enabling a table's stream anew.
         """
         options = {"created_ms": self.clock.now, "seed": self._seed, **options}
         stream = Stream(table=table, keys=keys, **options)
+        while stream.arn in self.streams:
+            # A stream is labelled by its millisecond, and AWS makes no two in one.
+            options["created_ms"] += 1
+            stream = Stream(table=table, keys=keys, **options)
         self.streams[stream.arn] = stream
         return stream
 
@@ -181,9 +191,7 @@ class Bench:
         inbox = self.inboxes.get(delivery.destination)
         if inbox is None:
             return f"{delivery.destination} does not exist"
-        if inbox.refuses is None:
-            inbox.deliveries.append(delivery)
-        return inbox.refuses
+        return inbox.send(delivery)
 
     # -- mappings ----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from grader.cloud.clock import Clock
 from grader.cloud.mapping.ports import Delivery, Result
 
 _NOTHING = Result("returned")
+_MISTAKES = (NameError, AttributeError, TypeError, ImportError, AssertionError)
 
 
 def function_arn(name: str) -> str:
@@ -54,7 +55,9 @@ class Scripted:
     """A function whose answers a callable gives: ``answer(event)``, for each invocation.
 
     - What it returns is the function's answer; it has to be JSON, else the invocation fails as
-      ``Runtime.MarshalError``. An exception is a function error.
+      ``Runtime.MarshalError``. An exception is a function error, but for one that only a mistake
+      in the script raises (a name or attribute that is not there, a wrong call, an assertion): that
+      is the test's, and goes through.
     - It may return a `Result` instead: ``Result("throttled")`` for a function that never started,
       ``Result("error", error_type="Runtime.ExitError")``, or one with a duration of its own.
     - ``duration_ms``: how long an invocation takes in virtual milliseconds.
@@ -111,6 +114,8 @@ class Scripted:
         duration_ms = self.duration_ms
         try:
             answer = None if self.answer is None else self.answer(event)
+        except _MISTAKES:
+            raise
         except Exception as error:
             return Result("error", None, type(error).__name__, str(error), duration_ms)
         return answer if isinstance(answer, Result) else _returned(answer, duration_ms)

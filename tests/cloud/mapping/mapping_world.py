@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-
 from grader.cloud.clock import Clock
-from grader.cloud.mapping import EventSourceMapping, Journal, Result, Settings, Stream
+from grader.cloud.mapping import EventSourceMapping, Inbox, Journal, Scripted, Settings, Stream
 from grader.cloud.metrics import Metrics
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:failed"
@@ -26,55 +23,6 @@ def sequences_of(event):
 
 def failed(*identifiers):
     return {"batchItemFailures": [{"itemIdentifier": one} for one in identifiers]}
-
-
-@dataclass
-class Scripted:
-    """A function that answers as ``respond(event)`` says; an exception is a function error."""
-
-    clock: Clock
-    respond: object
-    duration_ms: int = 0
-    name: str = "totals"
-    calls: list = field(default_factory=list)
-
-    @property
-    def arn(self):
-        return f"arn:aws:lambda:us-east-1:123456789012:function:{self.name}"
-
-    def invoke(self, event, done):
-        self.calls.append((self.clock.now, event))
-        try:
-            answer = self.respond(event)
-        except Exception as error:
-            result = Result("error", None, type(error).__name__, str(error), self.duration_ms)
-        else:
-            result = (
-                answer
-                if isinstance(answer, Result)
-                else Result("returned", answer, duration_ms=self.duration_ms)
-            )
-        if result.duration_ms:
-            self.clock.after(result.duration_ms, lambda: done(result))
-        else:
-            done(result)
-
-
-@dataclass
-class Queue:
-    """A destination that keeps its notes, or refuses them for ``reason``."""
-
-    reason: str | None = None
-    deliveries: list = field(default_factory=list)
-
-    def send(self, delivery):
-        if self.reason is None:
-            self.deliveries.append(delivery)
-        return self.reason
-
-    @property
-    def notes(self):
-        return [json.loads(delivery.body) for delivery in self.deliveries]
 
 
 class World:
@@ -97,9 +45,9 @@ class World:
         self.start = self.clock.now
         self.metrics = Metrics()
         self.journal = Journal()
-        self.queue = Queue()
+        self.queue = Inbox(QUEUE)
         self.stream = Stream(table="Orders", keys=["id"], created_ms=self.clock.now, shards=shards)
-        self.function = Scripted(self.clock, respond, duration_ms)
+        self.function = Scripted("totals", self.clock, respond, duration_ms=duration_ms)
         self.mapping = EventSourceMapping(
             uuid="00000000-0000-4000-8000-000000000001",
             settings=Settings(**settings),
@@ -136,14 +84,19 @@ class World:
         return self
 
     @property
+    def events(self):
+        """The event of every invocation, in order."""
+        return [call.event for call in self.function.calls]
+
+    @property
     def batches(self):
         """The ids of every invocation, in order."""
-        return [ids_of(event) for _, event in self.function.calls]
+        return [ids_of(event) for event in self.events]
 
     @property
     def times(self):
         """When each invocation began: seconds since the start."""
-        return [(time - self.start) / 1000 for time, _ in self.function.calls]
+        return [(call.start_ms - self.start) / 1000 for call in self.function.calls]
 
     @property
     def shard(self):

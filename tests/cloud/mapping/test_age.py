@@ -22,7 +22,7 @@ def test_an_always_failing_function_with_one_minute_is_invoked_eight_times():
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json
     world = World(fail, max_age_ms=60_000, destination=QUEUE).write("a").run(600)
     assert len(world.batches) == 8
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     assert note["requestContext"]["condition"] == "RecordAgeExceeded"
     assert note["requestContext"]["approximateInvokeCount"] == 8
 
@@ -32,7 +32,7 @@ def test_a_note_about_age_has_no_response_context():
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     world = World(fail, max_age_ms=60_000, destination=QUEUE).write("a").run(600)
-    assert "responseContext" not in world.queue.notes[0]
+    assert "responseContext" not in world.queue.documents[0]
 
 
 def test_records_are_dropped_before_the_first_attempt_too():
@@ -41,7 +41,7 @@ def test_records_are_dropped_before_the_first_attempt_too():
     world = World(max_age_ms=60_000, destination=QUEUE, delay_ms=120_000)
     world.write("a").run(200)
     assert world.batches == []
-    assert world.queue.notes[0]["requestContext"]["approximateInvokeCount"] == 1
+    assert world.queue.documents[0]["requestContext"]["approximateInvokeCount"] == 1
     assert world.checkpoint == world.sequence(0)
 
 
@@ -52,7 +52,7 @@ def test_only_the_over_age_prefix_is_dropped():
     world.write("old").run(70)
     world.write(*"abcde").run(60)
     assert world.batches == [list("abcde")]
-    info = world.queue.notes[0]["DDBStreamBatchInfo"]
+    info = world.queue.documents[0]["DDBStreamBatchInfo"]
     assert info["batchSize"] == 1
     assert info["endSequenceNumber"] == str(world.sequence(0))
 
@@ -84,7 +84,7 @@ def test_records_trimmed_before_they_are_read_are_lost_and_not_counted_as_droppe
     world.write("kept").run(24 * HOUR)
     assert world.batches == [["kept"]]
     assert world.metric("DroppedEventCount") is None
-    assert world.queue.notes == []
+    assert world.queue.documents == []
     assert len(world.journal.of(Trimmed)) == 1
 
 
@@ -92,7 +92,7 @@ def test_records_trimmed_while_their_batch_is_retried_are_lost_without_a_note():
     """Not documented: a choice."""
     world = World(fail, destination=QUEUE, event_count_metrics=True).write("a").run(25 * HOUR)
     assert world.mapping.pending() == []
-    assert world.queue.notes == []
+    assert world.queue.documents == []
     assert world.metric("DroppedEventCount") is None
     assert [len(entry.records) for entry in world.journal.of(Trimmed)] == [1]
 

@@ -81,7 +81,7 @@ def test_a_batch_stops_at_six_megabytes_of_payload():
     """A batch goes out when it reaches 6 MB, the limit of a synchronous invocation."""
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     world = World(batch_size=10_000).write(*names(0, 40), size=300_000).run(2)
-    sizes = [len(json.dumps(event, separators=(",", ":"))) for _, event in world.function.calls]
+    sizes = [len(json.dumps(event, separators=(",", ":"))) for event in world.events]
     assert max(sizes) <= 6 * 1024 * 1024
     assert sum(len(batch) for batch in world.batches) == 40
     assert why(world)[0] == "bytes"

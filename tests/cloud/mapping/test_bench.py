@@ -343,3 +343,35 @@ def test_the_same_bench_plays_the_same_day_twice():
         return [(one.start_ms, one.shard_id, one.sequences) for one in bench.invocations(uuid)]
 
     assert day(0) == day(0) != day(1)
+
+
+def test_a_mistake_in_a_script_is_the_tests_and_not_the_functions() -> None:
+    """A name that is not there ends the test; an exception on purpose is a function error."""
+    for answer, mistake in (
+        (lambda event: event.no_such_thing, AttributeError),
+        (lambda event: undefined, NameError),  # noqa: F821
+    ):
+        bench = Bench()
+        stream = bench.stream()
+        bench.function("totals", answer)
+        bench.create(
+            FunctionName="totals", EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON"
+        )
+        stream.write(None, {"id": {"S": "a"}}, bench.now)
+        with pytest.raises(mistake):
+            bench.run_for(minutes=5)
+
+
+def test_two_streams_of_a_table_in_one_millisecond_are_two() -> None:
+    bench = Bench()
+    one, two = bench.stream(), bench.stream()
+    assert one.arn != two.arn
+    assert set(bench.streams.values()) == {one, two}
+
+
+def test_draining_moves_the_clock_no_further_than_what_is_due() -> None:
+    bench = Bench()
+    bench.at(bench.now + 1_500, lambda: None)
+    start = bench.now
+    bench.drain()
+    assert bench.now == start + 1_500

@@ -30,7 +30,7 @@ def test_the_batch_is_halved_until_the_poison_record_stands_alone():
         ["f"],
         list("gh"),
     ]
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     assert note["DDBStreamBatchInfo"]["batchSize"] == 1
 
 

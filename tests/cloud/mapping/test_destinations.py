@@ -34,7 +34,7 @@ def test_queues_and_topics_get_this_document_key_for_key(destination):
     """Recorded, in this order of keys."""
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
     world = discarded(destination)
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     first, last = world.shard.records
     assert note.pop("requestContext").pop("requestId")
     assert note == {
@@ -80,7 +80,7 @@ def test_the_keys_stand_in_the_recorded_order():
 def test_the_request_names_function_and_condition():
     """Conditions: RetryAttemptsExhausted and RecordAgeExceeded."""
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
-    (note,) = discarded().queue.notes
+    (note,) = discarded().queue.documents
     request = note["requestContext"]
     assert request["functionArn"] == "arn:aws:lambda:us-east-1:123456789012:function:totals"
     assert request["condition"] == "RetryAttemptsExhausted"
@@ -90,7 +90,7 @@ def test_the_request_names_function_and_condition():
 def test_the_timestamp_has_milliseconds_and_the_arrival_times_whole_seconds():
     """Recorded; Kinesis has milliseconds in both."""
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
-    (note,) = discarded().queue.notes
+    (note,) = discarded().queue.documents
     assert note["timestamp"] == "2026-11-02T09:00:00.250Z"
     assert note["DDBStreamBatchInfo"]["approximateArrivalOfFirstRecord"].endswith(":00Z")
 
@@ -102,7 +102,7 @@ def test_a_reported_failure_has_a_function_error_of_null():
     def report(event):
         return failed(next(iter(sequences_of(event).values())))
 
-    (note,) = discarded(respond=report, report_failures=True).queue.notes
+    (note,) = discarded(respond=report, report_failures=True).queue.documents
     assert note["responseContext"] == {
         "statusCode": 200,
         "executedVersion": "$LATEST",
@@ -123,7 +123,7 @@ def test_buckets_get_the_same_fields_and_the_whole_event_as_text():
     """Objects: the same fields, and payload with the whole event as a text."""
     # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     world = discarded(BUCKET)
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     assert list(note)[-2:] == ["DDBStreamBatchInfo", "payload"]
     assert isinstance(note["payload"], str)
     assert json.loads(note["payload"]) == {
@@ -167,7 +167,7 @@ def test_a_note_that_cannot_be_written_makes_its_records_dropped():
     """
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     world = World(fail, max_retries=0, destination=QUEUE, event_count_metrics=True)
-    world.queue.reason = "AccessDenied"
+    world.queue.refuses = "AccessDenied"
     world.write("a", "b").run(60)
     assert world.metric("OnFailureDestinationDeliveredEventCount") is None
     assert world.metric("DroppedEventCount") == 2

@@ -12,6 +12,7 @@ from grader.cloud.aws import Refused
 from grader.cloud.mapping import Concurrency, Result
 from grader.cloud.mapping.choices import poll_phase_ms
 from grader.cloud.mapping.filters import parse_filter_criteria
+from grader.cloud.mapping.inprocess import ScriptedCall
 from grader.cloud.mapping.poller import lane_of
 
 NAMES = [f"o-{n}" for n in range(40)]
@@ -38,7 +39,7 @@ def test_an_item_stays_in_its_lane_and_in_order():
         world.write(*NAMES)
     world.run(600)
     seen = {}
-    for _, event in world.function.calls:
+    for event in world.events:
         assert len({lane(one, 3) for one in ids_of(event)}) == 1
         for record in event["Records"]:
             one = record["dynamodb"]["Keys"]["id"]["S"]
@@ -52,7 +53,7 @@ def test_a_lane_hands_over_one_batch_at_a_time():
     world = World(parallelization=3, batch_size=2, duration_ms=1_000)
     world.write(*NAMES).run(600)
     running = {}
-    for time, event in world.function.calls:
+    for time, event in [(call.start_ms, call.event) for call in world.function.calls]:
         number = lane(ids_of(event)[0], 3)
         assert time >= running.get(number, 0)
         running[number] = time + 1_000
@@ -114,7 +115,7 @@ def test_an_invocation_may_end_while_another_one_is_being_started():
             waiting.pop()(Result("returned"))
 
     def invoke(event, done):
-        world.function.calls.append((world.clock.now, event))
+        world.function.calls.append(ScriptedCall(world.clock.now, event))
         finish()
         waiting.append(done)
         if len(world.batches) % 2 == 0:

@@ -57,7 +57,7 @@ def test_progress_in_steps_keeps_the_budget_fresh():
     world = World(one_step, report_failures=True, max_retries=0, destination=QUEUE)
     world.write(*order).run(60)
     assert [batch[0] for batch in world.batches] == order
-    assert world.queue.notes == []
+    assert world.queue.documents == []
 
 
 def test_the_report_is_ignored_when_it_is_not_asked_for():

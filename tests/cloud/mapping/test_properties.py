@@ -125,7 +125,7 @@ many = examples(max_examples=EXAMPLES, deadline=None, derandomize=True, database
 @many
 def test_every_record_is_processed_or_in_a_note_or_pending_or_filtered(play):
     noted = set()
-    for note in play.world.queue.notes:
+    for note in play.world.queue.documents:
         info = note["DDBStreamBatchInfo"]
         first, last = int(info["startSequenceNumber"]), int(info["endSequenceNumber"])
         lane_mates = [r.sequence for r in play.written if first <= r.sequence <= last]

@@ -117,10 +117,11 @@ def play_engine(written, plan, options):
         return [by_sequence[record["dynamodb"]["SequenceNumber"]] for record in records]
 
     deliveries = [
-        (time - world.start, numbers(event["Records"])) for time, event in world.function.calls
+        (time - world.start, numbers(event["Records"]))
+        for time, event in [(call.start_ms, call.event) for call in world.function.calls]
     ]
     notes = []
-    for note in world.queue.notes:
+    for note in world.queue.documents:
         info = note["DDBStreamBatchInfo"]
         first, last = info["startSequenceNumber"], info["endSequenceNumber"]
         between = [

@@ -24,7 +24,7 @@ def test_n_retries_deliver_n_plus_one_times_and_the_note_counts_them(retries):
     world = World(always(ValueError("x")), max_retries=retries, destination=QUEUE)
     world.write("a").run(600)
     assert world.batches == [["a"]] * (retries + 1)
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     assert note["requestContext"]["approximateInvokeCount"] == retries + 1
     assert note["requestContext"]["condition"] == "RetryAttemptsExhausted"
 
@@ -46,7 +46,7 @@ def test_the_recording_of_a_poison_record_behind_two_good_ones():
         **{f"o-{n}": 1 for n in range(5)},
         "o-5": 5,
     }
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     assert note["requestContext"]["approximateInvokeCount"] == 4
     assert note["DDBStreamBatchInfo"]["batchSize"] == 1
     assert note["responseContext"]["functionError"] is None
@@ -82,7 +82,7 @@ def test_with_default_settings_one_bad_record_blocks_its_shard_for_a_day():
     world.run(600)
     assert world.batches[-1] == ["good"]
     # Whether trimmed records leave a note is not documented; the choice is none.
-    assert world.queue.notes == []
+    assert world.queue.documents == []
     assert world.mapping.pending() == []
 
 
@@ -122,7 +122,7 @@ def test_throttles_use_no_retry_attempt():
     world = World(lambda event: answers.pop(0), max_retries=1, destination=QUEUE)
     world.write("a").run(7_200)
     assert answers == []
-    (note,) = world.queue.notes
+    (note,) = world.queue.documents
     assert note["requestContext"]["approximateInvokeCount"] == 2
     assert len(world.journal.of(Throttled)) == 20
 
@@ -134,9 +134,9 @@ def test_throttles_end_only_when_the_record_is_too_old():
         lambda event: Result("throttled"), max_retries=0, max_age_ms=3_600_000, destination=QUEUE
     )
     world.write("a").run(3_500)
-    assert world.queue.notes == []
+    assert world.queue.documents == []
     world.run(300)
-    assert world.queue.notes[0]["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert world.queue.documents[0]["requestContext"]["condition"] == "RecordAgeExceeded"
 
 
 def test_reserved_concurrency_zero_throttles_everything():

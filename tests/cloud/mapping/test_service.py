@@ -8,11 +8,11 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 # and in test_lambda_integration_dynamodbstreams.snapshot.json beside it.
 
 import pytest
-from mapping_world import Queue, Scripted, ids_of
+from mapping_world import ids_of
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock
-from grader.cloud.mapping import EventSourceMappings, Stream
+from grader.cloud.mapping import EventSourceMappings, NoDestinations, Scripted, Stream
 from grader.cloud.metrics import Metrics
 
 
@@ -20,14 +20,12 @@ class Account:
     def __init__(self, seed=0):
         self.clock = Clock()
         self.stream = Stream(table="Orders", keys=["id"], created_ms=self.clock.now)
-        self.functions = {
-            name: Scripted(self.clock, lambda event: None, name=name) for name in ("totals", "mail")
-        }
+        self.functions = {name: Scripted(name, self.clock) for name in ("totals", "mail")}
         self.forbidden = None
         self.service = EventSourceMappings(
             clock=self.clock,
             metrics=Metrics(),
-            destinations=Queue(),
+            destinations=NoDestinations(),
             find_function=self.functions.get,
             find_stream={self.stream.arn: self.stream}.get,
             can_read=lambda function, arn: self.forbidden,
@@ -73,7 +71,9 @@ def test_a_created_mapping_delivers(account):
     account.create()
     account.stream.write(None, {"id": {"S": "a"}}, account.clock.now)
     account.clock.run_for(120_000)
-    assert [ids_of(event) for _, event in account.functions["totals"].calls] == [["a"]]
+    assert [
+        ids_of(event) for event in [call.event for call in account.functions["totals"].calls]
+    ] == [["a"]]
 
 
 def test_get_shows_the_mapping_as_it_is_now(account):

@@ -23,8 +23,7 @@ def world_of(respond=counting, **settings):
 
 def calls(world):
     return [
-        (ids_of(event), event["state"], event["isFinalInvokeForWindow"])
-        for _, event in world.function.calls
+        (ids_of(event), event["state"], event["isFinalInvokeForWindow"]) for event in world.events
     ]
 
 
@@ -46,7 +45,7 @@ def test_the_event_has_the_documented_extra_keys():
     """
     # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     world = world_of().write("a").run(1)
-    _, event = world.function.calls[0]
+    event = world.events[0]
     assert {**event, "Records": 1} == {
         "Records": 1,
         "window": {"start": "2026-11-02T09:00:00Z", "end": "2026-11-02T09:01:00Z"},
@@ -64,7 +63,7 @@ def test_borders_come_from_the_insertion_time_not_from_the_time_of_delivery():
     world = world_of(delay_ms=200_000).run(50)
     world.write("a").run(20)
     world.write("b").run(300)
-    starts = [event["window"]["start"][14:19] for _, event in world.function.calls]
+    starts = [event["window"]["start"][14:19] for event in world.events]
     assert starts == ["00:00", "00:00", "01:00", "01:00"]
     assert [ids for ids, _, _ in calls(world)] == [["a"], [], ["b"], []]
 
@@ -183,7 +182,7 @@ def test_a_state_above_one_megabyte_ends_the_window_early():
     world.write("c").run(1)
     finals = [
         (event["isFinalInvokeForWindow"], event["isWindowTerminatedEarly"])
-        for _, event in world.function.calls
+        for event in world.events
     ]
     assert finals == [(False, False), (False, False), (True, True), (False, False)]
     assert world.batches == [["a"], ["b"], [], ["c"]]
@@ -197,7 +196,7 @@ def test_the_end_of_a_shard_closes_its_window_and_its_child_starts_empty():
     world.stream.close(world.shard.id, world.clock.now)
     world.write("b").run(1)
     assert calls(world) == [(["a"], {}, False), ([], {"count": 1}, True), (["b"], {}, False)]
-    shards = [event["shardId"] for _, event in world.function.calls]
+    shards = [event["shardId"] for event in world.events]
     assert shards == [world.stream.shards[0].id] * 2 + [world.stream.shards[1].id]
 
 
