@@ -121,7 +121,8 @@ class Pipeline:
     ) -> Pipeline:
         """Deploy a template (or a resolved stack) whose local ``Code`` lies in ``code``.
 
-        ``parameters`` are values for the template's parameters.
+        ``parameters`` are values for the template's parameters. Functions may import what is
+        installed here; ``nursery`` (see `Nursery.start`) may name less.
         Raises `grader.cloud.template.TemplateProblems` when the template cannot be deployed, or
         when a consumer depends on what cannot be played; the rest of that kind is left out.
         """
@@ -131,7 +132,7 @@ class Pipeline:
                 source.read_text(encoding="utf-8"), path=source.name, parameters=parameters
             )
         assert code is not None, "a resolved stack needs the folder of its code"
-        return cls(source, code=code, nursery=nursery or Nursery.start(), **options)
+        return cls(source, code=code, nursery=nursery or Nursery.start(packages=None), **options)
 
     def __enter__(self) -> Pipeline:
         return self

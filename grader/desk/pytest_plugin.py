@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from grader.cloud.function import Nursery
 
 INI = "pipeline_template"
+PACKAGES = "pipeline_packages"
 MARKER = (
     "pipeline(template, code=None, seed=0, ready=True, refused=False): the stack that the fixture "
     "`pipeline` deploys. Paths are relative to pytest's root folder; code is where the template's "
@@ -37,6 +38,11 @@ READY_MINUTES = 2
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting that names the template of a whole project."""
     parser.addini(INI, "the CloudFormation template that the fixture `pipeline` deploys")
+    parser.addini(
+        PACKAGES,
+        "what functions may import beside Lambda's runtime; everything installed unless given",
+        type="args",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,11 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def pipeline_nursery() -> Iterator[Nursery]:
+def pipeline_nursery(request: pytest.FixtureRequest) -> Iterator[Nursery]:
     """The process from which every pipeline of this test run gets its function processes."""
     from grader.cloud.function import Nursery
 
-    nursery = Nursery.start()
+    named = request.config.getini(PACKAGES)
+    nursery = Nursery.start(packages=named or None)
     yield nursery
     nursery.close()
 

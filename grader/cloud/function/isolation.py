@@ -43,8 +43,8 @@ class Isolation:
             ]
         if self.tier == "landlock":
             said.append(
-                "Landlock lets it read only Python, libraries and its own code, and write only to "
-                "a folder of its own."
+                "Landlock lets it read only Python, the libraries that it may import and its own "
+                "code, and write only to a folder of its own."
             )
             if self.landlock >= 4:
                 said.append("Landlock lets it open no TCP connection.")
@@ -72,11 +72,7 @@ class Isolation:
                 said.append("Function code can send UDP packets to the network.")
             if self.landlock < 6:
                 said.append("Function code can signal this user's other processes.")
-            said += [
-                "Function code can read every installed package, the grader among them where it "
-                "is installed.",
-                "Function code finds its writable folder in TMPDIR; /tmp is closed to it.",
-            ]
+            said.append("Function code finds its writable folder in TMPDIR; /tmp is closed to it.")
         if self.tier in ("limits", "spawn"):
             said.append(
                 "Function code can read and write this user's files and look into this user's "

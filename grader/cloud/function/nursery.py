@@ -6,7 +6,6 @@ wait in a socket until the nursery has warmed up.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import itertools
 import json
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,9 +32,12 @@ _MAIN = Path(__file__).parent / "child" / "main.py"
 _REQUEST_BYTES = 1024
 # Clients whose models are loaded before the first fork; others load in the environment.
 _WARM_SERVICES = ("dynamodb", "sqs", "cloudwatch")
-# What a function may import beside the standard library.
-_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six",
-             "_time_machine", "aws_lambda_powertools", "typing_extensions")  # fmt: skip
+# What a function may import beside the standard library: the SDK that Lambda's runtime brings with
+# what it needs, and Powertools, which AWS publishes as a layer, with what that needs.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six",
+                    "aws_lambda_powertools", "typing_extensions")  # fmt: skip
+_CLOCK = "_time_machine"
 # A process that is spawned has so long (real seconds) to import boto3.
 _SPAWN_SECONDS = 60.0
 _SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
@@ -49,13 +51,24 @@ class Nursery:
     process that started it closes it.
     """
 
-    def __init__(self, tiers: list[Tier], limits: Limits, *, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        tiers: list[Tier],
+        limits: Limits,
+        *,
+        root: Path | None = None,
+        packages: Sequence[str] | None = (),
+    ) -> None:
         """``root`` replaces the folder that the functions' file system is built in."""
         self.limits = limits
         # Resolved, because the kernel's mounts know no symbolic links.
         self.work = Path(tempfile.mkdtemp(prefix="streamlabs-")).resolve()
         self._tiers = tiers
-        self._packages = _package_folders()
+        names = [*RUNTIME_PACKAGES, *(packages or ())]
+        self._packages = _folders_of(names)
+        self._visible = list(self._packages)
+        if packages is not None:
+            self._link(names)
         self._root = root or self.work / "root"
         self._numbers = itertools.count(1)
         self._isolation: Isolation | None = None
@@ -72,9 +85,17 @@ class Nursery:
             self._launch()
 
     @classmethod
-    def start(cls, *, isolation: str = "auto", limits: Limits | None = None) -> Nursery:
+    def start(
+        cls,
+        *,
+        isolation: str = "auto",
+        limits: Limits | None = None,
+        packages: Sequence[str] | None = (),
+    ) -> Nursery:
         """Start warming up and return at once.
 
+        ``packages`` names what functions may import beside Lambda's own runtime (its packages and
+        Powertools, see RUNTIME_PACKAGES); None is everything that is installed beside them.
         ``isolation`` is ``auto`` (the strongest tier that this machine permits) or one of
         ``namespaces``, ``landlock``, ``limits``, ``spawn`` to force that one. ValueError for
         another word; a forced tier that is not permitted shows as NurseryFailed at first use.
@@ -89,7 +110,7 @@ class Nursery:
             tiers = [tier for tier in tiers if tier == "spawn"]
         if not tiers:
             raise ValueError(f"isolation {isolation!r} does not exist on this platform")
-        return cls(tiers, limits or Limits())
+        return cls(tiers, limits or Limits(), packages=packages)
 
     @property
     def enforced(self) -> Isolation:
@@ -165,7 +186,8 @@ class Nursery:
         """Folders of this machine and what they are called on Lambda, longest first."""
         library = f"/var/lang/lib/{runtime}"
         known = {task: "/var/task", tmp: "/tmp"}
-        known |= dict.fromkeys(self._packages, f"{library}/site-packages")
+        folders = [*self._packages, "/var/lang/packages"]
+        known |= dict.fromkeys(folders, f"{library}/site-packages")
         known.setdefault(sysconfig.get_path("stdlib"), library)
         return sorted(
             ((here, there) for here, there in known.items() if here != there),
@@ -173,6 +195,21 @@ class Nursery:
         )
 
     # -- the nursery's process -------------------------------------------------------------------
+
+    def _link(self, names: Iterable[str]) -> None:
+        """Show functions a folder with just these packages; all of them where links do not work."""
+        folder = self.work / "packages"
+        targets = [target for name in names for target in _files_of(name)]
+        try:
+            for place, target in targets:
+                link = folder / place
+                link.parent.mkdir(parents=True, exist_ok=True)
+                if not link.is_symlink():
+                    link.symlink_to(target)
+        except OSError:
+            return
+        self._packages = [str(folder)]
+        self._visible = [str(target) for _, target in targets]
 
     def _launch(self) -> None:
         ours, theirs = socket.socketpair()
@@ -195,6 +232,7 @@ class Nursery:
         grader = Path(__file__).resolve().parents[2]
         return {
             "packages": packages,
+            "clock": _folders_of([_CLOCK]),
             "environment": _warm_environment(),
             "limits": _child_limits(self.limits),
             "services": list(_WARM_SERVICES),
@@ -204,15 +242,21 @@ class Nursery:
             "root": str(self._root),
             "visible": [
                 *_SYSTEM_FOLDERS,
-                *packages,
+                *self._visible,
                 sys.base_prefix,
                 sys.base_exec_prefix,
                 sysconfig.get_path("stdlib"),
                 sysconfig.get_path("platstdlib"),
-                *([sys.prefix] if sys.prefix != sys.base_prefix else []),
+                *self._interpreter(),
             ],
             "hidden": [str(grader)],
         }
+
+    def _interpreter(self) -> list[str]:
+        """What an interpreter of a virtual environment needs, without the packages beside it."""
+        if sys.prefix == sys.base_prefix:
+            return []
+        return [str(Path(sys.executable).parent), str(Path(sys.prefix) / "pyvenv.cfg")]
 
     def _ask(self) -> Isolation:
         if self._socket is None:
@@ -340,18 +384,26 @@ def _child_limits(limits: Limits) -> dict[str, int]:
     return {name: chosen[name] for name in names} | {"cpu_seconds": 300}
 
 
-def _package_folders() -> list[str]:
-    """The folders that hold what a function may import, without importing any of it."""
-    found: list[str] = []
-    for name in _PACKAGES:
-        with contextlib.suppress(ImportError, ValueError):
-            spec = importlib.util.find_spec(name)
-            if spec is None or spec.origin is None:
-                continue
-            place = Path(spec.origin).parent
-            folder = str(place.parent if spec.submodule_search_locations else place)
-            if folder not in found:
-                found.append(folder)
+def _folders_of(names: Iterable[str]) -> list[str]:
+    """The folders that hold these packages, without importing any of them."""
+    folders = [str(target.parent) for name in names for _, target in _files_of(name)[:1]]
+    return list(dict.fromkeys(folders))
+
+
+def _files_of(name: str) -> list[tuple[str, Path]]:
+    """What has to be there to import a package: its place below a folder of them, and the file."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return []
+    if spec is None or spec.origin is None:
+        return []
+    origin = Path(spec.origin)
+    if spec.submodule_search_locations:
+        return [(origin.parent.name, origin.parent)]
+    found = [(origin.name, origin)]
+    if spec.cached and Path(spec.cached).exists():
+        found.append((f"__pycache__/{Path(spec.cached).name}", Path(spec.cached)))
     return found
 
 

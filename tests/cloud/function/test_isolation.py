@@ -307,13 +307,12 @@ def test_every_tier_says_what_it_does_not_enforce(platform: str, name: Any) -> N
 
 @linux
 def test_the_grader_is_hidden_where_it_is_installed_among_the_packages(
-    bench_on: Any, monkeypatch: pytest.MonkeyPatch
+    bench_on: Any,
 ) -> None:
     """A13, A14: checks and solutions that lie beside boto3 appear as an empty folder."""
     from grader.cloud.function import nursery as module
 
-    monkeypatch.setattr(module, "_PACKAGES", (*module._PACKAGES, "grader"))
-    nursery = Nursery.start(limits=LIMITS)
+    nursery = Nursery.start(limits=LIMITS, packages=["grader"])
     try:
         if nursery.enforced.tier != "namespaces":
             pytest.skip("namespaces are not permitted here")

@@ -53,6 +53,9 @@ def read_config(fd: int) -> dict[str, Any]:
 
     head, body = frames.lengths(exactly(frames.LENGTHS.size))
     header: dict[str, Any] = frames.unpack(exactly(head), exactly(body))[0]
+    sys.path.extend(header["clock"])
+    virtual_time.install(CLOCK)
+    sys.path[:] = [path for path in sys.path if path not in header["clock"]]
     sys.path.extend(header["packages"])
     os.environ.update(header["environment"])
     return header
@@ -64,7 +67,6 @@ def spawn() -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     config = read_config(incoming)
-    virtual_time.install(CLOCK)
     door = importlib.import_module(f"{PACKAGE}.door")
     runtime = importlib.import_module(f"{PACKAGE}.runtime")
     sandbox = importlib.import_module(f"{PACKAGE}.sandbox")
@@ -104,7 +106,6 @@ class Nursery:
 
     def __init__(self, fd: int) -> None:
         self.config = read_config(fd)
-        virtual_time.install(CLOCK)
         import select
         import signal
         import socket
@@ -167,6 +168,10 @@ class Nursery:
             self.sandbox.build_root(
                 config["root"], config["work"], config["visible"], config["hidden"]
             )
+            sys.path[:] = [
+                "/var/lang/packages" if path == f"{config['work']}/packages" else path
+                for path in sys.path
+            ]
             self.own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as problem:
             os.write(writer, str(problem).encode())
@@ -267,9 +272,7 @@ class Nursery:
         self.sandbox.die_with_parent()
         if self.tier == "namespaces":
             os.close(self.own_namespace)
-            self.sandbox.enter_room(
-                request["code"], request["limits"]["tmp_bytes"], self.config["visible"]
-            )
+            self.sandbox.enter_room(request["code"], request["limits"]["tmp_bytes"])
         else:
             self.sandbox.subreaper()
         wake = self._on_child_exit()
@@ -356,7 +359,13 @@ class Nursery:
         self.sandbox.limit_resources(request["limits"], self.tasks)
         if self.tier == "landlock":
             self.sandbox.enter_landlock(
-                [*self.config["visible"], request["task"], "/proc/self"], [request["tmp"]]
+                [
+                    *self.config["visible"],
+                    *self.config["packages"],
+                    request["task"],
+                    "/proc/self",
+                ],
+                [request["tmp"]],
             )
         self.sandbox.drop_privileges()
         self.sandbox.die_with_parent()

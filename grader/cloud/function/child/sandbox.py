@@ -139,7 +139,8 @@ def enter_namespaces() -> None:
 def build_root(root: str, work: str, visible: Iterable[str], hidden: Iterable[str]) -> None:
     """Make ``root`` (an empty folder) the root of a file system that shows ``visible`` only.
 
-    ``work`` (where the judge puts copies of functions' code) appears as ``/run/work``; folders in
+    ``work`` (where the judge puts copies of functions' code) appears as ``/run/work``, its links to
+    packages as ``/var/lang/packages``; folders in
     ``hidden`` that lie inside a visible one appear empty. The caller must be the first process of
     a new process namespace.
     """
@@ -159,6 +160,9 @@ def build_root(root: str, work: str, visible: Iterable[str], hidden: Iterable[st
         _write(f"{root}/etc/passwd", f"sbx_user:x:{USER}:{USER}::/tmp:/sbin/nologin\n", create=True)
         _write(f"{root}/etc/group", f"sbx_user:x:{USER}:\n", create=True)
     mount(work, f"{root}/run/work", "none", MS_BIND | MS_REC)
+    if os.path.isdir(f"{work}/packages"):
+        os.makedirs(f"{root}/var/lang/packages")
+        mount(f"{work}/packages", f"{root}/var/lang/packages", "none", MS_BIND)
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     os.chdir(root)
     check(syscall(PIVOT_ROOT[platform.machine()], b".", b"."), "pivot_root")
@@ -171,15 +175,15 @@ def build_root(root: str, work: str, visible: Iterable[str], hidden: Iterable[st
     libc().sethostname(b"localhost", ctypes.c_size_t(9))
 
 
-def enter_room(code: str, tmp_bytes: int, visible: Iterable[str]) -> None:
+def enter_room(code: str, tmp_bytes: int) -> None:
     """In the first process of an environment: its own view of files, ``/tmp`` and ``/proc``.
 
-    ``code`` is a folder below the judge's work folder, named from there. What is ``visible`` below
-    ``/tmp`` (a virtual environment may be) stays so.
+    ``code`` is a folder below the judge's work folder, named from there. What ``build_root`` has
+    shown below ``/tmp`` (a virtual environment may be there) stays visible.
     """
     unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET)
     mount(f"/run/work/{code}", "/var/task", "none", MS_BIND)
-    kept = [(p, os.open(p, os.O_PATH)) for p in _outermost(visible) if p.startswith("/tmp/")]
+    kept = [(path, os.open(path, os.O_PATH)) for path in (f"/tmp/{n}" for n in os.listdir("/tmp"))]
     mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"size={tmp_bytes},nr_inodes=4096,mode=700")
     for path, place in kept:
         os.makedirs(path)
