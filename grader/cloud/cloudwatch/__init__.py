@@ -24,11 +24,12 @@ from grader.cloud.cloudwatch.evaluation import (
     evaluate,
     judge,
 )
-from grader.cloud.cloudwatch.metric import MetricAlarm, State
+from grader.cloud.cloudwatch.metric import ACTION_MEMBERS, MetricAlarm, State
 from grader.cloud.cloudwatch.notify import Notification, Subscription, notifications, silence
 from grader.cloud.cloudwatch.series import MetricStat, Statistic, parse_statistic
 
 __all__ = [
+    "ACTION_MEMBERS",
     "NOT_EMULATED",
     "Alarm",
     "CompositeAlarm",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import (
+    ACTION_MEMBERS,
     NOT_EMULATED,
     Alarm,
     CompositeAlarm,
@@ -366,11 +367,25 @@ def alarm_line(
     """The setting that kept the alarm silent that was meant for this; or where alarms stand."""
     candidates = meant(watching, metrics)
     for alarm in candidates:
-        if incident is not None and (member := blame.sooner(alarm, incident)):
-            return setting_line(stage, watching.logical_ids[alarm.name], member)
+        logical_id = watching.logical_ids[alarm.name]
+        if incident is None:
+            return setting_line(stage, logical_id, "Threshold")
+        if incidents.replay(incident, [alarm]).in_time:
+            return _held_line(stage, watching, alarm)
+        if member := blame.sooner(alarm, incident):
+            return setting_line(stage, logical_id, member)
     for alarm in candidates:
         return setting_line(stage, watching.logical_ids[alarm.name], "Threshold")
     return f"template.yaml (no alarm watches {' or '.join(metrics)})"
+
+
+def _held_line(stage: Stage, watching: Watch, alarm: MetricAlarm) -> str:
+    """Where an alarm stands that would ring alone: at the composite alarm that keeps silent."""
+    for whole in watching.alarms:
+        if isinstance(whole, CompositeAlarm) and alarm.name in whole.parts():
+            member = "ActionsSuppressor" if whole.suppressor else "AlarmRule"
+            return stage.property_line(watching.logical_ids[whole.name], member)
+    return setting_line(stage, watching.logical_ids[alarm.name], "Threshold")
 
 
 # What stands in a template in the place of a setting that does not.
@@ -425,4 +440,9 @@ def why_unheard(watching: Watch, seen: Replay) -> tuple[str, str, str]:
     reason = reason.replace(alarm.name, logical_id)
     if watching.deaf and reason.startswith("No subscription"):
         reason = f"{watching.deaf[0]}."
-    return logical_id, reason, "ActionsEnabled" if not alarm.actions_enabled else "AlarmActions"
+    if not alarm.actions_enabled:
+        return logical_id, reason, "ActionsEnabled"
+    # Actions that stand under another state are where the mend is.
+    states = (seen.first.state, *alarm.actions)
+    state = next((one for one in states if alarm.actions.get(one)), seen.first.state)
+    return logical_id, reason, ACTION_MEMBERS[state]

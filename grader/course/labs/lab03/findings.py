@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -82,9 +83,17 @@ def unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Findin
         observed=observed,
         why="A metric that is not extracted raises no error anywhere: the graph is empty, and an "
         "alarm on it never rings.",
-        where=stage.handler_line(PUBLISHES, batch.invocation),
+        where=_unpublished_line(stage, seen, batch, name),
         page=f"{PAGE}#embedded-metric-format",
     )
+
+
+def _unpublished_line(stage: Stage, seen: Measured, batch: Batch, name: str) -> str:
+    if seen.refused:
+        return _first_line(stage, r"put_metric_data", PUBLISHES)
+    if any(key.namespace == NAMESPACE for key in batch.published):
+        return counted(stage, name)
+    return stage.handler_line(PUBLISHES, batch.invocation)
 
 
 def wrong_count(stage: Stage, batch: Batch) -> Finding:
@@ -147,7 +156,7 @@ def unanswered(stage: Stage, question: str, answers: Sequence[Answer]) -> Findin
     if searches:
         resource, selection = searches[0]
         observed = f"a query that finds it, by {selection.stat}: {selection.text}"
-        where = _board_line(stage, resource, selection.stat)
+        where = _board_line(stage, resource, selection.text)
     if near:
         resource, widget, signal = near[0]
         observed = (
@@ -181,7 +190,7 @@ def no_such_metric(stage: Stage, row: Row, known: Collection[Metric]) -> Finding
         )
         sought = f'"{source.name}"'
     else:
-        observed, sought = f"a query that finds nothing in {row.region}: {source.text}", row.stat
+        observed, sought = f"a query that finds nothing in {row.region}: {source.text}", source.text
     return stage.finding(
         rule="Every metric on the dashboard is one that this stack publishes.",
         input=f"widget {row.widget} of {row.board.logical_id}, metric row {row.row}",
@@ -209,11 +218,14 @@ def _nearest(signal: Signal, known: Collection[Metric]) -> str:
 
 
 def _board_line(stage: Stage, board: Resource, sought: str) -> str:
-    """The line of the dashboard's body in which a text stands, or the body's own."""
+    """The line of the dashboard's body with most of the words of a text, or the body's own."""
     first = board.line_of("DashboardBody")
-    for number, text in enumerate(board.source[first - 1 :], start=first):
-        if sought and sought in text:
-            return stage.line("template.yaml", number)
+    words = re.findall(r"[A-Za-z]{3,}", sought)
+    lines = list(enumerate(board.source[first - 1 :], start=first))
+    shared = {number: sum(word in text for word in words) for number, text in lines}
+    best = max(shared, key=lambda number: shared[number], default=first)
+    if shared.get(best):
+        return stage.line("template.yaml", best)
     return stage.property_line(board.logical_id, "DashboardBody")
 
 
