@@ -79,7 +79,7 @@ def _calmer(alarm: MetricAlarm, incident: Incident) -> Iterator[Change]:
     for to_alarm, periods in _CALM:
         if periods >= alarm.evaluation_periods and to_alarm > alarm.datapoints_to_alarm:
             yield "EvaluationPeriods", _over(alarm, to_alarm, periods)
-    yield from _statistics(alarm, "Average", "Sum", "SampleCount")
+    yield from _statistics(alarm, "Average")
     values = _values(alarm, incident, incident.from_ms, incident.to_ms)
     for threshold in (max(values, default=0.0), min(values, default=0.0)):
         yield "Threshold", replace(alarm, threshold=threshold)

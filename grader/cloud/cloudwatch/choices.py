@@ -22,11 +22,6 @@ EVALUATION_DELAY_MS = 0
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 MULTI_DAY_DELAY_MS = 3 * 60_000
 
-# Alarms on AWS/DynamoDB metrics ignore missing data. The API reference says always, the guide of
-# 2026 says by default. False: only when TreatMissingData is absent.
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-DYNAMODB_ALWAYS_IGNORES_MISSING_DATA = False
-
 # One or more breaching points, no other point, too few and too young for an alarm: AWS says only
 # that the alarm "does not go immediately into ALARM". Its edition of 2019 had INSUFFICIENT_DATA in
 # this row when missing data is treated as missing.

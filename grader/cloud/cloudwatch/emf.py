@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -374,7 +374,10 @@ def _datum(namespace: str, datum: object, where: str, now_ms: int) -> list[Point
             f"The parameter {where}.MetricName must be ASCII of 1 to {LONGEST_NAME} characters.",
             f"{where}.MetricName",
         )
-    dims = _datum_dimensions(datum.get("Dimensions"), f"{where}.Dimensions")
+    there = f"{where}.Dimensions"
+    dims = read_dimensions(
+        datum.get("Dimensions"), lambda fault: _bad(f"The parameter {there} {fault}.", there)
+    )
     unit = datum.get("Unit", "None")
     if not isinstance(unit, str) or unit not in UNITS:
         raise _bad(f"The value {unit} for parameter {where}.Unit is invalid.", f"{where}.Unit")
@@ -392,24 +395,27 @@ def _datum(namespace: str, datum: object, where: str, now_ms: int) -> list[Point
     ]
 
 
-def _datum_dimensions(given: object, where: str) -> Dimensions:
+def read_dimensions(given: object, refuse: Callable[[str], Refused]) -> Dimensions:
+    """A list of {Name, Value}; ``refuse`` makes the refusal of what is wrong with it.
+
+    AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+    """
     if given is None:
         return ()
     if not isinstance(given, Sequence) or isinstance(given, str):
-        raise _bad(f"The parameter {where} must be a list.", where)
+        raise refuse("must be a list")
     if len(given) > MOST_DIMENSIONS:
-        raise _bad(
-            f"The collection {where} must not have a size greater than {MOST_DIMENSIONS}.", where
-        )
+        raise refuse(f"must not have a size greater than {MOST_DIMENSIONS}")
     found: dict[str, str] = {}
     for item in given:
-        name = item.get("Name") if isinstance(item, Mapping) else None
-        value = item.get("Value") if isinstance(item, Mapping) else None
+        if not isinstance(item, Mapping) or set(item) != {"Name", "Value"}:
+            raise refuse("is invalid: a dimension has exactly a Name and a Value")
+        name, value = item["Name"], item["Value"]
         if complaint := _dimension_complaint(name, value):
-            raise _bad(f"The parameter {where} is invalid: {complaint}.", where)
-        if str(name) in found:
-            raise _bad(f"The parameter {where} names {name} twice.", where)
-        found[str(name)] = str(value)
+            raise refuse(f"is invalid: {complaint}")
+        if name in found:
+            raise refuse(f"names {name} twice")
+        found[name] = value
     return dimensions(found)
 
 

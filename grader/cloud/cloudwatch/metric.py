@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from grader.cloud import typed
-from grader.cloud.cloudwatch import choices
 from grader.cloud.cloudwatch.queries import (
     SINGLE_METRIC,
     Query,
@@ -287,9 +286,9 @@ def _missing_data(
             "missing.",
             "TreatMissingData",
         )
-    if any(stat.namespace == "AWS/DynamoDB" for stat in stats) and (
-        given is None or choices.DYNAMODB_ALWAYS_IGNORES_MISSING_DATA
-    ):
+    # The API reference says that it is always ignored, the guide of 2026 that it is by default.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    if given is None and any(stat.namespace == "AWS/DynamoDB" for stat in stats):
         return "ignore"
     return given or "missing"
 

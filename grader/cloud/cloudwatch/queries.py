@@ -13,6 +13,7 @@ from typing import Any
 from grader.cloud import typed
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import choices, mathexpr
+from grader.cloud.cloudwatch.emf import read_dimensions
 from grader.cloud.cloudwatch.series import (
     SIMPLE,
     UNITS,
@@ -21,7 +22,7 @@ from grader.cloud.cloudwatch.series import (
     parse_statistic,
     refuse_statistic,
 )
-from grader.cloud.metrics import Dimensions, dimensions
+from grader.cloud.metrics import Dimensions
 
 SINGLE_METRIC = (
     *("MetricName", "Namespace", "Dimensions", "Period"),
@@ -157,37 +158,15 @@ def _identity(properties: Mapping[str, Any]) -> tuple[str, str, Dimensions]:
 
 
 def parse_dimensions(given: object) -> Dimensions:
-    """A Dimensions list of {Name, Value}: at most 30, ASCII, each name once."""
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
-    if given is None:
-        return ()
-    if not isinstance(given, Sequence) or isinstance(given, str):
-        raise invalid("Dimensions must be a list of Name and Value", "Dimensions")
-    if len(given) > 30:
-        raise invalid("Dimensions must have at most 30 members", "Dimensions")
-    found: dict[str, str] = {}
-    for item in given:
-        if not isinstance(item, Mapping) or set(item) != {"Name", "Value"}:
-            raise invalid("A dimension has exactly a Name and a Value", "Dimensions")
-        name, value = item["Name"], item["Value"]
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = str(value)
-        for member, text, longest in (("Name", name, 255), ("Value", value, 1024)):
-            if not isinstance(text, str) or not 1 <= len(text) <= longest or not text.strip():
-                raise invalid(
-                    f"The {member} of a dimension must have 1 to {longest} characters", "Dimensions"
-                )
-            if not text.isascii() or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-                raise invalid(
-                    f"The {member} of a dimension must be ASCII without control characters",
-                    "Dimensions",
-                )
-        if name.startswith(":"):
-            raise invalid("A dimension's name must not start with a colon", "Dimensions")
-        if name in found:
-            raise invalid(f"Dimension {name} appears twice", "Dimensions")
-        found[name] = value
-    return dimensions(found)
+    """An alarm's Dimensions; a template may write a value as a number."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        given = [
+            {**item, "Value": str(item["Value"])}
+            if isinstance(item, Mapping) and type(item.get("Value")) in (int, float)
+            else item
+            for item in given
+        ]
+    return read_dimensions(given, lambda fault: invalid(f"Dimensions {fault}", "Dimensions"))
 
 
 # --- metric math ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import MetricAlarm
-from grader.cloud.cloudwatch.dashboards import Signal
+from grader.cloud.cloudwatch.dashboards import Problem, Signal
 from grader.course.labs.lab03.batches import NAMESPACE
 from grader.course.labs.lab03.board import OF_MAPPINGS, boards
 from grader.course.labs.lab03.scenarios import PAGE
@@ -135,6 +135,19 @@ def no_board(stage: Stage) -> Finding:
     )
 
 
+def problem_line(stage: Stage, board: Resource, problem: Problem) -> str:
+    """The line of a dashboard's body that a problem is about: of its JSON, or of a widget."""
+    first = board.line_of("DashboardBody")
+    if found := re.search(r"line (\d+), column", problem.sentence):
+        return stage.line("template.yaml", first + int(found[1]))
+    if found := re.match(r"widgets\[(\d+)\]", problem.path):
+        body = enumerate(board.source[first - 1 :], start=first)
+        widgets = [number for number, text in body if '"type"' in text]
+        if int(found[1]) < len(widgets):
+            return stage.line("template.yaml", widgets[int(found[1])])
+    return stage.property_line(board.logical_id, "DashboardBody")
+
+
 def unanswered(stage: Stage, question: str, answers: Sequence[Answer]) -> Finding:
     """A question that no row answers; what comes near it, hidden rows included, is shown."""
     shown = sorted({f"{one.metric[0]} {one.metric[1]} by {_by(one.metric[2])}" for one in answers})
@@ -166,6 +179,9 @@ def unanswered(stage: Stage, question: str, answers: Sequence[Answer]) -> Findin
         if not widget.shows(signal):
             observed += "; it is hidden (visible: false), and no visible row is made of it"
         where = _board_line(stage, resource, f'"{signal.name}"')
+        metric = (signal.namespace, signal.name, signal.dimensions)
+        if widget.shows(signal) and any(one.metric == metric for one in answers):
+            where = _statistic_line(stage, resource, signal)
     return stage.finding(
         rule="The dashboard shows how far behind the totals are, which records fail, "
         "whether the function is throttled, whether the mapping polls, and what was given up.",
@@ -227,6 +243,20 @@ def _board_line(stage: Stage, board: Resource, sought: str) -> str:
     if shared.get(best):
         return stage.line("template.yaml", best)
     return stage.property_line(board.logical_id, "DashboardBody")
+
+
+def _statistic_line(stage: Stage, board: Resource, signal: Signal) -> str:
+    """The line from which a row has its statistic: its own, or its widget's above it."""
+    first = board.line_of("DashboardBody")
+    numbers = [
+        number
+        for number, text in enumerate(board.source[first - 1 :], start=first)
+        if f'"{signal.name}"' in text
+    ]
+    for number in range(numbers[0] if numbers else first, first, -1):
+        if '"stat"' in board.source[number - 1]:
+            return stage.line("template.yaml", number)
+    return _board_line(stage, board, f'"{signal.name}"')
 
 
 # -- tasks 3 to 5 ----------------------------------------------------------------------------------
