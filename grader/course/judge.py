@@ -30,7 +30,7 @@ from grader.course.lab import Lab
 
 if TYPE_CHECKING:
     from grader.cloud.function import Nursery
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 # What may stay of the caller's environment: enough to find programs and to print. Everything that
 # steers AWS clients, moto, pytest or Python itself is dropped before any of them is imported.
@@ -102,7 +102,7 @@ def grade(
             copy = Path(place) / "lab"
             files = lab.copy_editable(folder, copy)
             # Imported only now: the nursery warms up beside these slow imports.
-            from grader.course.play.stage import Stage
+            from grader.course.stage import Stage
 
             with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
                 verdicts = stage.reviewed(_decide(lab, stage, only, progress))
@@ -143,11 +143,15 @@ def timeline(lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None)
         try:
             copy = Path(place) / "lab"
             lab.copy_editable(folder, copy)
-            from grader.course.play.stage import Stage
+            from grader.course.play.stops import Stopped
+            from grader.course.stage import Stage
 
             with Stage(copy, lab=lab, seed=seed, nursery=nursery) as stage:
                 stage.begin(criteria(lab)[0])
-                yield from tell(stage)
+                try:
+                    yield from tell(stage)
+                except Stopped as stopped:
+                    stage.judge(stopped)
         finally:
             nursery.close()
 
@@ -251,7 +255,7 @@ class _Referee:
             )
 
     def _from_error(self, criterion: Criterion, excinfo: Any) -> Verdict:
-        error = excinfo.value
+        error = self._judged(excinfo.value)
         if isinstance(error, Unmet | Unreached):
             outcome: Outcome = "unmet" if isinstance(error, Unmet) else "unreached"
             findings = [*self._expect.findings, error.finding, *getattr(error, "further", ())]
@@ -259,6 +263,17 @@ class _Referee:
                 outcome = "unmet"
             return Verdict(criterion, outcome, findings[0], tuple(findings[1:]))
         return Verdict(criterion, "broken", _fault(criterion, _own_trace(error)))
+
+    def _judged(self, error: BaseException) -> BaseException:
+        """What a check raised; what stopped its play as Unmet or Unreached."""
+        from grader.course.play.stops import Stopped
+
+        if not isinstance(error, Stopped):
+            return error
+        try:
+            self.stage.judge(error)
+        except (Unmet, Unreached) as judged:
+            return judged
 
 
 def _own_trace(error: BaseException) -> str:

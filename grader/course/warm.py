@@ -181,7 +181,7 @@ def _warm_up(lab: Lab) -> Nursery:
 
         nursery = Nursery.start()
         try:
-            for name in ("grader.course.play.stage", "pytest", "pytest_check.plugin"):
+            for name in ("grader.course.stage", "pytest", "pytest_check.plugin"):
                 importlib.import_module(name)
             judge.criteria(lab)  # imports the lab's checks
             _ = nursery.enforced

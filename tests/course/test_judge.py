@@ -20,7 +20,7 @@ from grader.cloud.function.environment import RealLimit
 from grader.cloud.pipeline import Pipeline
 from grader.course import judge, lab
 from grader.course.grade import Grade
-from grader.course.play.stage import LIMITS
+from grader.course.play.stops import LIMITS
 
 ROOT = Path(__file__).parents[2]
 LAB2 = lab.find("2")
@@ -233,7 +233,7 @@ def test_only_what_was_asked_for_is_decided_and_counted(nursery: Nursery) -> Non
 def test_a_fault_of_the_grader_costs_no_points_and_is_no_pass(
     nursery: Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
     def fail(self: Stage, scenario: Callable[[Stage], Any]) -> Any:
         raise RuntimeError("a fault of ours")
@@ -267,7 +267,7 @@ def _named(source: Path) -> set[str]:
 @pytest.mark.parametrize("chosen", lab.labs(), ids=lambda chosen: chosen.name)
 def test_every_page_and_anchor_that_a_finding_names_exists(chosen: lab.Lab) -> None:
     course = ROOT / "grader" / "course"
-    sources = [*course.glob(f"labs/lab{chosen.number:02}/*.py"), course / "play" / "stage.py"]
+    sources = [*course.glob(f"labs/lab{chosen.number:02}/*.py"), course / "stage.py"]
     page = ROOT / "docs" / f"{chosen.page}.md"
 
     anchors = set().union(*(_named(source) for source in sources))

@@ -1,4 +1,4 @@
-"""Who is told of trouble: the stack's alarms on the stage, and incidents out of plays.
+"""Who is told of trouble: the stack's alarms in a play, and incidents out of plays.
 
 `watch` is the learner's alarms and whom they reach; `Watch.replay` lets them watch an incident.
 `open_shop`, `ordinary` and `incident` turn a play of the learner's own system into one. The rest
@@ -7,9 +7,11 @@ says in words what the alarms made of it. Nothing here judges: criteria do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
@@ -24,15 +26,20 @@ from grader.cloud.cloudwatch import (
     silence,
 )
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
-from grader.course.play.traffic import SYSTEM, Shop
-from grader.replay import blame, incidents
+from grader.course.play.stops import ResourceRefused
+from grader.course.play.traffic import ORDERS, SYSTEM, Shop
+from grader.replay import incidents
 from grader.replay.incidents import MINUTE_MS, Incident, Replay
 
 if TYPE_CHECKING:
     from grader.cloud.template import Resource
-    from grader.course.play.stage import Stage
+    from grader.course.play.player import Player
 
 FUNCTION, MAPPING = "TotalsFunction", "OrdersToTotals"
+
+# Where lab 3's README has the handler publish its own metrics.
+NAMESPACE = "Shop/Totals"
+SERVICE: Dimensions = dimensions(Service="totals")
 
 # Every lab's promise to the people on call: paged within this time, or not at all.
 PAGED_WITHIN_MIN = 15
@@ -41,33 +48,33 @@ PAGED_WITHIN_MIN = 15
 # -- the system ----------------------------------------------------------------------------------
 
 
-def open_shop(stage: Stage, play: str, **options: Any) -> Shop:
+def open_shop(player: Player, play: str, **options: Any) -> Shop:
     """A shop on a freshly deployed stack whose mapping exists; stops when AWS would refuse it."""
-    stage.require_interface(SYSTEM)
-    pipeline = stage.deploy(**options)
-    stage.require_mapping(pipeline, MAPPING)
+    player.require_interface(SYSTEM)
+    pipeline = player.deploy(**options)
+    player.require_mapping(pipeline, MAPPING)
     return Shop.open(pipeline, play)
 
 
-def event_counts(stage: Stage, mapping: str = MAPPING) -> bool:
+def event_counts(player: Player, mapping: str = MAPPING) -> bool:
     """Whether the mapping has opted in to the EventCount metrics."""
-    config = stage.stack.resources[mapping].properties.get("MetricsConfig", {})
+    config = player.stack.resources[mapping].properties.get("MetricsConfig", {})
     return "EventCount" in config.get("Metrics", [])
 
 
-def of_function(stage: Stage) -> Dimensions:
+def of_function(player: Player) -> Dimensions:
     """The dimensions under which Lambda publishes the function's metrics."""
-    return dimensions(FunctionName=stage.stack.resources[FUNCTION].physical_id)
+    return dimensions(FunctionName=player.stack.resources[FUNCTION].physical_id)
 
 
-def of_mapping(stage: Stage) -> Dimensions:
+def of_mapping(player: Player) -> Dimensions:
     """The dimensions under which Lambda publishes the mapping's metrics."""
-    return dimensions(EventSourceMappingUUID=stage.stack.resources[MAPPING].physical_id)
+    return dimensions(EventSourceMappingUUID=player.stack.resources[MAPPING].physical_id)
 
 
-def queues(stage: Stage) -> list[Dimensions]:
+def queues(player: Player) -> list[Dimensions]:
     """For each queue of the stack the dimensions of its metrics."""
-    found = stage.stack.of_type("AWS::SQS::Queue")
+    found = player.stack.of_type("AWS::SQS::Queue")
     return [dimensions(QueueName=queue.attributes["QueueName"]) for queue in found]
 
 
@@ -106,45 +113,45 @@ class Watch:
         return self._seen[incident.name]
 
 
-def watch(stage: Stage) -> Watch:
+def watch(player: Player) -> Watch:
     """The alarms as CloudWatch would take them; stops when it would refuse one."""
-    stage.require_interface(SYSTEM)
+    player.require_interface(SYSTEM)
     alarms: list[Alarm] = []
     names: dict[str, str] = {}
     unplayed: dict[str, str] = {}
-    for resource in stage.stack.resources.values():
+    for resource in player.stack.resources.values():
         if resource.type not in _KINDS:
             continue
         names[resource.physical_id] = resource.logical_id
         try:
             alarms.append(
                 _KINDS[resource.type](
-                    resource.properties, name=resource.physical_id, region=stage.stack.region
+                    resource.properties, name=resource.physical_id, region=player.stack.region
                 )
             )
         except Refused as refusal:
             if refusal.code != NOT_EMULATED:
-                refuse(stage, resource.logical_id, refusal)
+                raise ResourceRefused("alarm", resource.logical_id, refusal) from refusal
             unplayed[resource.logical_id] = refusal.message
         else:
             names[alarms[-1].name] = resource.logical_id
     alarms = _playable(alarms, names, unplayed)
     for logical_id, sentence in unplayed.items():
         advice = f"{logical_id}: AWS takes this alarm. {sentence}"
-        if advice not in stage.advice:
-            stage.advice.append(advice)
+        if advice not in player.advice:
+            player.advice.append(advice)
     try:
         evaluate(alarms, Metrics(), START_MS, START_MS)
     except Refused as refusal:
-        refuse(stage, next(reversed(names.values())), refusal)
-    subscriptions, deaf = _subscriptions(stage, names)
+        raise ResourceRefused("alarm", next(reversed(names.values())), refusal) from refusal
+    subscriptions, deaf = _subscriptions(player, names)
     if any(one.protocol.startswith("email") for one in subscriptions):
         advice = (
             "An e-mail subscription waits until somebody clicks the link in its first message. "
             "In the lab it counts as confirmed; in a real account it is silent until then."
         )
-        if advice not in stage.advice:
-            stage.advice.append(advice)
+        if advice not in player.advice:
+            player.advice.append(advice)
     return Watch(alarms, names, subscriptions, deaf, unplayed)
 
 
@@ -161,35 +168,18 @@ def _playable(
     return alarms
 
 
-def refuse(stage: Stage, logical_id: str, refusal: Refused) -> NoReturn:
-    """Stop: AWS would not create this alarm, or what an alarm stands on, or it is not played."""
-    member = [refusal.parameter] if refusal.parameter else []
-    if refusal.code == NOT_EMULATED:
-        stage.not_played(refusal.message, stage.stack.resources[logical_id].line_of(*member))
-    stage.stop(
-        "alarm",
-        stage.finding(
-            rule="AWS accepts the alarms of the template and what they stand on.",
-            input=f"{logical_id} in template.yaml",
-            expected="it is created",
-            observed=refusal.message,
-            why="CloudFormation rolls the whole stack back when one resource is refused.",
-            where=stage.property_line(logical_id, *member),
-            page=f"{stage.lab.page}#troubleshooting",
-        ),
-    )
-
-
 # The key that AWS manages for SNS has a policy that nobody can change, and it lets no alarm in.
 # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
 SNS_OWN_KEY = "alias/aws/sns"
 
 
-def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscription], list[str]]:
+def _subscriptions(
+    player: Player, alarms: Mapping[str, str]
+) -> tuple[list[Subscription], list[str]]:
     """Who is subscribed to the stack's topics, and why some of them hear nothing of alarms."""
     found: list[Subscription] = []
     deaf: list[str] = []
-    topics = stage.stack.of_type("AWS::SNS::Topic")
+    topics = player.stack.of_type("AWS::SNS::Topic")
     locked = set()
     for topic in topics:
         if str(topic.properties.get("KmsMasterKeyId", "")).endswith(SNS_OWN_KEY):
@@ -198,10 +188,10 @@ def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscr
                 f"{topic.logical_id} is encrypted with {SNS_OWN_KEY}, whose policy lets no alarm "
                 "publish"
             )
-    for policy in stage.stack.of_type("AWS::SNS::TopicPolicy"):
+    for policy in player.stack.of_type("AWS::SNS::TopicPolicy"):
         for arn in policy.properties["Topics"]:
-            sources = [stage.stack.resources[one].attributes["Arn"] for one in alarms.values()]
-            if not lets_in(stage, policy, arn, "cloudwatch.amazonaws.com", sources):
+            sources = [player.stack.resources[one].attributes["Arn"] for one in alarms.values()]
+            if not lets_in(player, policy, arn, "cloudwatch.amazonaws.com", sources):
                 locked.add(arn)
                 deaf.append(f"{policy.logical_id} does not let cloudwatch.amazonaws.com publish")
     every: list[tuple[str, str, dict[str, Any]]] = [
@@ -211,7 +201,7 @@ def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscr
     ]
     every += [
         (one.logical_id, str(one.properties["TopicArn"]), one.properties)
-        for one in stage.stack.of_type("AWS::SNS::Subscription")
+        for one in player.stack.of_type("AWS::SNS::Subscription")
     ]
     for owner, topic_arn, given in every:
         protocol, endpoint = str(given["Protocol"]), str(given.get("Endpoint", ""))
@@ -229,7 +219,7 @@ def _subscriptions(stage: Stage, alarms: Mapping[str, str]) -> tuple[list[Subscr
 
 
 def lets_in(
-    stage: Stage, policy: Resource, topic_arn: str, service: str, sources: Sequence[str]
+    player: Player, policy: Resource, topic_arn: str, service: str, sources: Sequence[str]
 ) -> bool:
     """Whether a topic's own policy lets a service publish; it replaces the default one.
 
@@ -249,16 +239,16 @@ def lets_in(
                 service,
                 "sns:Publish",
                 topic_arn,
-                {"aws:SourceAccount": stage.stack.account_id, "aws:SourceArn": source},
+                {"aws:SourceAccount": player.stack.account_id, "aws:SourceArn": source},
             ).allowed
             for source in sources
         )
     except iam.PolicyRefused as refusal:
-        refuse(
-            stage,
+        raise ResourceRefused(
+            "alarm",
             policy.logical_id,
             Refused(refusal.code, refusal.message, "PolicyDocument"),
-        )
+        ) from refusal
 
 
 # -- incidents out of plays ------------------------------------------------------------------------
@@ -306,6 +296,35 @@ def incident(
 
 
 # -- in words --------------------------------------------------------------------------------------
+
+
+RECORDINGS = Path(__file__).parent / "incidents"
+
+
+def recorded(player: Player, name: str, own: Collection[tuple[str, str]] | None = None) -> Incident:
+    """An incident of the folder ``incidents``, as this stack's resources would show it.
+
+    ``own`` are the names and units of the handler's own metrics that it is known to publish; None
+    means all of them.
+    """
+    stack = player.stack
+
+    def bind(of: str, metric: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
+        match of:
+            case "function":
+                return [("AWS/Lambda", of_function(player))]
+            case "mapping":
+                return [("AWS/Lambda", of_mapping(player))] if event_counts(player) else []
+            case "reader":
+                table = stack.resources[ORDERS].physical_id
+                return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
+            case "queue":
+                return [("AWS/SQS", dims) for dims in queues(player)]
+            case "custom":
+                return [(NAMESPACE, SERVICE)] if own is None or (metric, unit) in own else []
+        raise KeyError(of)
+
+    return incidents.read(json.loads((RECORDINGS / f"{name}.json").read_text("utf-8")), bind)
 
 
 def in_minutes(duration_ms: int) -> str:
@@ -359,72 +378,6 @@ def meant(watching: Watch, metrics: Sequence[str]) -> list[MetricAlarm]:
         for alarm in watching.alarms
         if isinstance(alarm, MetricAlarm) and any(stat.name == wanted for stat in alarm.metrics)
     ]
-
-
-def alarm_line(
-    stage: Stage, watching: Watch, metrics: Sequence[str], incident: Incident | None = None
-) -> str:
-    """The setting that kept the alarm silent that was meant for this; or where alarms stand."""
-    candidates = meant(watching, metrics)
-    for alarm in candidates:
-        logical_id = watching.logical_ids[alarm.name]
-        if incident is None:
-            return setting_line(stage, logical_id, "Threshold")
-        if incidents.replay(incident, [alarm]).in_time:
-            return _held_line(stage, watching, alarm)
-        if member := blame.sooner(alarm, incident):
-            return setting_line(stage, logical_id, member)
-    for alarm in candidates:
-        return setting_line(stage, watching.logical_ids[alarm.name], "Threshold")
-    return f"template.yaml (no alarm watches {' or '.join(metrics)})"
-
-
-def _held_line(stage: Stage, watching: Watch, alarm: MetricAlarm) -> str:
-    """Where an alarm stands that would ring alone: at the composite alarm that keeps silent."""
-    for whole in watching.alarms:
-        if isinstance(whole, CompositeAlarm) and alarm.name in whole.parts():
-            member = "ActionsSuppressor" if whole.suppressor else "AlarmRule"
-            return stage.property_line(watching.logical_ids[whole.name], member)
-    return setting_line(stage, watching.logical_ids[alarm.name], "Threshold")
-
-
-# What stands in a template in the place of a setting that does not.
-_INSTEAD = {"EvaluationPeriods": "DatapointsToAlarm", "Statistic": "ExtendedStatistic"}
-
-
-def setting_line(stage: Stage, logical_id: str, member: str) -> str:
-    """The line of an alarm's setting; of a metric's setting, where the metric stands."""
-    properties = stage.stack.resources[logical_id].properties
-    instead = _INSTEAD.get(member, "Metrics")
-    if member == "EvaluationPeriods" and instead in properties:
-        return stage.property_line(logical_id, instead)
-    return stage.property_line(logical_id, member if member in properties else instead)
-
-
-def dimensions_told(stage: Stage, dims: Dimensions) -> str:
-    """Dimensions in words; the name of a resource of the stack is told by its logical id."""
-
-    def said(value: str) -> str:
-        resource = stage.stack.by_physical(value)
-        return f"that of {resource.logical_id}" if resource else f'"{value}"'
-
-    return ", ".join(f"{name} {said(value)}" for name, value in dims) or "no dimensions"
-
-
-def unseen(stage: Stage, watching: Watch, metrics: Sequence[str], incident: Incident) -> str:
-    """A sentence about the alarm that was meant for this and finds no data at all, or nothing."""
-    for alarm in meant(watching, metrics):
-        if member := blame.without_data(alarm, incident):
-            (stat,) = alarm.metrics
-            return (
-                f"; {watching.label(alarm.name)} finds no data: nothing is published as "
-                f"{stat.namespace} {stat.name}"
-                + {
-                    "Unit": f" in {stat.unit}",
-                    "Dimensions": f" with {dimensions_told(stage, stat.dimensions)}",
-                }.get(member, "")
-            )
-    return ""
 
 
 def why_unheard(watching: Watch, seen: Replay) -> tuple[str, str, str]:

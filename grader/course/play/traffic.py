@@ -10,11 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
+    from grader.cloud.aws import Call
     from grader.cloud.dynamodb import Record
+    from grader.cloud.function import Kill
 
 ORDERS, TOTALS = "Orders", "MerchantTotals"
 
@@ -126,6 +128,27 @@ class Shop:
         """What the merchant's item does say; no item and no attribute both mean 0."""
         item = self.pipeline.item(TOTALS, {"merchant": merchant}) or {}
         return number(item.get("total", 0)), number(item.get("orders", 0))
+
+
+class Blip:
+    """A fault plan: two environments die at their first call, never two in a row.
+
+    ``when`` says whether they die right before the call or right after it.
+    """
+
+    def __init__(self, when: Literal["before", "after"]) -> None:
+        self.when: Literal["before", "after"] = when
+        self.killed: list[int] = []
+
+    def __call__(self, call: Call) -> Kill | None:
+        """What happens to the environment at ``call``; None lets it live."""
+        from grader.cloud.function import Kill
+
+        fresh = call.invocation - 1 not in self.killed and call.invocation not in self.killed
+        if call.number == 1 and fresh and len(self.killed) < 2:
+            self.killed.append(call.invocation)
+            return Kill(self.when)
+        return None
 
 
 def _shown(amount: object) -> str:

@@ -10,7 +10,7 @@ from grader.course import lab
 from grader.course.criterion import criteria
 from grader.course.labs.lab01 import scenarios
 from grader.course.labs.lab01.changes import changes
-from grader.course.play.stage import Stage
+from grader.course.stage import Stage
 
 LAB = lab.find("1")
 

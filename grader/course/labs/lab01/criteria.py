@@ -17,7 +17,7 @@ from grader.course.play.traffic import ORDERS
 
 if TYPE_CHECKING:
     from grader.course.labs.lab01.scenarios import Play, Said
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 PAGE = "modules/01-stream-setup"
 TABLE = {ORDERS: "AWS::DynamoDB::Table"}

@@ -30,7 +30,7 @@ from grader.course.play.traffic import listed
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record, Shard
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 READER = "reader.py"
 DRIVER = Path(__file__).with_name("driver.py")
@@ -279,7 +279,7 @@ class Library:
         return said
 
     def _said(self, story: str, invocation: Invocation, asked: list[Asked]) -> Said:
-        from grader.course.play.stage import LIMITS, error_text
+        from grader.course.play.stops import LIMITS, error_text
 
         result = invocation.result
         answer = result.payload if result is not None and result.kind == "returned" else None

@@ -13,25 +13,20 @@ from typing import TYPE_CHECKING, Any
 from grader.course.criterion import Expect, criterion
 from grader.course.grade import Finding, Unreached
 from grader.course.labs.lab02.scenarios import (
-    FUNCTION,
-    MAPPING,
     BadDay,
-    Book,
-    Seen,
     bad_records,
     killed_at_every_call,
-    overtaken,
-    quiet_day,
-    regrouped_later,
     same_batch_again,
     through_the_mapping,
-    two_at_once,
 )
-from grader.course.play.traffic import ORDERS, TOTALS, listed, says
+from grader.course.play.books import Book
+from grader.course.play.counting import overtaken, quiet_day, regrouped_later, two_at_once
+from grader.course.play.paging import FUNCTION, MAPPING
+from grader.course.play.traffic import ORDERS, TOTALS, listed
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 MINUTE = 60_000
 
@@ -39,41 +34,12 @@ MINUTE = 60_000
 MOVES_ON_MS = 15 * MINUTE
 
 
-# Where a handler's effect is written: the line to look at when a total is wrong.
-EFFECT = r"\.(update_item|put_item|transact_write_items|batch_write_item|execute_statement)\("
-
-
 def _expect_right(
     stage: Stage, expect: Expect, book: Book, *, rule: str, why: str, anchor: str
 ) -> None:
     """Every story of the book ended well; the first that did not is told, the others counted."""
-    wrong = [seen for seen in book.seen if not seen.right]
-    if wrong:
-        expect(False, lambda: _wrong_total(stage, wrong, len(book.seen), rule, why, anchor))
-
-
-def _wrong_total(
-    stage: Stage, wrong: list[Seen], stories: int, rule: str, why: str, anchor: str
-) -> Finding:
-    from grader.course.play.stage import error_text
-
-    seen = wrong[0]
-    observed = f"{seen.merchant}: {says(seen.observed)}"
-    if seen.last.result is not None and seen.last.result.kind != "returned":
-        observed += f"; the last invocation ended with {error_text(seen.last)}"
-    if seen.denied:
-        observed += f"; denied: {seen.denied[0].action} on {seen.denied[0].resource}"
-    if len(wrong) > 1:
-        observed += f"; {len(wrong)} of the {stories} stories played here end wrong"
-    return stage.finding(
-        rule=rule,
-        input=seen.story,
-        expected=f"{seen.merchant}: {says(seen.expected)} (by {seen.basis})",
-        observed=observed,
-        why=why,
-        where=stage.handler_line(EFFECT, seen.last),
-        page=f"modules/02-lambda-triggers#{anchor}",
-    )
+    page = f"modules/02-lambda-triggers#{anchor}"
+    expect(book.right, lambda: stage.wrong_total([book], rule=rule, why=why, page=page))
 
 
 # -- task 1: start without losing a write --------------------------------------------------------

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from grader.cloud.metrics import Datum, Dimensions, Metrics, SeriesKey, dimensions
-from grader.course.play.paging import FUNCTION, MAPPING, open_shop
+from grader.cloud.metrics import Datum, Metrics, SeriesKey
+from grader.course.play.paging import FUNCTION, MAPPING, NAMESPACE, SERVICE, open_shop
 
 if TYPE_CHECKING:
     from grader.cloud.function import Invocation
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 # The README's metrics: one dimension, and a unit for each name.
-NAMESPACE = "Shop/Totals"
-SERVICE: Dimensions = dimensions(Service="totals")
 UNITS = {"RecordsProcessed": "Count", "RecordsFailed": "Count", "Lag": "Milliseconds"}
 
 Series = dict[SeriesKey, list[Datum]]

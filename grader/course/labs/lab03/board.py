@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import dashboards, parse_statistic
 from grader.cloud.metrics import Dimensions, dimensions
-from grader.course.labs.lab03.batches import NAMESPACE, SERVICE, measured_batches
-from grader.course.play.paging import MAPPING, event_counts, of_function, of_mapping, queues
+from grader.course.labs.lab03.batches import measured_batches
+from grader.course.play.paging import (
+    MAPPING,
+    NAMESPACE,
+    SERVICE,
+    event_counts,
+    of_function,
+    of_mapping,
+    queues,
+)
 from grader.course.play.traffic import ORDERS
 
 if TYPE_CHECKING:
     from grader.cloud.cloudwatch.selection import Selection
     from grader.cloud.template import Resource
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 # Metrics that AWS publishes of resources like the stack's, whether or not a play made them speak.
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html

@@ -15,7 +15,7 @@ from grader.cloud.cloudwatch import MetricAlarm
 from grader.course.criterion import Expect, criterion
 from grader.course.grade import Unreached
 from grader.course.labs.lab03 import findings
-from grader.course.labs.lab03.batches import SERVICE, UNITS, WAITED_MS, Measured, measured_batches
+from grader.course.labs.lab03.batches import UNITS, WAITED_MS, Measured, measured_batches
 from grader.course.labs.lab03.board import boards, existing_metrics, questions, rows
 from grader.course.labs.lab03.scenarios import (
     PAGE,
@@ -36,6 +36,7 @@ from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
     PAGED_WITHIN_MIN,
+    SERVICE,
     watch,
 )
 from grader.course.play.traffic import listed
@@ -43,7 +44,7 @@ from grader.replay.incidents import Incident
 
 if TYPE_CHECKING:
     from grader.cloud.metrics import Dimensions
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 # -- task 1: say what the function does ----------------------------------------------------------
 

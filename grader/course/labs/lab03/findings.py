@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.cloudwatch.dashboards import Problem, Signal
-from grader.course.labs.lab03.batches import NAMESPACE
 from grader.course.labs.lab03.board import OF_MAPPINGS, boards
 from grader.course.labs.lab03.scenarios import PAGE
-from grader.course.play.paging import (
-    FUNCTION,
-    alarm_line,
-    allowed_min,
-    dimensions_told,
-    rang,
-    setting_line,
-    unseen,
-    why_unheard,
-)
+from grader.course.play.paging import FUNCTION, NAMESPACE, allowed_min, rang, why_unheard
 from grader.course.play.traffic import listed
+from grader.course.unheard import alarm_line, dimensions_told, setting_line, unseen
 from grader.replay import blame
 from grader.replay.incidents import MINUTE_MS
 
@@ -32,7 +23,7 @@ if TYPE_CHECKING:
     from grader.course.labs.lab03.batches import Batch, Measured
     from grader.course.labs.lab03.board import Answer, Metric, Row
     from grader.course.play.paging import Watch
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
     from grader.replay.incidents import Replay
 
 # -- task 1 ----------------------------------------------------------------------------------------
@@ -69,7 +60,7 @@ def unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Findin
     if others:
         observed += f"; what arrived: {listed(others)}"
     elif batch.invocation.result is not None and batch.invocation.result.kind == "error":
-        from grader.course.play.stage import error_text
+        from grader.course.play.stops import error_text
 
         observed += f"; the invocation ended with {error_text(batch.invocation)}"
     if seen.refused:

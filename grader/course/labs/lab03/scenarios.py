@@ -7,42 +7,37 @@ judge nothing; they only stop when there is nothing to play.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import drawing
-from grader.cloud.metrics import Dimensions, Metrics, dimensions
-from grader.course.labs.lab03.batches import NAMESPACE, SERVICE, UNITS, measured_batches
+from grader.cloud.metrics import Metrics
+from grader.course.labs.lab03.batches import UNITS, measured_batches
 from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
+    NAMESPACE,
     PAGED_WITHIN_MIN,
-    event_counts,
+    SERVICE,
     in_minutes,
     incident,
-    of_function,
-    of_mapping,
     open_shop,
     ordinary,
-    queues,
-    refuse,
+    recorded,
     told,
     watch,
 )
-from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, Shop
+from grader.course.play.stops import ResourceRefused
+from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, Blip, Shop
 from grader.replay import incidents
 from grader.replay.incidents import MINUTE_MS, Incident
 
 if TYPE_CHECKING:
-    from grader.cloud.aws import Call
-    from grader.cloud.function import Kill
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 PAGE = "modules/03-monitoring"
 
@@ -51,31 +46,6 @@ PROMISED_MS = 5 * MINUTE_MS
 
 
 # -- recorded incidents ---------------------------------------------------------------------------
-
-FILES = Path(__file__).parents[2] / "play" / "incidents"
-
-
-def _bind(stage: Stage) -> incidents.Bind:
-    """Under which namespaces and dimensions this stack publishes what a recording holds."""
-    stack = stage.stack
-    own = _own_metrics(stage)
-
-    def bind(of: str, name: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
-        match of:
-            case "function":
-                return [("AWS/Lambda", of_function(stage))]
-            case "mapping":
-                return [("AWS/Lambda", of_mapping(stage))] if event_counts(stage) else []
-            case "reader":
-                table = stack.resources[ORDERS].physical_id
-                return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
-            case "queue":
-                return [("AWS/SQS", dims) for dims in queues(stage)]
-            case "custom":
-                return [(NAMESPACE, SERVICE)] if (name, unit) in own else []
-        raise KeyError(of)
-
-    return bind
 
 
 def _own_metrics(stage: Stage) -> set[tuple[str, str]]:
@@ -91,8 +61,7 @@ def _own_metrics(stage: Stage) -> set[tuple[str, str]]:
 
 def _recorded(stage: Stage, name: str) -> Incident:
     stage.require_interface(SYSTEM)
-    document = json.loads((FILES / f"{name}.json").read_text(encoding="utf-8"))
-    return incidents.read(document, _bind(stage))
+    return recorded(stage, name, _own_metrics(stage))
 
 
 def one_slow_shard(stage: Stage) -> Incident:
@@ -157,22 +126,6 @@ def _open(stage: Stage, play: str, *, idle_hours: int = 0) -> Shop:
     return shop
 
 
-class _Blip:
-    """A fault plan: two environments die at their first call, never two in a row."""
-
-    def __init__(self) -> None:
-        self.killed: list[int] = []
-
-    def __call__(self, call: Call) -> Kill | None:
-        from grader.cloud.function import Kill
-
-        fresh = call.invocation - 1 not in self.killed and call.invocation not in self.killed
-        if call.number == 1 and fresh and len(self.killed) < 2:
-            self.killed.append(call.invocation)
-            return Kill("before")
-        return None
-
-
 def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
     """A deployment kills two invocations; two hours later the mapping stops to poll.
 
@@ -181,7 +134,7 @@ def blip_and_silence(stage: Stage) -> tuple[Incident, Incident]:
     shop = _open(stage, "blip and silence", idle_hours=7)
     pipeline = shop.pipeline
     changed = pipeline.clock.now
-    pipeline.functions[FUNCTION].faults = _Blip()
+    pipeline.functions[FUNCTION].faults = Blip("before")
     for order in (1, 2):
         shop.put("globex", f"blip-{order}")
         pipeline.run_for(seconds=25)
@@ -312,7 +265,7 @@ def _rehearsed(
             properties, function, stream, metrics, writes, uuid=uuid, until_ms=until_ms
         )
     except Refused as refusal:
-        refuse(stage, MAPPING, refusal)
+        raise ResourceRefused("mapping", MAPPING, refusal) from refusal
     if ("Lag", UNITS["Lag"]) in own:
         # A record is as old when its batch is done as it was when the batch was handed over, and
         # as long as the batch takes.

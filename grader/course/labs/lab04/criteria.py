@@ -31,7 +31,7 @@ from grader.course.play.traffic import listed, says
 
 if TYPE_CHECKING:
     from grader.course.labs.lab04.redrive import Redriven
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 DIAGNOSIS = "diagnosis.toml"
 REDRIVE = "redrive.py"
@@ -145,7 +145,7 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
 
 def _expect_deletions_unnoticed(stage: Stage, expect: Expect) -> None:
     """The mapping may hand deletions over; the function then has nothing to do."""
-    from grader.course.play.stage import error_text
+    from grader.course.play.stops import error_text
 
     seen = stage.play(deletions)
     failed = seen.failed
@@ -477,7 +477,7 @@ def _expect_redriven(
 def _wrongly_redriven(
     stage: Stage, one: Redriven, rule: str, why: str, anchor: str, pattern: str
 ) -> Finding:
-    from grader.course.play.stage import error_text
+    from grader.course.play.stops import error_text
 
     expected, observed = _numbers(one.expected), _numbers(one.said)
     result = one.invocation.result
@@ -528,7 +528,7 @@ def _redrive_line(stage: Stage, one: Redriven, pattern: str) -> str:
 
 def _not_started(stage: Stage, one: Redriven) -> Finding:
     """No note can be redriven by a tool that cannot be imported."""
-    from grader.course.play.stage import error_text
+    from grader.course.play.stops import error_text
 
     return stage.finding(
         rule="The tool can be imported and has a function redrive.",

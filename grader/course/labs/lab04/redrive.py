@@ -25,7 +25,7 @@ from grader.course.play.traffic import ORDERS, Shop, Stored
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 RUNNER = Path(__file__).parent / "runner.py"
 # Virtual time; a tool that waits a second here and there is done long before.

@@ -1,4 +1,4 @@
-"""Lab 4's scenarios: the five tickets, played; and what `labs run 4` tells of them.
+"""Lab 4's scenarios: the five tickets, played.
 
 Each ticket is a play that any stack can be put through. The learner's own stack goes through them
 for the criteria; the stack as it was shipped goes through them for the evidence. Scenarios judge
@@ -7,32 +7,24 @@ nothing; they only stop when there is nothing to play.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader.cloud.metrics import Dimensions, dimensions
 from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
-    event_counts,
     incident,
-    of_function,
-    of_mapping,
     ordinary,
-    queues,
+    recorded,
 )
-from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, Shop
-from grader.replay import incidents
+from grader.course.play.traffic import SYSTEM, TOTALS, Shop
 from grader.replay.incidents import Incident
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record
     from grader.cloud.function import Invocation
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 REVIEW, REVIEW_MAPPING, LARGE_ORDERS = "ReviewFunction", "LargeOrdersToReview", "LargeOrders"
 INTERFACE = {
@@ -343,31 +335,11 @@ def outage(stage: Stage) -> Outage:
 
 # -- ticket: pager --------------------------------------------------------------------------------
 
-RECORDING = Path(__file__).parents[2] / "play" / "incidents" / "one-slow-shard.json"
-
 
 def falling_behind(stage: Stage) -> Incident:
     """Recorded: a quarter of the totals gets later and later. Whatever the stack, this rings."""
     stage.require_interface(INTERFACE)
-    stack = stage.stack
-
-    def bind(of: str, name: str, unit: str) -> Sequence[tuple[str, Dimensions]]:
-        match of:
-            case "function":
-                return [("AWS/Lambda", of_function(stage))]
-            case "mapping":
-                return [("AWS/Lambda", of_mapping(stage))] if event_counts(stage) else []
-            case "reader":
-                table = stack.resources[ORDERS].physical_id
-                return [("AWS/DynamoDB", dimensions(Operation="GetRecords", TableName=table))]
-            case "queue":
-                return [("AWS/SQS", dims) for dims in queues(stage)]
-            # Whether the handler publishes them rightly was lab 3's question.
-            case "custom":
-                return [("Shop/Totals", dimensions(Service="totals"))]
-        raise KeyError(of)
-
-    return incidents.read(json.loads(RECORDING.read_text(encoding="utf-8")), bind)
+    return recorded(stage, "one-slow-shard")
 
 
 def stuck_incident(stage: Stage) -> Incident:
@@ -380,52 +352,3 @@ def stuck_incident(stage: Stage) -> Incident:
         "One order cannot be counted, and nothing behind it is.",
         changed_ms=seen.bad_ms,
     )
-
-
-# -- timelines for `labs run 4` -------------------------------------------------------------------
-
-
-@contextmanager
-def as_shipped(stage: Stage) -> Iterator[Stage]:
-    """A stage with the pristine stack of this lab on it, whatever the learner's files say."""
-    from grader.course.play.stage import Stage
-
-    with Stage(
-        stage.lab.starter, lab=stage.lab, seed=stage.seed, nursery=stage.nursery, linted=False
-    ) as shipped:
-        assert stage.criterion is not None
-        shipped.begin(stage.criterion)
-        yield shipped
-
-
-def _shift(tickets: Sequence[str]) -> Callable[[Stage], Iterator[str]]:
-    """Tells these tickets with the evidence of the stack as shipped."""
-
-    def told(stage: Stage) -> Iterator[str]:
-        from grader.course.labs.lab04 import session
-
-        with as_shipped(stage) as shipped:
-            yield from session.opening(shipped)
-            for ticket in tickets:
-                yield ""
-                yield from session.TICKETS[ticket](shipped)
-
-    return told
-
-
-def mine(stage: Stage) -> Iterator[str]:
-    """The same plays with the learner's own files."""
-    from grader.course.labs.lab04 import session
-
-    yield "The same traffic and troubles, played with your files."
-    for tell in session.TICKETS.values():
-        yield ""
-        yield from tell(stage)
-
-
-TICKETS = ("large-orders", "import", "stuck", "lost", "pager")
-TIMELINES = {
-    "shift": _shift(TICKETS),
-    **{ticket: _shift([ticket]) for ticket in TICKETS},
-    "mine": mine,
-}

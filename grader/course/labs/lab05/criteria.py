@@ -14,14 +14,6 @@ from typing import TYPE_CHECKING
 from grader.cloud.words import counted
 from grader.course.criterion import Expect, criterion
 from grader.course.grade import Finding, Unreached
-from grader.course.labs.lab02.scenarios import (
-    Book,
-    Seen,
-    overtaken,
-    quiet_day,
-    regrouped_later,
-    two_at_once,
-)
 from grader.course.labs.lab05 import spend, tuning_file
 from grader.course.labs.lab05.scenarios import (
     BATCH,
@@ -40,13 +32,15 @@ from grader.course.labs.lab05.scenarios import (
     settings_told,
 )
 from grader.course.labs.lab05.workloads import WORKLOADS, Judged, prices
+from grader.course.play.books import Book
+from grader.course.play.counting import overtaken, quiet_day, regrouped_later, two_at_once
 from grader.course.play.paging import FUNCTION, MAPPING
 from grader.course.play.traffic import says
 from grader.review.pricing import dollars, lambda_compute, provisioned_compute
 from grader.review.tuning import break_even, provisioned_cost
 
 if TYPE_CHECKING:
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 PAGE = "modules/05-cost"
 
@@ -192,8 +186,6 @@ def test_tune_real_time(stage: Stage, expect: Expect) -> None:
 
 # -- task 2: fold -------------------------------------------------------------------------------
 
-EFFECT = r"\.(update_item|put_item|transact_write_items|batch_write_item|execute_statement)\("
-
 # The README's two limits for a healthy batch of 100 orders of four merchants.
 MOST_WRITES_OF_A_TOTAL = 4
 MOST_UNITS = 260
@@ -203,45 +195,21 @@ def _needs_counting(stage: Stage, batch: BigBatch) -> None:
     """What a batch cost says nothing while its orders are not in the totals."""
     if not batch.counted:
         raise Unreached(
-            _wrong_total(
-                stage,
-                [seen for seen in batch.book.seen if not seen.right],
-                len(batch.book.seen),
-                "A large healthy batch is counted.",
-                "What does not count can be as cheap as it likes.",
+            stage.wrong_total(
+                [batch.book],
+                rule="A large healthy batch is counted.",
+                why="What does not count can be as cheap as it likes.",
+                page=f"{PAGE}#micro-batching",
             )
         )
-
-
-def _wrong_total(stage: Stage, wrong: Sequence[Seen], stories: int, rule: str, why: str) -> Finding:
-    from grader.course.play.stage import error_text
-
-    seen = wrong[0]
-    observed = f"{seen.merchant}: {says(seen.observed)}"
-    if seen.last.result is not None and seen.last.result.kind != "returned":
-        observed += f"; the last invocation ended with {error_text(seen.last)}"
-    if seen.denied:
-        observed += f"; denied: {seen.denied[0].action} on {seen.denied[0].resource}"
-    if len(wrong) > 1:
-        observed += f"; {len(wrong)} of the {stories} stories played here end wrong"
-    return stage.finding(
-        rule=rule,
-        input=seen.story,
-        expected=f"{seen.merchant}: {says(seen.expected)} (by {seen.basis})",
-        observed=observed,
-        why=why,
-        where=stage.handler_line(EFFECT, seen.last),
-        page=f"{PAGE}#micro-batching",
-    )
 
 
 def _expect_totals(
     stage: Stage, expect: Expect, books: Sequence[Book], *, rule: str, why: str
 ) -> None:
-    seen = [one for book in books for one in book.seen]
-    wrong = [one for one in seen if not one.right]
-    if wrong:
-        expect(False, lambda: _wrong_total(stage, wrong, len(seen), rule, why))
+    page = f"{PAGE}#micro-batching"
+    right = all(book.right for book in books)
+    expect(right, lambda: stage.wrong_total(books, rule=rule, why=why, page=page))
 
 
 @criterion(
@@ -289,7 +257,7 @@ def test_folds(stage: Stage, expect: Expect) -> None:
             observed=f"{most} writes of one merchant's item",
             why="A merchant's item lies in one partition, which takes 1,000 write units a second "
             "and no more. Whoever writes it for each order is throttled by a merchant's best day.",
-            where=stage.handler_line(EFFECT),
+            where=stage.effect_line(),
             page=f"{PAGE}#micro-batching",
         ),
     )
@@ -324,7 +292,7 @@ def test_write_units(stage: Stage, expect: Expect) -> None:
             observed=f"{batch.units:,} write units: {split}",
             why="Every started KB of an item is a unit, and two in a transaction. At 100 orders a "
             "second each unit for an order is 162 dollars a month.",
-            where=stage.handler_line(EFFECT),
+            where=stage.effect_line(),
             page=f"{PAGE}#micro-batching",
         ),
     )

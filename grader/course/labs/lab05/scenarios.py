@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grader.course.grade import Unmet, Unreached
-from grader.course.labs.lab02.scenarios import WHEN, Book, settle
 from grader.course.labs.lab05 import spend, tuning_file
 from grader.course.labs.lab05.workloads import WORKLOADS, Judged, judged
+from grader.course.play.books import Book, deaths, settle
 from grader.course.play.paging import FUNCTION, MAPPING, open_shop
 from grader.course.play.traffic import ORDERS, TOTALS, Shop
 from grader.replay import incidents
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from grader.cloud.account import ItemWrite
     from grader.cloud.dynamodb import Record
     from grader.cloud.function import Invocation
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 # -- one large batch ------------------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ class BigBatch:
     @property
     def counted(self) -> bool:
         """Whether all the orders are in the totals: otherwise its cost says nothing."""
-        return all(seen.right for seen in self.book.seen)
+        return self.book.right
 
     @property
     def units(self) -> int:
@@ -193,7 +193,7 @@ def plus(stored: Any, more: int) -> Any:
     return stored + more if isinstance(stored, int | Decimal) else stored
 
 
-# More calls than this are swept at evenly spread ones.
+# So many times a batch is killed.
 MOST_KILLS = 12
 
 
@@ -217,26 +217,15 @@ def killed_between_merchants(stage: Stage) -> Book:
     for end in ("-a", "-b"):
         if not book.truth("four orders of two merchants in one batch", f"peace{end}", rehearsal):
             return book
-    calls = [call.operation for call in rehearsal.calls]
-    points = [(k, when) for k in range(1, len(calls) + 1) for when in WHEN]
-    if len(points) > MOST_KILLS:
-        step = len(points) / MOST_KILLS
-        points = [points[int(n * step)] for n in range(MOST_KILLS)]
-    for number, (k, when) in enumerate(points, start=1):
-        if stage.hangs.exhausted:
-            break
-        name = f"crash-{number}"
+    for death in deaths(stage, rehearsal, MOST_KILLS):
+        name = f"crash-{death.number}"
         records = batch(name)
-        shop.pipeline.kill_at(FUNCTION, call=k, when=when)
-        shop.pipeline.deliver(FUNCTION, records)
-        shop.pipeline.kill_at(FUNCTION, None)
-        shop.pipeline.run_for(seconds=2)
+        death.strike(shop, records)
         settle(stage, shop, records[:1])
         last = settle(stage, shop, [*records[1:], shop.put(f"{name}-a", "o-3")])[-1]
         story = (
-            f"four orders of two merchants; the environment dies right {when} AWS call {k} of "
-            f"{len(calls)} ({calls[k - 1]}); then the first record comes again alone, the others "
-            "with a new order"
+            f"four orders of two merchants; {death}; then the first record comes again alone, the "
+            "others with a new order"
         )
         for end in ("-a", "-b"):
             book.truth(story, name + end, last)

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from grader.cloud import iam
 from grader.cloud.aws import Refused
+from grader.course.play.stops import ResourceRefused
 
 if TYPE_CHECKING:
     from grader.cloud.template import Resource
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 DAYS = 30
 # Cents of a day: an ordinary one, and one of a loop that somebody deployed.
@@ -201,6 +202,8 @@ def _lets_budgets_in(stage: Stage, policy: Resource, arn: str) -> bool:
             [], [document], "budgets.amazonaws.com", "sns:Publish", arn, context
         ).allowed
     except iam.PolicyRefused as refusal:
-        from grader.course.play.paging import refuse
-
-        refuse(stage, policy.logical_id, Refused(refusal.code, refusal.message, "PolicyDocument"))
+        raise ResourceRefused(
+            "alarm",
+            policy.logical_id,
+            Refused(refusal.code, refusal.message, "PolicyDocument"),
+        ) from refusal

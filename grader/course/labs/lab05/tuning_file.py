@@ -14,7 +14,7 @@ from grader.course.labs.lab05.workloads import TIMEOUT_S, WORKLOADS
 from grader.review.tuning import Choice
 
 if TYPE_CHECKING:
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 FILE = "tuning.toml"
 

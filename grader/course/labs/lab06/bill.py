@@ -25,7 +25,7 @@ from grader.review.pricing import Bill, dollars
 if TYPE_CHECKING:
     from grader.cloud.aws import Call
     from grader.cloud.function import Invocation
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 MONTH_S = pricing.MONTH_DAYS * 24 * 3600
 # The README's workload: orders placed or changed, and changes of carts, a second.

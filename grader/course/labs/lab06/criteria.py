@@ -26,14 +26,15 @@ from grader.course.labs.lab06.scenarios import (
     one_by_one,
     paged,
 )
-from grader.course.play.paging import FUNCTION, MAPPING, PAGED_WITHIN_MIN, alarm_line, watch
+from grader.course.play.paging import FUNCTION, MAPPING, PAGED_WITHIN_MIN, watch
 from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, listed, says
+from grader.course.unheard import alarm_line
 from grader.replay.incidents import MINUTE_MS, PEOPLE
 from grader.review.checklist import Report, Result, review
 from grader.review.pricing import dollars
 
 if TYPE_CHECKING:
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 DAYS: tuple[Callable[[Stage], Day], ...] = (one_by_one, all_at_once)
 TEMPLATE = "template.yaml"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from grader.course import toml
 
 if TYPE_CHECKING:
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 RUNBOOK = "runbook.md"
 

@@ -22,15 +22,13 @@ from grader.course.play.paging import (
     ordinary,
     watch,
 )
-from grader.course.play.traffic import ORDERS, TOTALS, Shop, Stored, says
+from grader.course.play.traffic import ORDERS, TOTALS, Blip, Shop, Stored, says
 from grader.replay.incidents import MINUTE_MS, Alert, Incident
 
 if TYPE_CHECKING:
     from grader.cloud import Note
-    from grader.cloud.aws import Call
     from grader.cloud.dynamodb import Record
-    from grader.cloud.function import Kill
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
@@ -168,7 +166,7 @@ class Day:
         """New code: two environments die right after their first call, their retries succeed."""
         merchant = self.begin("deployment", "a deployment ends two invocations", pages=False)
         pipeline = self.shop.pipeline
-        pipeline.functions[FUNCTION].faults = _Blip()
+        pipeline.functions[FUNCTION].faults = Blip("after")
         for order in ("o-1", "o-2"):
             self.shop.put(merchant, order)
             pipeline.run_for(seconds=25)
@@ -220,22 +218,6 @@ class Day:
             seen = Left(merchant, story, self.shop.truth(merchant), self.shop.stored(merchant))
             self.left.append(seen)
         return self
-
-
-class _Blip:
-    """A fault plan: two environments die right after their first call, never two in a row."""
-
-    def __init__(self) -> None:
-        self.killed: list[int] = []
-
-    def __call__(self, call: Call) -> Kill | None:
-        from grader.cloud.function import Kill
-
-        fresh = call.invocation - 1 not in self.killed and call.invocation not in self.killed
-        if call.number == 1 and fresh and len(self.killed) < 2:
-            self.killed.append(call.invocation)
-            return Kill("after")
-        return None
 
 
 def _open(stage: Stage, name: str) -> Day:

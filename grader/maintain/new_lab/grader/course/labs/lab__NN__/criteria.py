@@ -14,7 +14,7 @@ from grader.course.labs.lab__NN__.scenarios import (
 from grader.course.criterion import Expect, criterion
 
 if TYPE_CHECKING:
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 PAGE = "modules/__NAME__"
 

@@ -15,7 +15,7 @@ from grader.course.play.traffic import ORDERS, Shop
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb.records import Record
-    from grader.course.play.stage import Stage
+    from grader.course.stage import Stage
 
 FUNCTION, MAPPING, COPIES = "CopyFunction", "OrdersToCopies", "Copies"
 SYSTEM = {

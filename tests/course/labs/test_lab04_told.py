@@ -15,8 +15,8 @@ import pytest
 
 from grader.course import lab
 from grader.course.criterion import criteria
-from grader.course.labs.lab04 import diagnosis, scenarios
-from grader.course.play.stage import Stage
+from grader.course.labs.lab04 import diagnosis, told
+from grader.course.stage import Stage
 
 LAB = lab.find("4")
 
@@ -24,15 +24,15 @@ LAB = lab.find("4")
 @pytest.fixture(scope="module")
 def pages(nursery: Any) -> dict[str, str]:
     """Each ticket's page of `labs run 4`, as one text."""
-    told: dict[str, str] = {}
+    seen: dict[str, str] = {}
     with Stage(LAB.solution, lab=LAB, seed=0, nursery=nursery, linted=False) as stage:
         stage.begin(criteria(LAB.number, LAB.slug)[0])
         ticket = ""
-        for line in scenarios.TIMELINES["shift"](stage):
+        for line in told.TIMELINES["shift"](stage):
             if found := re.match(r"== Ticket (\S+)", line):
                 ticket = found[1]
-            told[ticket] = told.get(ticket, "") + line + "\n"
-    return told
+            seen[ticket] = seen.get(ticket, "") + line + "\n"
+    return seen
 
 
 def _member(page: str, name: str) -> str | None:
@@ -171,7 +171,7 @@ STATEMENTS = {
 }
 
 
-@pytest.mark.parametrize("ticket", scenarios.TICKETS)
+@pytest.mark.parametrize("ticket", told.TICKETS)
 def test_a_tickets_page_shows_what_the_list_says_and_nothing_more(
     ticket: str, pages: dict[str, str]
 ) -> None:
@@ -183,7 +183,7 @@ def test_a_tickets_page_shows_what_the_list_says_and_nothing_more(
 
 def test_every_statement_is_asked_and_every_ticket_has_an_answer() -> None:
     assert set(STATEMENTS) == set(diagnosis.EVIDENCE)
-    assert set(diagnosis.ANSWERS) == set(diagnosis.SHOWN) == set(scenarios.TICKETS)
+    assert set(diagnosis.ANSWERS) == set(diagnosis.SHOWN) == set(told.TICKETS)
     for ticket, answer in diagnosis.ANSWERS.items():
         assert answer.cause in diagnosis.CAUSES
         assert all(proof and proof <= diagnosis.SHOWN[ticket] for proof in answer.proofs)

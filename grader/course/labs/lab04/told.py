@@ -8,7 +8,7 @@ wrote them, the queue, the alarms' history. Lines have at most 80 columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -26,12 +26,12 @@ from grader.course.labs.lab04.scenarios import (
     timed_out,
 )
 from grader.course.play.paging import FUNCTION, MAPPING, watch
+from grader.course.stage import Stage
 from grader.replay.incidents import MINUTE_MS
 
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
     from grader.cloud.function import Invocation, LogLine
-    from grader.course.play.stage import Stage
 
 WIDTH = 80
 
@@ -565,4 +565,42 @@ TICKETS: dict[str, Callable[[Stage], Iterator[str]]] = {
     "stuck": _stuck,
     "lost": _lost,
     "pager": _pager,
+}
+
+
+# -- timelines for `labs run 4` -------------------------------------------------------------------
+
+
+def _shift(tickets: Iterable[str]) -> Callable[[Stage], Iterator[str]]:
+    """Tells these tickets with the evidence of the stack as shipped, whatever the files say."""
+
+    def told(stage: Stage) -> Iterator[str]:
+        lab, folder = stage.lab, stage.lab.starter
+        with Stage(
+            folder, lab=lab, seed=stage.seed, nursery=stage.nursery, linted=False
+        ) as shipped:
+            assert stage.criterion is not None
+            shipped.begin(stage.criterion)
+            yield from opening(shipped)
+            yield from _tickets(shipped, tickets)
+
+    return told
+
+
+def _tickets(stage: Stage, tickets: Iterable[str]) -> Iterator[str]:
+    for ticket in tickets:
+        yield ""
+        yield from TICKETS[ticket](stage)
+
+
+def mine(stage: Stage) -> Iterator[str]:
+    """The same plays with the learner's own files."""
+    yield "The same traffic and troubles, played with your files."
+    yield from _tickets(stage, TICKETS)
+
+
+TIMELINES = {
+    "shift": _shift(TICKETS),
+    **{ticket: _shift([ticket]) for ticket in TICKETS},
+    "mine": mine,
 }

@@ -1,0 +1,155 @@
+"""Plays that every handler which counts is put through: a quiet day, repetition, overlap, lateness.
+
+All but the first judge repetition and order, not arithmetic: new orders must add up (or there would
+be nothing to repeat), and changes must leave what they leave without trouble.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grader.course.play.books import Book, settle
+from grader.course.play.paging import FUNCTION, open_shop
+from grader.course.play.traffic import ORDERS
+
+if TYPE_CHECKING:
+    from grader.cloud.dynamodb import Record
+    from grader.course.play.player import Player
+
+
+def quiet_day(player: Player) -> tuple[Book, Book]:
+    """Orders are placed; then some change, some are deleted, one comes back.
+
+    Returns what was seen of the new orders and what was seen of the changes.
+    """
+    shop = open_shop(player, "quiet day", mappings=False)
+    new, changes = Book(shop), Book(shop)
+    names = ("acme", "globex", "initech")
+    placed = [shop.put(name, f"o-{n}") for n in range(1, 5) for name in names]
+    placed.append(shop.put("gratis", "o-1", amount=0))
+    settle(player, shop, placed[:7])
+    last = settle(player, shop, placed[7:])[-1]
+    told = "13 new orders of four merchants, one of them free, in a batch of 7 and one of 6"
+    for name in (*names, "gratis"):
+        new.truth(told, name, last)
+    stories = {
+        "acme": "o-1 changes its amount, o-2 only its status",
+        "globex": "o-1 is deleted, o-2 becomes free",
+        "initech": "o-3 is deleted and placed again, then changed",
+    }
+    changed = [
+        shop.put("acme", "o-1"),
+        shop.put("acme", "o-2", status="paid", amount=shop.orders["acme", "o-2"]),
+        shop.delete("globex", "o-1"),
+        shop.put("globex", "o-2", amount=0),
+        shop.delete("initech", "o-3"),
+        shop.put("initech", "o-3"),
+        shop.put("initech", "o-3"),
+    ]
+    last = settle(player, shop, changed)[-1]
+    for name, story in stories.items():
+        changes.truth(story, name, last)
+    return new, changes
+
+
+def regrouped_later(player: Player) -> Book:
+    """Some of the records come again in other company, elsewhere, minutes and hours later."""
+    shop = open_shop(player, "regrouped later", mappings=False)
+    book = Book(shop)
+    placed = [shop.put("acme", f"o-{n}") for n in range(1, 5)]
+    placed += [shop.put("globex", "o-1"), shop.put("globex", "o-2")]
+    settle(player, shop, placed)
+    changed = [shop.put("globex", "o-1"), shop.delete("globex", "o-2")]
+    settle(player, shop, changed)
+    once = shop.stored("globex")
+
+    shop.pipeline.run_for(minutes=11)
+    shop.pipeline.recycle(FUNCTION)
+    last = settle(player, shop, [*placed[2:4], *changed, shop.put("initech", "o-1")])[-1]
+    story = "eleven minutes later some records come again with a new one, in a new environment"
+    book.truth(story, "acme", last)
+    book.like(story, "globex", once, "the first delivery", last)
+
+    shop.pipeline.run_for(hours=20)
+    shop.pipeline.expire()
+    shop.pipeline.recycle(FUNCTION)
+    for record in (placed[3], changed[1]):
+        last = settle(player, shop, [record])[-1]
+    story = "twenty hours later two of the records come again, each alone"
+    book.truth(story, "acme", last)
+    book.like(story, "globex", once, "the first delivery", last)
+    return book
+
+
+# How far apart two invocations start: together, and so that a read falls before, and a write
+# behind, the other one's write.
+APART_MS = (0, 4, 8, 16)
+
+
+def two_at_once(player: Player) -> Book:
+    """Two environments work on orders of the same merchant at the same time, more or less."""
+    shop = open_shop(player, "two at once", mappings=False)
+    book = Book(shop)
+    warm = [shop.put("warm-1", "o-1"), shop.put("warm-2", "o-1")]
+    invocations = shop.pipeline.settle_together(FUNCTION, [[warm[0]], [warm[1]]])
+    player.require_start(invocations)
+    for apart in APART_MS:
+        merchant = f"apart-{apart}"
+        left = [shop.put(merchant, f"o-{n}") for n in (1, 2)]
+        right = [shop.put(merchant, f"o-{n}") for n in (3, 4)]
+        last = shop.pipeline.settle_together(FUNCTION, [left, right], apart_ms=apart)[-1]
+        story = (
+            "two batches of two new orders of one merchant, in two environments, "
+            f"{apart} ms apart; what was not accepted comes again"
+        )
+        book.truth(story, merchant, last)
+    return book
+
+
+def overtaken(player: Player) -> Book:
+    """A discarded record is replayed after newer records of the same order were processed.
+
+    Three stories, each played in order first ("peace-…") to see what it leaves. In between the
+    sequence numbers cross a power of ten, as they do sooner or later in every stream.
+    """
+    shop = open_shop(player, "overtaken", mappings=False)
+    book = Book(shop)
+    first, second, third = (shop.amount() for _ in range(3))
+
+    def place(name: str) -> Record:
+        return shop.put(name, "o-1", first)
+
+    def change(name: str) -> Record:
+        return shop.put(name, "o-1", second)
+
+    def finish(name: str) -> Record:
+        if name.endswith("deleted"):
+            return shop.delete(name, "o-1")
+        return shop.put(name, "o-1", third)
+
+    stories = {
+        "changed": "o-1 is placed (1), changed (2), changed again (3); they arrive as 1, 3, 2",
+        "deleted": "o-1 is placed (1), changed (2), deleted (3); they arrive as 1, 3, 2",
+        "repeated": "o-1 is placed (1), changed (2), changed again (3); they arrive as 1, 2, 3, 1",
+    }
+    last = settle(player, shop, [place(f"peace-{name}") for name in stories])[-1]
+    if not book.truth("a new order, before anything is overtaken", "peace-changed", last):
+        return book
+    settle(player, shop, [change(f"peace-{name}") for name in stories])
+    settle(player, shop, [finish(f"peace-{name}") for name in stories])
+    peace = {name: shop.stored(f"peace-{name}") for name in stories}
+
+    placed = {name: place(name) for name in stories}
+    changed = {name: change(name) for name in stories}
+    shop.pipeline.cross(ORDERS)
+    finished = {name: finish(name) for name in stories}
+    settle(player, shop, list(placed.values()))
+    settle(player, shop, [changed["repeated"]])
+    settle(player, shop, list(finished.values()))
+    shop.pipeline.recycle(FUNCTION)
+    shop.pipeline.run_for(hours=1)
+    late = [changed["changed"], changed["deleted"], placed["repeated"]]
+    last = settle(player, shop, late)[-1]
+    for name, story in stories.items():
+        book.like(story, name, peace[name], "the same records in their order", last)
+    return book

@@ -1,0 +1,106 @@
+"""What can stop a play, in facts, and how an invocation ended, in words.
+
+The criteria import this to be listed, so it imports nothing that is slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grader.cloud.aws import Refused
+    from grader.cloud.function import Invocation
+    from grader.cloud.template import Problem, Resource
+
+# What the real-time limits saw, in words.
+LIMITS = {
+    "cpu": "it computed without end",
+    "blocked": "every thread waited for something that never came",
+    "memory": "it took more and more memory",
+    "output": "it printed without end",
+    "processes": "it started processes without end",
+    "wall clock": "it did not come to an end",
+}
+
+
+class Stopped(Exception):
+    """There is nothing to play. ``cause`` is equal for all stops that are one mistake."""
+
+    cause = ""
+
+
+class Undeployable(Stopped):
+    """CloudFormation or AWS would not create the stack."""
+
+    def __init__(self, cause: str, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].sentence)
+        self.cause = cause
+        self.problems = list(problems)
+
+
+class NotPlayed(Stopped):
+    """AWS takes what ``problem`` names, and the labs cannot play it. It is nobody's mistake."""
+
+    cause = "not played"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
+
+
+class OtherInterface(Stopped):
+    """A resource is missing, or is of another type than the play needs."""
+
+    cause = "interface"
+
+    def __init__(self, logical_id: str, kind: str, found: Resource | None) -> None:
+        super().__init__(f"{logical_id} of type {kind}")
+        self.logical_id = logical_id
+        self.kind = kind
+        self.found = found
+
+
+class ResourceRefused(Stopped):
+    """AWS would not create one resource; ``cause`` says of which kind it is."""
+
+    def __init__(self, cause: str, logical_id: str, refusal: Refused) -> None:
+        super().__init__(refusal.message)
+        self.cause = cause
+        self.logical_id = logical_id
+        self.refusal = refusal
+
+
+class NotStarted(Stopped):
+    """The function could not even be started."""
+
+    cause = "start"
+
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__(error_text(invocation))
+        self.invocation = invocation
+
+
+class Hung(Stopped):
+    """The function met the real-time limits so often that plays were cut short.
+
+    ``limits`` names the limit that each invocation met, in their order.
+    """
+
+    cause = "hang"
+
+    def __init__(self, story: str, limits: Sequence[str]) -> None:
+        super().__init__(story)
+        self.story = story
+        self.limits = list(limits)
+
+
+def error_text(invocation: Invocation) -> str:
+    """How an invocation ended, in words: its error, or that it returned."""
+    result = invocation.result
+    if result is None:
+        return "it never ended"
+    if result.kind == "returned":
+        return "it returned"
+    text = f"{result.error_type}: {result.error_message}" if result.error_message else ""
+    return text or str(result.error_type) or result.kind

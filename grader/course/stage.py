@@ -1,0 +1,364 @@
+"""The stage: a player whose plays are judged.
+
+One Stage is one grading of one folder. It plays as `Player` does; what stopped a play becomes a
+finding, told to the first criterion that meets it; and findings say where in the learner's files to
+look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from grader.cloud.cloudwatch import NOT_EMULATED
+from grader.cloud.function import Invocation, Nursery
+from grader.cloud.template import Problem
+from grader.course.grade import Criterion, Finding, Unmet, Unreached, Verdict
+from grader.course.lab import Lab
+from grader.course.play.player import TEMPLATE, Played, Player
+from grader.course.play.stops import (
+    LIMITS,
+    Hung,
+    NotPlayed,
+    NotStarted,
+    OtherInterface,
+    ResourceRefused,
+    Stopped,
+    Undeployable,
+    error_text,
+)
+from grader.course.play.traffic import says
+from grader.review import lint
+
+if TYPE_CHECKING:
+    from grader.course.play.books import Book, Seen
+
+HANDLER = "handler.py"
+
+# Where a handler's effect is written: the line to look at when a total is wrong.
+EFFECT = r"\.(update_item|put_item|transact_write_items|batch_write_item|execute_statement)\("
+
+# A lint that has not answered by then is left out, and the grade says so. Real seconds, far above
+# the second that it takes.
+LINT_LIMIT_S = 30.0
+
+
+class Stage(Player):
+    """What a check works with; see the module's docstring.
+
+    ``notes`` are sentences about this run (a real-time limit that was met, a lint that did not
+    run); ``advice`` are sentences that cost no points. ``linted`` is whether cfn-lint reads the
+    template beside the plays.
+    """
+
+    def __init__(
+        self, folder: Path, *, lab: Lab, seed: int, nursery: Nursery, linted: bool = True
+    ) -> None:
+        super().__init__(folder, seed=seed, nursery=nursery)
+        self.lab = lab
+        self.notes: list[str] = []
+        self.criterion: Criterion | None = None
+        # A pristine stack that is only played needs no reading by cfn-lint.
+        self._lint = lint.start(folder / TEMPLATE) if linted else lint.Lint(None, TEMPLATE)
+        self._told: dict[str, Criterion | None] = {}
+        self._judged: dict[Stopped, Finding] = {}
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._lint.close()
+
+    def begin(self, criterion: Criterion) -> None:
+        """The next findings are about ``criterion``."""
+        self.criterion = criterion
+
+    # -- what is judged of a play ---------------------------------------------------------------
+
+    def play(self, scenario: Callable[[Self], Played]) -> Played:
+        """As `Player.play`. Raises Unmet or Unreached when it was stopped."""
+        try:
+            return super().play(scenario)
+        except Stopped as stopped:
+            self.judge(stopped)
+
+    def again(self, stopped: Exception) -> Exception | None:
+        """What is told once is *unreached* for whoever asks again."""
+        if isinstance(stopped, Unmet | Unreached):
+            return Unreached(stopped.finding)
+        return super().again(stopped)
+
+    def judge(self, stopped: Stopped) -> NoReturn:
+        """Tell what stopped a play: raises as `stop`; Unreached for what the labs cannot play."""
+        if stopped in self._judged:
+            raise Unreached(self._judged[stopped])
+        if (problem := self._unplayed(stopped)) is not None:
+            self._judged[stopped] = self._beyond(problem)
+            raise Unreached(self._judged[stopped])
+        first, others = self._finding_of(stopped)
+        self._judged[stopped] = first
+        self.stop(stopped.cause, first, others)
+
+    def stop(self, cause: str, finding: Finding, further: Sequence[Finding] = ()) -> NoReturn:
+        """Nothing can be decided because of ``cause``.
+
+        Raises Unmet for the criterion that meets the cause first and Unreached for the others, so
+        that one mistake is told once.
+        """
+        if self._told.setdefault(cause, self.criterion) == self.criterion:
+            raise Unmet(finding, further)
+        raise Unreached(finding)
+
+    def reviewed(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The verdicts after cfn-lint's reading, which went on beside the plays.
+
+        Its warnings become advice. An error that the resolver does not know is a template that
+        AWS would refuse: then nothing that was played counts.
+        """
+        if self._problems:
+            return list(verdicts)
+        report = self._lint.report(LINT_LIMIT_S)
+        if report.note:
+            self.notes.append(report.note)
+        self.advice += [f"{TEMPLATE}:{one.line} {one.sentence}" for one in report.warnings]
+        if not report.errors:
+            return list(verdicts)
+        refused: list[Verdict] = []
+        for verdict in verdicts:
+            if verdict.outcome == "skipped":
+                refused.append(verdict)
+                continue
+            self.begin(verdict.criterion)
+            try:
+                self.judge(Undeployable("template", report.errors))
+            except Unmet as unmet:
+                refused.append(Verdict(verdict.criterion, "unmet", unmet.finding, unmet.further))
+            except Unreached as unreached:
+                refused.append(Verdict(verdict.criterion, "unreached", unreached.finding))
+        return refused
+
+    def _unplayed(self, stopped: Stopped) -> Problem | None:
+        """What AWS takes and the labs cannot play, when that is what stopped the play."""
+        if isinstance(stopped, NotPlayed):
+            return stopped.problem
+        if isinstance(stopped, ResourceRefused) and stopped.refusal.code == NOT_EMULATED:
+            refusal = stopped.refusal
+            path = [refusal.parameter] if refusal.parameter else []
+            line = self.stack.resources[stopped.logical_id].line_of(*path)
+            return Problem(line, None, refusal.message, TEMPLATE, "unplayed")
+        return None
+
+    def _beyond(self, problem: Problem) -> Finding:
+        """The finding on what AWS takes and the labs cannot play."""
+        return self.finding(
+            rule="What this criterion looks at can be played here.",
+            input=f"{TEMPLATE} as it stands",
+            expected="a template whose every part here has its effect in the labs",
+            observed=problem.sentence,
+            why="AWS takes this; the labs cannot play it. Nothing is decided that depends on it.",
+            where=self.line(TEMPLATE, problem.line),
+            page="reference/templates",
+        )
+
+    def _finding_of(self, stopped: Stopped) -> tuple[Finding, list[Finding]]:
+        """What a stop means for the learner: the finding, and further ones beside it."""
+        match stopped:
+            case Undeployable(problems=problems):
+                return self._undeployable(problems)
+            case OtherInterface():
+                return self._other_interface(stopped), []
+            case ResourceRefused():
+                return self._refused(stopped), []
+            case NotStarted(invocation=invocation):
+                return self._not_started(invocation), []
+            case Hung(story=story, limits=limits):
+                return self._hung(story, limits), []
+        raise stopped
+
+    def _undeployable(self, problems: Sequence[Problem]) -> tuple[Finding, list[Finding]]:
+        first, *others = [
+            self.finding(
+                rule="The template can be deployed.",
+                input=f"{TEMPLATE} as it stands",
+                expected="a template that CloudFormation and AWS accept",
+                observed=problem.sentence,
+                why="A stack that cannot be created processes nothing; CloudFormation rolls it "
+                "back.",
+                where=self.line(TEMPLATE, problem.line),
+                page="reference/templates",
+            )
+            for problem in problems
+        ]
+        if others:
+            more = f"{first.observed} ({len(others)} more problems after it)"
+            first = replace(first, observed=more)
+        return first, others
+
+    def _other_interface(self, stopped: OtherInterface) -> Finding:
+        found, logical_id = stopped.found, stopped.logical_id
+        return self.finding(
+            rule="The template has the resources that the README's interface names.",
+            input=f"{TEMPLATE} as it stands",
+            expected=f"{logical_id} of type {stopped.kind}",
+            observed=f"{logical_id} of type {found.type}"
+            if found
+            else f"no {logical_id}; there are {', '.join(self.stack.resources)}",
+            why="The scenarios write to these tables and look at this mapping by name.",
+            where=self.line(TEMPLATE, found.line if found else None),
+            page=f"{self.lab.page}#system",
+        )
+
+    def _refused(self, stopped: ResourceRefused) -> Finding:
+        refusal, logical_id = stopped.refusal, stopped.logical_id
+        if stopped.cause == "mapping":
+            return self.finding(
+                rule="AWS accepts the event source mapping when the stack is created.",
+                input=f"{logical_id} in {TEMPLATE}",
+                expected="the mapping is created and starts to poll",
+                observed=refusal.message,
+                why="CloudFormation rolls the whole stack back when the mapping is refused.",
+                where=self.property_line(logical_id, refusal.parameter or "EventSourceArn"),
+                page=f"{self.lab.page}#troubleshooting",
+            )
+        member = [refusal.parameter] if refusal.parameter else []
+        return self.finding(
+            rule="AWS accepts the alarms of the template and what they stand on.",
+            input=f"{logical_id} in {TEMPLATE}",
+            expected="it is created",
+            observed=refusal.message,
+            why="CloudFormation rolls the whole stack back when one resource is refused.",
+            where=self.property_line(logical_id, *member),
+            page=f"{self.lab.page}#troubleshooting",
+        )
+
+    def _not_started(self, invocation: Invocation) -> Finding:
+        result = invocation.result
+        assert result is not None
+        return self.finding(
+            rule="The function starts: its module imports and its handler is found.",
+            input="the first invocation of a new environment",
+            expected=f"{HANDLER} loads and has the function that Handler names",
+            observed=f"{result.error_type}: {result.error_message}",
+            why="Lambda reports this for every batch, so that nothing is ever processed.",
+            where=self.handler_line(invocation=invocation),
+            page=f"{self.lab.page}#troubleshooting",
+        )
+
+    def _hung(self, story: str, limits: Sequence[str]) -> Finding:
+        note = "The function met a limit of the judge's again and again: the plays were cut short."
+        if note not in self.notes:
+            self.notes.append(note)
+        return self.finding(
+            rule="An invocation ends: it returns, or it raises an exception.",
+            input=story,
+            expected="every invocation ends by itself",
+            observed=f"{len(limits)} invocations did not: in the last one "
+            f"{LIMITS[limits[-1]] if limits else 'it hung'}",
+            why="Lambda ends it at its time-out or its memory limit, retries the batch, and the "
+            "shard stands still for as long as that goes on.",
+            where=self.handler_line(r"def handler|def lambda_handler"),
+            page="reference/limits",
+        )
+
+    # -- findings ----------------------------------------------------------------------------
+
+    def finding(
+        self,
+        *,
+        rule: str,
+        input: str,
+        expected: str,
+        observed: str,
+        why: str,
+        where: str,
+        page: str,
+    ) -> Finding:
+        """A finding on the criterion at hand, with its next move filled in."""
+        assert self.criterion is not None
+        number, task = self.lab.number, self.criterion.task
+        return Finding(
+            rule=rule,
+            input=input,
+            expected=expected,
+            observed=observed,
+            why=why,
+            where=where,
+            next=f"labs grade {number} --only {self.criterion.id}   |   labs hint {number} {task}",
+            page=page,
+        )
+
+    def wrong_total(self, books: Sequence[Book], *, rule: str, why: str, page: str) -> Finding:
+        """The finding on the first wrong total in ``books``; there is one."""
+        every = [seen for book in books for seen in book.seen]
+        wrong: list[Seen] = [seen for seen in every if not seen.right]
+        seen = wrong[0]
+        observed = f"{seen.merchant}: {says(seen.observed)}"
+        if seen.last.result is not None and seen.last.result.kind != "returned":
+            observed += f"; the last invocation ended with {error_text(seen.last)}"
+        if seen.denied:
+            observed += f"; denied: {seen.denied[0].action} on {seen.denied[0].resource}"
+        if len(wrong) > 1:
+            observed += f"; {len(wrong)} of the {len(every)} stories played here end wrong"
+        return self.finding(
+            rule=rule,
+            input=seen.story,
+            expected=f"{seen.merchant}: {says(seen.expected)} (by {seen.basis})",
+            observed=observed,
+            why=why,
+            where=self.effect_line(seen.last),
+            page=page,
+        )
+
+    def line(self, name: str, number: int | None) -> str:
+        """``name:number`` with the line quoted, or the sentence that it cannot be located."""
+        lines = _read(self.folder / name).splitlines()
+        if number is None or not 1 <= number <= len(lines):
+            return f"{name} (the line cannot be located)"
+        return f"{name}:{number}  {lines[number - 1].strip()}"
+
+    def property_line(self, logical_id: str, *path: str | int) -> str:
+        """Where a property of a resource stands, or the resource itself when it is absent."""
+        resource = self.stack.resources.get(logical_id)
+        if resource is None:
+            return f"{TEMPLATE} (there is no {logical_id})"
+        return self.line(TEMPLATE, resource.line_of(*path))
+
+    def handler_line(self, pattern: str | None = None, invocation: Invocation | None = None) -> str:
+        """Where in the handler to look: the innermost frame of an error, or a line by pattern."""
+        if invocation is not None and invocation.result is not None:
+            payload = invocation.result.payload
+            trace = payload.get("stackTrace", []) if isinstance(payload, dict) else []
+            for frame in reversed(trace):
+                found = re.search(r'([\w.-]+\.py)", line (\d+)', str(frame))
+                if found and (self.folder / found[1]).exists():
+                    return self.line(found[1], int(found[2]))
+        return self.line_like(self._code, pattern)
+
+    def effect_line(self, invocation: Invocation | None = None) -> str:
+        """Where an invocation's error or the handler's write is: the line that makes a total."""
+        return self.handler_line(EFFECT, invocation)
+
+    @property
+    def _code(self) -> str:
+        """The file with the learner's code: the handler, or the first file of Python."""
+        python = [name for name in self.lab.editable if name.endswith(".py")]
+        return python[0] if python and HANDLER not in python else HANDLER
+
+    def line_like(self, name: str, pattern: str | None) -> str:
+        """The first line of a file that matches ``pattern``, or that no line can be named."""
+        if pattern is not None and name in self.lab.editable:
+            for number, text in enumerate(_read(self.folder / name).splitlines(), start=1):
+                if re.search(pattern, text):
+                    return self.line(name, number)
+        return f"{name} (no single line can be named)"
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
