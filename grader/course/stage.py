@@ -76,6 +76,14 @@ class Stage(Player):
         super().__exit__(kind, error, trace)
         self._lint.close()
 
+    def as_shipped(self) -> Stage:
+        """A stage with the pristine stack of this lab on it, whatever the learner's files say."""
+        shipped = Stage(
+            self.lab.starter, lab=self.lab, seed=self.seed, nursery=self.nursery, linted=False
+        )
+        shipped.criterion = self.criterion
+        return shipped
+
     def begin(self, criterion: Criterion) -> None:
         """The next findings are about ``criterion``."""
         self.criterion = criterion

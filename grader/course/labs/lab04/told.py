@@ -26,12 +26,12 @@ from grader.course.labs.lab04.scenarios import (
     timed_out,
 )
 from grader.course.play.paging import FUNCTION, MAPPING, watch
-from grader.course.stage import Stage
 from grader.replay.incidents import MINUTE_MS
 
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
     from grader.cloud.function import Invocation, LogLine
+    from grader.course.stage import Stage
 
 WIDTH = 80
 
@@ -575,12 +575,7 @@ def _shift(tickets: Iterable[str]) -> Callable[[Stage], Iterator[str]]:
     """Tells these tickets with the evidence of the stack as shipped, whatever the files say."""
 
     def told(stage: Stage) -> Iterator[str]:
-        lab, folder = stage.lab, stage.lab.starter
-        with Stage(
-            folder, lab=lab, seed=stage.seed, nursery=stage.nursery, linted=False
-        ) as shipped:
-            assert stage.criterion is not None
-            shipped.begin(stage.criterion)
+        with stage.as_shipped() as shipped:
             yield from opening(shipped)
             yield from _tickets(shipped, tickets)
 
