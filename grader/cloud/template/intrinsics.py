@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any
 from grader.cloud.template.kinds import KINDS
 from grader.cloud.template.kinds.base import PARTITION, URL_SUFFIX, Place
 from grader.cloud.template.model import Mark, Path, Reporter, did_you_mean, one_of, show
-from grader.cloud.template.references import PLACEHOLDER, sub_parts
+from grader.cloud.template.references import PLACEHOLDER, sub_parts, written
 from grader.cloud.template.shapes import plain_text
 from grader.cloud.template.unknown import Partly, Unknown, mark, unknowns, whole_text
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar
@@ -572,22 +571,6 @@ class Evaluator:
     def _made(self, mark: Mark, values: list[Any]) -> Any:
         limit = self._spend(sum(len(str(value)) + 1 for value in values), mark)
         return values if limit is None else limit
-
-
-def written(node: Node) -> str:
-    """A node as short text that is the same for the same functions and arguments."""
-    if isinstance(node, Call):
-        if node.function == "Ref" and isinstance(node.argument, Scalar):
-            return node.argument.text
-        return f"{node.function.removeprefix('Fn::')} {written(node.argument)}"
-    if isinstance(node, Scalar):
-        return node.text
-    if node.size > 500:
-        return f"what stands in line {node.mark[0]}, column {node.mark[1]}"
-    if isinstance(node, Items):
-        return ", ".join(written(item) for item in node.items)
-    assert isinstance(node, Fields)
-    return json.dumps({key: written(inner) for key, _, inner in node})
 
 
 _LOGIC = ("Condition", "Fn::And", "Fn::Equals", "Fn::Not", "Fn::Or")

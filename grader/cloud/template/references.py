@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -122,6 +123,22 @@ def sub_parts(argument: Node) -> tuple[Scalar | None, Fields | None]:
         variables = argument.items[1] if len(argument.items) == 2 else None
         return argument.items[0], variables if isinstance(variables, Fields) else None
     return None, None
+
+
+def written(node: Node) -> str:
+    """A node as short text that is the same for the same functions and arguments."""
+    if isinstance(node, Call):
+        if node.function == "Ref" and isinstance(node.argument, Scalar):
+            return node.argument.text
+        return f"{node.function.removeprefix('Fn::')} {written(node.argument)}"
+    if isinstance(node, Scalar):
+        return node.text
+    if node.size > 500:
+        return f"what stands in line {node.mark[0]}, column {node.mark[1]}"
+    if isinstance(node, Items):
+        return ", ".join(written(item) for item in node.items)
+    assert isinstance(node, Fields)
+    return json.dumps({key: written(inner) for key, _, inner in node})
 
 
 def in_order(needs: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
