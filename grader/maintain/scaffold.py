@@ -15,6 +15,17 @@ from grader.course.lab import Lab, UsageError, files_in, labs, write_whole
 
 PATTERN = Path(__file__).parent / "new_lab"
 MENU = "mkdocs.yml"
+GUIDE = "docs/instructor/modules.md"
+_MISTAKES = """
+## {number}. {title} { #module-{number} }
+
+### Common mistakes { #mistakes-{number} }
+
+| What they believe | What is lost | The question that helps |
+|---|---|---|
+| A batch is one record. | `record-copied` | How many records may a batch hold? |
+| The newest is early enough. | `record-arrives` | What was written before the mapping began? |
+"""
 
 
 def new(root: Path, name: str) -> list[str]:
@@ -33,9 +44,10 @@ def new(root: Path, name: str) -> list[str]:
     for path, content in made.items():
         write_whole(root / path, content)
     _into_the_menu(root / MENU, lab)
+    _into_the_guide(root / GUIDE, lab)
     return [
         *(f"made {path}" for path in made),
-        f"named docs/{lab.page}.md in {MENU}",
+        f"named docs/{lab.page}.md in {MENU} and its mistakes in {GUIDE}",
         "",
         f"labs run {lab.number} and labs grade {lab.number} work already. What remains is to make",
         "it your own, with labs dev sync after every change in labs/:",
@@ -73,6 +85,14 @@ def _filled(lab: Lab) -> dict[str, bytes]:
         if name.startswith("labs/")
     }
     return files | mirror
+
+
+def _into_the_guide(guide: Path, lab: Lab) -> None:
+    """Give the lab's mistakes a section in the instructor's guide."""
+    if guide.is_file():
+        title = lab.slug.replace("-", " ").capitalize()
+        section = _MISTAKES.replace("{number}", str(lab.number)).replace("{title}", title)
+        write_whole(guide, (guide.read_text(encoding="utf-8") + section).encode())
 
 
 def _into_the_menu(menu: Path, lab: Lab) -> None:
