@@ -13,6 +13,8 @@
     instead = "what stands there in this answer"
 
 Files beside it are whole files, for designs that share little with any other answer.
+``tests/submissions/misjudged.toml`` lists the ids of answers that the judge is known to get wrong:
+faults of ours, each with its truth in its ``expect.toml``.
 
 The tests, ``labs dev check --answers``, the mutants and the measurements read answers by `kept`.
 """
@@ -20,7 +22,7 @@ The tests, ``labs dev check --answers``, the mutants and the measurements read a
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -123,6 +125,14 @@ class Answer:
             raise Unfit(f"{self.id}: this stands {times} times in {name}, not once:\n{there}")
         files[name] = text.replace(there, edit["instead"]).encode()
 
+    def misjudgement(self, lost: Collection[str]) -> str:
+        """What is wrong with a grade in which these criteria were not met; "" when it is right."""
+        kept = sorted(self.loses - set(lost))
+        taken = sorted(set(lost) - self.loses - self.may_lose)
+        said = [f"it has to lose {', '.join(kept)}"] if kept else []
+        said += [f"it loses {', '.join(taken)}"] if taken else []
+        return " and ".join(said)
+
     def hunks(self) -> dict[str, list[range]]:
         """The lines (from 1) of each file that differ from ``base``.
 
@@ -151,3 +161,11 @@ def kept(lab: Lab, root: Path = PACKAGE.parent) -> list[Answer]:
         for folder in sorted((place / kind).glob("*"))
         if folder.is_dir()
     ]
+
+
+def misjudged(root: Path = PACKAGE.parent) -> frozenset[str]:
+    """The ids of the answers that the judge is known to get wrong, in the clone at ``root``."""
+    path = root / "tests" / "submissions" / "misjudged.toml"
+    if not path.is_file():
+        return frozenset()
+    return frozenset(tomllib.loads(path.read_text(encoding="utf-8"))["misjudged"])

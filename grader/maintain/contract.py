@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.course.answers import Unfit, kept
+from grader.course.answers import Unfit, kept, misjudged
 from grader.course.grade import Criterion, Grade
 from grader.course.lab import (
     LITTER,
@@ -316,7 +316,8 @@ def _played(
 
 
 def _answered(root: Path, lab: Lab, grader: Grader, progress: Progress | None) -> Iterator[str]:
-    """Every kept answer loses what it says and nothing else."""
+    """Every kept answer loses what it says and nothing else; known faults of ours stay known."""
+    known = misjudged(root)
     for answer in kept(lab, root):
         if progress:
             progress(f"{lab.name}: grading the {answer.kind} answer {answer.name}")
@@ -326,10 +327,12 @@ def _answered(root: Path, lab: Lab, grader: Grader, progress: Progress | None) -
         except (Unfit, UsageError) as error:
             yield f"an answer cannot be graded: {error}"
             continue
-        lost = {one.criterion.id for one in grade.verdicts if one.outcome != "met"}
-        if grade.broken or answer.loses != lost - answer.may_lose:
-            told = ", ".join(sorted(answer.loses)) or "nothing"
-            yield f"{answer.id} is to lose {told}: {_open(grade)}."
+        lost = [one.criterion.id for one in grade.verdicts if one.outcome != "met"]
+        wrong = "it is broken" if grade.broken else answer.misjudgement(lost)
+        if wrong and answer.id not in known:
+            yield f"{answer.id} is misjudged: {wrong}."
+        if not wrong and answer.id in known:
+            yield f"{answer.id} is judged rightly: take it off the list of misjudged answers."
 
 
 def _open(grade: Grade) -> str:

@@ -7,7 +7,10 @@ the others. The first finding of each wrong answer, as a learner reads it, is ke
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +29,33 @@ RENEW = "UPDATE_GOLDEN" in os.environ
 every = [answer for chosen in lab.labs() for answer in answers.kept(chosen)]
 right = [answer for answer in every if answer.kind == "right"]
 wrong = [answer for answer in every if answer.kind == "wrong"]
+MISJUDGED = answers.misjudged()
+# Answers of different make, of labs that are quickly graded.
+SAMPLE = (
+    "lab01/wrong/drops-the-last-page",
+    "lab02/right/powertools-batch",
+    "lab02/wrong/marker-by-batch",
+)
 
 
 def _grade(place: Path, answer: Answer, nursery: Any) -> Grade:
+    """The grade of an answer. One that is known to be misjudged ends its test here."""
     write_files(place, answer.files)
-    return judge.grade(answer.lab, place, nursery=nursery)
+    grade = judge.grade(answer.lab, place, nursery=nursery)
+    wrong = answer.misjudgement([v.criterion.id for v in grade.verdicts if v.outcome != "met"])
+    if answer.id in MISJUDGED:
+        assert wrong or grade.broken, f"{answer.id} is judged rightly: take it off the list."
+        pytest.xfail(wrong or "the grader failed")
+    assert not wrong, answer.why
+    assert not grade.broken
+    return grade
 
 
 @pytest.mark.parametrize("answer", right, ids=lambda answer: answer.id)
 def test_a_right_answer_of_any_design_scores_full_marks(
     answer: Answer, tmp_path: Path, nursery: Any
 ) -> None:
-    grade = _grade(tmp_path / "lab", answer, nursery)
-
-    lost = {v.criterion.id: v.finding for v in grade.verdicts if v.outcome != "met"}
-    assert lost == {}
-    assert grade.score == 100
+    assert _grade(tmp_path / "lab", answer, nursery).score == 100
 
 
 @pytest.mark.parametrize("answer", wrong, ids=lambda answer: answer.id)
@@ -50,9 +64,6 @@ def test_a_wrong_answer_loses_its_criteria_and_keeps_the_others(
 ) -> None:
     grade = _grade(tmp_path / "lab", answer, nursery)
 
-    lost = {v.criterion.id for v in grade.verdicts if v.outcome != "met"}
-    assert sorted(answer.loses) == sorted(lost - answer.may_lose), answer.why
-    assert not grade.broken
     first = next(v for v in grade.verdicts if v.outcome == "unmet")
     assert first.finding is not None
     shown = "\n".join(report.finding_lines(first.finding)) + "\n"
@@ -62,6 +73,28 @@ def test_a_wrong_answer_loses_its_criteria_and_keeps_the_others(
         golden.write_text(shown, encoding="utf-8")
     assert golden.is_file(), "UPDATE_GOLDEN=1 writes what a learner reads; look at it."
     assert golden.read_text(encoding="utf-8") == shown
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_an_answer_is_graded_here_as_in_a_fresh_process(
+    name: str, tmp_path: Path, nursery: Any
+) -> None:
+    """The tests grade in a process that has graded before, on a warm nursery: byte for byte alike."""
+    answer = next(one for one in every if one.id == name)
+    write_files(tmp_path / "lab", answer.files)
+    for _ in range(2):
+        grade = judge.grade(answer.lab, tmp_path / "lab", nursery=nursery)
+
+    number, folder = str(answer.lab.number), str(tmp_path / "lab")
+    command = [sys.executable, "-m", "grader", "grade", number, "--path", folder, "--json"]
+    fresh = subprocess.run(command, capture_output=True, text=True)
+
+    assert json.loads(fresh.stdout) == grade.document()
+
+
+def test_the_list_of_misjudged_answers_names_answers() -> None:
+    """Each is a fault of ours that waits; `_grade` fails for one that is mended and still named."""
+    assert {answer.id for answer in every} >= MISJUDGED
 
 
 @pytest.mark.parametrize("chosen", lab.labs(), ids=lambda chosen: chosen.name)

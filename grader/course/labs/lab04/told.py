@@ -594,8 +594,4 @@ def mine(stage: Stage) -> Iterator[str]:
     yield from _tickets(stage, TICKETS)
 
 
-TIMELINES = {
-    "shift": _shift(TICKETS),
-    **{ticket: _shift([ticket]) for ticket in TICKETS},
-    "mine": mine,
-}
+TIMELINES = {"shift": _shift(TICKETS), **{name: _shift([name]) for name in TICKETS}, "mine": mine}
