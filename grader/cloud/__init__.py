@@ -26,7 +26,7 @@ A map, each row importing only from the rows below it. A room's own docstring ha
     moto_world    moto's state of one account
     door          HTTP requests read as API calls, and answered
     aws           the words: Call, Request, Reply, Refused, ServiceError
-    clock, metrics, typed, words
+    clock, metrics, typed, words, scratch
 
 The names below are the public face. They are imported when they are first used, so that whoever
 only wants one of them, or none, starts light.

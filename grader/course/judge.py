@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud.scratch import Scratch
 from grader.course import criterion as checks
 from grader.course.grade import (
     Criterion,
@@ -94,12 +94,12 @@ def grade(
     each criterion before it is decided. ``nursery`` is a running function nursery to use (a warm
     one makes re-grading faster); otherwise one is started and closed.
     """
-    with clean_environment(), tempfile.TemporaryDirectory(prefix="labs-") as place:
+    with clean_environment(), Scratch() as place:
         from grader.cloud.function import Nursery
 
         running = nursery or Nursery.start()
         try:
-            copy = Path(place) / "lab"
+            copy = place / "lab"
             files = lab.copy_editable(folder, copy)
             # Imported only now: the nursery warms up beside these slow imports.
             from grader.course.stage import Stage
@@ -136,12 +136,12 @@ def timeline(lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None)
     if name not in told:
         raise KeyError(f"{name}: lab {lab.number} has the scenarios {', '.join(told)}.")
     tell = told[name]
-    with clean_environment(), tempfile.TemporaryDirectory(prefix="labs-") as place:
+    with clean_environment(), Scratch() as place:
         from grader.cloud.function import Nursery
 
         nursery = Nursery.start()
         try:
-            copy = Path(place) / "lab"
+            copy = place / "lab"
             lab.copy_editable(folder, copy)
             from grader.course.play.stops import Stopped
             from grader.course.stage import Stage

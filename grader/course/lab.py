@@ -15,7 +15,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,11 @@ READING = ("README.md", "hints.md")
 LITTER = ("__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini")
 # Far above any sensible answer; a larger file is a mistake, and reading it would only cost memory.
 LARGEST_FILE = 1_000_000
+# What steers tools on a learner's machine; no part of a function.
+TOOLS = ("conftest.py", "pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml")
+# What a learner's own modules and data beside a lab's files may take; the rest is not graded.
+MOST_FILES_BESIDE = 100
+MOST_BYTES_BESIDE = 5_000_000
 
 _FOLDER_NAME = re.compile(r"(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
 _TASK = re.compile(r"## Task (\d+): (.+?)\s*")
@@ -113,8 +118,9 @@ class Lab:
     def read(self, folder: Path, fill: Path | None = None) -> dict[str, bytes]:
         """The content of every editable file in ``folder``, keyed by its relative path.
 
-        A file that is absent is taken from the folder ``fill`` when there is one. Raises UsageError
-        for anything that is not a readable, non-empty text file of that very name.
+        A file that is absent is taken from the folder ``fill`` when there is one. The learner's
+        other files travel with them (see ``beside``): the function's code is the folder. Raises
+        UsageError for anything that is not a readable, non-empty text file of that very name.
         """
         require_folder(folder)
         absent = [name for name in self.editable if not _exists_exactly(folder, name)]
@@ -127,6 +133,9 @@ class Lab:
         for name in self.editable:
             source = fill if name in absent and fill is not None else folder
             content[name] = _read_text_file(source, name)
+        for name in self.beside(folder)[0]:
+            with suppress(OSError):
+                content[name] = (folder / name).read_bytes()
         return content
 
     def copy_editable(self, folder: Path, target: Path) -> list[str]:
@@ -142,13 +151,31 @@ class Lab:
         """The editable files that ``folder`` does not hold."""
         return [name for name in self.editable if not _exists_exactly(folder, name)]
 
-    def ungraded_code(self, folder: Path) -> list[str]:
-        """Python files that lie in ``folder`` but are no part of the lab, so nothing runs them."""
-        return [
-            name
-            for name in files_in(folder, foreign=False)
-            if name.endswith(".py") and name not in self.editable and "/." not in f"/{name}"
-        ]
+    def beside(self, folder: Path) -> tuple[list[str], list[str]]:
+        """The learner's other files: those that travel with the code, and those too many or large.
+
+        A second module or a table of data is code like the handler. What is hidden, a link, prose,
+        a lab's own file or what tools leave behind is neither.
+        """
+        taken: list[str] = []
+        left: list[str] = []
+        room = MOST_BYTES_BESIDE
+        for name in files_in(folder, foreign=False):
+            path = folder / name
+            if name in self.files or name.endswith(".md") or "/." in f"/{name}":
+                continue
+            if path.name in TOOLS:
+                continue
+            try:
+                kind = path.lstat()
+            except OSError:
+                continue
+            if not stat.S_ISREG(kind.st_mode):
+                continue
+            fits = kind.st_size <= min(LARGEST_FILE, room) and len(taken) < MOST_FILES_BESIDE
+            (taken if fits else left).append(name)
+            room -= kind.st_size if fits else 0
+        return taken, left
 
     def _text(self, name: str) -> str:
         try:

@@ -21,7 +21,6 @@ from grader.course.grade import Criterion, Finding, Unmet, Unreached, Verdict
 from grader.course.lab import Lab
 from grader.course.play.player import TEMPLATE, Played, Player
 from grader.course.play.stops import (
-    LIMITS,
     Hung,
     NotPlayed,
     NotStarted,
@@ -186,8 +185,8 @@ class Stage(Player):
                 return self._refused(stopped), []
             case NotStarted(invocation=invocation):
                 return self._not_started(invocation), []
-            case Hung(story=story, limits=limits):
-                return self._hung(story, limits), []
+            case Hung():
+                return self._hung(stopped), []
         raise stopped
 
     def _undeployable(self, problems: Sequence[Problem]) -> tuple[Finding, list[Finding]]:
@@ -259,16 +258,18 @@ class Stage(Player):
             page=f"{self.lab.page}#troubleshooting",
         )
 
-    def _hung(self, story: str, limits: Sequence[str]) -> Finding:
+    def _hung(self, stopped: Hung) -> Finding:
         note = "The function met a limit of the judge's again and again: the plays were cut short."
+        if stopped.overspent:
+            note = f"The plays were cut short: {stopped.overspent}."
         if note not in self.notes:
             self.notes.append(note)
         return self.finding(
             rule="An invocation ends: it returns, or it raises an exception.",
-            input=story,
-            expected="every invocation ends by itself",
-            observed=f"{len(limits)} invocations did not: in the last one "
-            f"{LIMITS[limits[-1]] if limits else 'it hung'}",
+            input=stopped.story,
+            expected="every invocation ends by itself, and all of them within the limits",
+            observed=stopped.overspent
+            or f"{len(stopped.limits)} invocations did not: in the last one {stopped.limits[-1]}",
             why="Lambda ends it at its time-out or its memory limit, retries the batch, and the "
             "shard stands still for as long as that goes on.",
             where=self.handler_line(r"def handler|def lambda_handler"),

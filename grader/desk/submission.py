@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 # What a grade's folders hold at a time is far below this.
 ROOM = 1_000_000
-# More files of the learner's own than this are a folder of somebody else's.
-MOST_STRANGERS = 5
 
 
 class Submission:
@@ -65,7 +63,11 @@ class Submission:
             f"{name} is absent; the {fill}'s stood in for it (--fill {fill})."
             for name in lab.absent(folder)
         ]
-        notes += _strangers(lab.ungraded_code(folder))
+        if left := lab.beside(folder)[1]:
+            notes.append(
+                f"{len(left):,} files beside the lab's, such as {left[0]}, are too many or too "
+                "large to travel with the code: they were neither run nor graded."
+            )
         submission = cls(lab, files, notes, Store(space.state) if space and not fill else None)
         quoted = f'"{path}"' if path and " " in path else path
         submission.options = (f" --path {quoted}" if path else "") + (
@@ -192,18 +194,6 @@ def require_room() -> None:
             f"Nothing can be graded, for {folder} cannot be written: {reason(error)}."
             " Make room there, or set TMPDIR to another folder. Nothing was recorded."
         ) from None
-
-
-def _strangers(names: Sequence[str]) -> Iterator[str]:
-    """A note for each file that is no part of the lab; one for all when there are many."""
-    if len(names) > MOST_STRANGERS:
-        yield (
-            f"{len(names):,} Python files lie in the folder but are no part of the lab, such as"
-            f" {names[0]}: they were neither run nor graded."
-        )
-        return
-    for name in names:
-        yield f"{name} lies in the folder but is no part of the lab: it was neither run nor graded."
 
 
 def place(lab: Lab, path: str | None) -> tuple[Path, Workspace | None]:

@@ -51,7 +51,7 @@ _ENVIRONMENT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
 # file together with a pipe for the answer, and it forks for each: importing cfn-lint and its rules
 # takes longer than reading a template.
 _CHILD = """
-import json, os, signal, socket, sys
+import json, os, signal, socket, sys, threading, time
 
 left_out, most, cpu_s, memory = json.loads(sys.argv[1])
 
@@ -65,6 +65,12 @@ def limit():
 
 def no_network(*_args, **_options):
     raise OSError("cfn-lint runs without a network")
+
+def follow(parent):
+    # Imports take seconds; whoever asked may be killed before the line can be read.
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(0)
 
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = no_network
 
@@ -84,6 +90,8 @@ def answer(template, out):
 
 if len(sys.argv) == 2:
     limit()
+else:
+    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
 from cfnlint import config
 from cfnlint.decode.decode import decode_str
 from cfnlint.runner import Runner

@@ -15,12 +15,11 @@ from typing import Any, get_args
 
 import pytest
 
-from grader.cloud.function import Limits, Nursery
+from grader.cloud.function import HangBudget, Limits, Nursery, told
 from grader.cloud.function.environment import RealLimit
 from grader.cloud.pipeline import Pipeline
 from grader.course import judge, lab
 from grader.course.grade import Grade
-from grader.course.play.stops import LIMITS
 
 ROOT = Path(__file__).parents[2]
 LAB2 = lab.find("2")
@@ -301,4 +300,8 @@ def test_the_page_of_limits_and_the_words_of_findings_know_every_limit() -> None
         f"| {limits.file_bytes >> 20} MB each, {limits.tmp_bytes >> 20} MB in `/tmp` |",
     ):
         assert figure in page, figure
-    assert set(get_args(RealLimit)) == set(LIMITS)
+    for limit in get_args(RealLimit):
+        assert told(limit, limits).endswith("the labs stop there")
+    budget = HangBudget()
+    assert f"| {budget.cpu_allowed:g} s of CPU time in all |" in page
+    assert f"| {budget.calls_allowed:,} in all |" in page

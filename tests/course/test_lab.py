@@ -153,14 +153,25 @@ def test_everything_but_readme_and_hints_is_edited(lab: Lab) -> None:
 # --- reading a learner's files ----------------------------------------------------------------
 
 
-def test_reading_gives_the_bytes_of_the_editable_files_only(lab: Lab, folder: Path) -> None:
+def test_reading_gives_the_bytes_of_the_editable_files_and_of_the_learners_own(
+    lab: Lab, folder: Path
+) -> None:
+    """grading.md 3: the function's code is the folder, so a second module travels with it."""
     (folder / "more.py").write_text("x = 1\n")
+    (folder / "notes.md").write_text("prose")
+    (folder / ".hidden.py").write_text("x = 1\n")
+    (folder / "large.csv").write_bytes(b"x" * 1_000_001)
+    (folder / "link.py").symlink_to(folder / "more.py")
+    (folder / "venv").mkdir()
+    (folder / "venv" / "pyvenv.cfg").write_text("home = x\n")
+    (folder / "venv" / "lib.py").write_text("x = 1\n")
     assert lab.read(folder) == {
+        "more.py": b"x = 1\n",
         "boards/main.json": b"{}\n",
         "handler.py": b"def handler(event, context): ...\n",
         "template.yaml": b"Resources: {}\n",
     }
-    assert lab.ungraded_code(folder) == ["more.py"]
+    assert lab.beside(folder) == (["more.py"], ["large.csv"])
 
 
 def test_copying_takes_the_editable_files_and_nothing_else(

@@ -214,9 +214,9 @@ def test_a_path_is_graded_without_touching_the_progress(labs: Run, tmp_path: Pat
     assert labs("grade", "7", "--path", str(theirs))[0] == 0
     assert "not begun" in labs("list")[1]
     (theirs / "handler.py").write_text(STARTER)
-    (theirs / "x.py").touch()
+    (theirs / "x.py").write_bytes(b"#" * 1_000_001)
     out = labs("grade", "7", "--path", str(theirs))[1]
-    assert "x.py lies in the folder but is no part of the lab" in out
+    assert "1 files beside the lab's, such as x.py, are too many or too large" in out
 
 
 def test_absent_files_are_told_unless_something_stands_in(labs: Run, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ enforces.
 
 from grader.cloud.function.host import FunctionHost
 from grader.cloud.function.isolation import Isolation
-from grader.cloud.function.limits import HangBudget, Limits
+from grader.cloud.function.limits import HangBudget, Limits, told
 from grader.cloud.function.model import Model
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.process import NurseryFailed
@@ -27,4 +27,5 @@ __all__ = [
     "Model",
     "Nursery",
     "NurseryFailed",
+    "told",
 ]

@@ -16,7 +16,6 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +24,7 @@ from grader.cloud.function.child import frames
 from grader.cloud.function.isolation import TIERS, Isolation, Tier
 from grader.cloud.function.limits import Limits
 from grader.cloud.function.process import ForkedProcess, NurseryFailed, Process, SpawnedProcess
+from grader.cloud.scratch import Scratch
 
 _MAIN = Path(__file__).parent / "child" / "main.py"
 # A request is one message of exactly this size, so that processes forked from the judge can share
@@ -61,8 +61,8 @@ class Nursery:
     ) -> None:
         """``root`` replaces the folder that the functions' file system is built in."""
         self.limits = limits
-        # Resolved, because the kernel's mounts know no symbolic links.
-        self.work = Path(tempfile.mkdtemp(prefix="streamlabs-")).resolve()
+        self._scratch = Scratch()
+        self.work = self._scratch.path
         self._tiers = tiers
         names = [*RUNTIME_PACKAGES, *(packages or ())]
         self._packages = _folders_of(names)
@@ -178,7 +178,7 @@ class Nursery:
         for process in self._spawned:
             process.wait(2.0)
         self._end_nursery()
-        shutil.rmtree(self.work, ignore_errors=True)
+        self._scratch.close()
 
     # -- paths -----------------------------------------------------------------------------------
 

@@ -16,10 +16,16 @@ from typing import Any, Protocol, Self, TypeVar
 from grader.cloud import Pipeline, may, template
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import NOT_EMULATED
-from grader.cloud.function import FunctionHost, HangBudget, Invocation, Nursery
+from grader.cloud.function import (
+    FunctionHost,
+    HangBudget,
+    Invocation,
+    Nursery,
+    NurseryFailed,
+    told,
+)
 from grader.cloud.template import Problem, Stack
 from grader.course.play.stops import (
-    LIMITS,
     Hung,
     NotPlayed,
     NotStarted,
@@ -147,10 +153,10 @@ class Player:
         name = scenario.__name__
         if name not in self._played:
             try:
-                self._played[name] = scenario(self)
+                self._played[name] = self._on_this_machine(scenario)
                 if self.hangs.exhausted:
                     story = (scenario.__doc__ or "").splitlines()[0]
-                    raise Hung(story, self._limits_met())
+                    raise Hung(story, self._limits_met(), self.hangs.overspent)
             except Exception as stopped:
                 if (again := self.again(stopped)) is not None:
                     self._played[name] = again
@@ -160,6 +166,15 @@ class Player:
             raise outcome
         return outcome
 
+    def _on_this_machine(self, scenario: Callable[[Self], Played]) -> Played:
+        """Play; once more, alone, where the machine could not bring a process up."""
+        try:
+            return scenario(self)
+        except NurseryFailed:
+            for pipeline in self._open:
+                pipeline.close()
+            return scenario(self)
+
     def again(self, stopped: Exception) -> Exception | None:
         """What to raise when a play that ``stopped`` is asked for again; None for a fault."""
         return stopped if isinstance(stopped, Stopped) else None
@@ -168,10 +183,10 @@ class Player:
         hosts = [host for pipeline in self._open for host in pipeline.functions.values()]
         hosts += [thing for thing in self._closing if isinstance(thing, FunctionHost)]
         return [
-            str(invocation.real_limit)
+            told(str(invocation.real_limit), self.nursery.limits)
             for host in hosts
             for invocation in host.invocations
-            if invocation.real_limit in LIMITS
+            if invocation.real_limit not in (None, "hang budget")
         ]
 
     # -- what every scenario needs ---------------------------------------------------------------

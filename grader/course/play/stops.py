@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from grader.cloud.function import Invocation
     from grader.cloud.template import Problem, Resource
 
-# What the real-time limits saw, in words.
-LIMITS = {
-    "cpu": "it computed without end",
-    "blocked": "every thread waited for something that never came",
-    "memory": "it took more and more memory",
-    "output": "it printed without end",
-    "processes": "it started processes without end",
-    "wall clock": "it did not come to an end",
-}
-
 
 class Stopped(Exception):
     """There is nothing to play. ``cause`` is equal for all stops that are one mistake."""
@@ -82,17 +72,19 @@ class NotStarted(Stopped):
 
 
 class Hung(Stopped):
-    """The function met the real-time limits so often that plays were cut short.
+    """The function met the limits so often, or cost so much, that plays were cut short.
 
-    ``limits`` names the limit that each invocation met, in their order.
+    ``limits`` says for each invocation that met one what it did, in their order; ``overspent`` what
+    all of them together did, None when that was not it.
     """
 
     cause = "hang"
 
-    def __init__(self, story: str, limits: Sequence[str]) -> None:
+    def __init__(self, story: str, limits: Sequence[str], overspent: str | None) -> None:
         super().__init__(story)
         self.story = story
         self.limits = list(limits)
+        self.overspent = overspent
 
 
 def error_text(invocation: Invocation) -> str:
@@ -103,4 +95,9 @@ def error_text(invocation: Invocation) -> str:
     if result.kind == "returned":
         return "it returned"
     text = f"{result.error_type}: {result.error_message}" if result.error_message else ""
-    return text or str(result.error_type) or result.kind
+    text = text or str(result.error_type) or result.kind
+    if invocation.real_limit is not None:
+        from grader.cloud.function import Limits, told
+
+        text += f" ({told(invocation.real_limit, Limits())})"
+    return text

@@ -22,7 +22,7 @@ from grader.cloud import iam
 from grader.cloud.account import Account
 from grader.cloud.aws import Call, Reply
 from grader.cloud.clock import START_MS, Clock
-from grader.cloud.function import FunctionHost, FunctionSpec, Invocation, Kill
+from grader.cloud.function import FunctionHost, FunctionSpec, Invocation, Kill, told
 from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
 from grader.course.labs.lab01.changes import Image, changes, in_words
@@ -279,7 +279,7 @@ class Library:
         return said
 
     def _said(self, story: str, invocation: Invocation, asked: list[Asked]) -> Said:
-        from grader.course.play.stops import LIMITS, error_text
+        from grader.course.play.stops import error_text
 
         result = invocation.result
         answer = result.payload if result is not None and result.kind == "returned" else None
@@ -287,8 +287,8 @@ class Library:
         if not isinstance(answer, dict) or "handled" not in answer:
             if invocation.killed is not None:
                 text = f"it had made {MOST_CALLS} requests and had not come to an end"
-            elif invocation.real_limit in LIMITS:
-                text = LIMITS[str(invocation.real_limit)]
+            elif invocation.real_limit is not None:
+                text = told(invocation.real_limit, self.stage.nursery.limits)
             else:
                 # Lambda's messages begin with an id that says nothing to anybody.
                 text = re.sub(r"RequestId: \S+ Error: ", "", error_text(invocation))
