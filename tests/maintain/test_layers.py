@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 # file or a folder below ``grader``; the most specific one counts.
 ROWS = (
     # The words of AWS and of time, on which everything stands.
-    ("cloud.aws", "cloud.clock", "cloud.metrics", "cloud.typed", "cloud.words"),
+    ("cloud.aws", "cloud.clock", "cloud.metrics", "cloud.scratch", "cloud.typed", "cloud.words"),
     ("cloud.door", "cloud.moto_world", "cloud.iam"),
     ("cloud.template", "cloud.dynamodb", "cloud.messaging", "cloud.cloudwatch"),
     ("cloud.mapping",),
@@ -55,7 +55,7 @@ FACES = {
     "grader.cloud",
     *(f"grader.cloud.{room}" for room in (
         "account", "cloudwatch", "dynamodb", "function", "iam", "mapping", "messaging", "template",
-        "aws", "clock", "metrics", "typed", "words",
+        "aws", "clock", "metrics", "scratch", "typed", "words",
     )),
 }  # fmt: skip
 # Inner modules that a wing still enters, and circles and long files that still stand. Each list

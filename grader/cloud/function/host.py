@@ -29,6 +29,7 @@ from grader.cloud.function.model import INIT_LIMIT_MS, MAX_ERROR_BYTES, MAX_RESP
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.platform_log import PlatformLog
 from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, LogLine
+from grader.cloud.function.variables import log_level, variables
 from grader.cloud.mapping.ports import Result
 
 _NS = 1_000_000
@@ -183,11 +184,16 @@ class FunctionHost:
             {
                 "now_ns": run.now_ns,
                 "deadline_ns": run.deadline_ns,
-                "environment": self._variables(environment),
+                "environment": variables(
+                    self.spec,
+                    environment,
+                    self._bytes(f"environment {environment.number}").hex(),
+                    self._clock.now,
+                ),
                 "task_root": environment.task,
                 "runtime": self.spec.runtime,
                 "log_format": self.spec.log_format,
-                "log_level": self._log_level(),
+                "log_level": log_level(self.spec),
                 "log_line_ns": self._model.log_line_ns,
                 "call_ns": self._call_ns,
                 "seed": f"{self._seed} {self.spec.name} {environment.number}",
@@ -583,60 +589,6 @@ class FunctionHost:
         for here, there in run.environment.places:
             text = text.replace(here, there)
         return text
-
-    # -- the environment's variables -------------------------------------------------------------
-
-    def _log_level(self) -> str:
-        """Lambda sets the root logger's level only for JSON logs.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
-        """
-        if self.spec.log_format != "JSON":
-            return ""
-        level = (self.spec.application_log_level or "INFO").upper()
-        # Python knows two of Lambda's levels under other names.
-        return {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
-
-    def _variables(self, environment: Environment) -> dict[str, str]:
-        """The template's variables, then those that Lambda reserves.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-        """
-        spec = self.spec
-        day = datetime.fromtimestamp(self._clock.now / 1000, UTC).strftime("%Y/%m/%d")
-        stream = self._bytes(f"environment {environment.number}").hex()
-        reserved = {
-            "_HANDLER": spec.handler,
-            "AWS_REGION": spec.region,
-            "AWS_DEFAULT_REGION": spec.region,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
-            "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group or f"/aws/lambda/{spec.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{day}/[$LATEST]{stream}",
-            "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
-            "AWS_ACCESS_KEY_ID": "ASIA" + stream[:16].upper(),
-            "AWS_SECRET_ACCESS_KEY": "secret/" + stream,
-            "AWS_SESSION_TOKEN": "token/" + stream,
-            "LAMBDA_TASK_ROOT": environment.task,
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
-            "TZ": ":UTC",
-            # boto3 otherwise puts the account id into host names that moto does not know.
-            "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
-            # Nothing of the machine's own configuration is looked for.
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": f"{environment.tmp}/.no-config",
-            "AWS_SHARED_CREDENTIALS_FILE": f"{environment.tmp}/.no-credentials",
-            "HOME": environment.tmp,
-        }
-        if spec.log_format == "JSON":
-            reserved["AWS_LAMBDA_LOG_LEVEL"] = (spec.application_log_level or "INFO").upper()
-        if environment.tmp != "/tmp":
-            reserved["TMPDIR"] = environment.tmp
-        usual = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8"}
-        return {**usual, **spec.environment, **reserved}
 
     def _bytes(self, what: str) -> bytes:
         return hashlib.sha256(f"{self._seed} {self.spec.arn} {what}".encode()).digest()[:16]
