@@ -227,7 +227,7 @@ def test_dashboard_valid(stage: Stage, expect: Expect) -> None:
                     observed=str(problem),
                     why="A body that is refused rolls the stack back; a widget that cannot be "
                     "drawn is missing on the day on which it is needed.",
-                    where=stage.property_line(resource.logical_id, "DashboardBody"),
+                    where=findings.problem_line(stage, resource, problem),
                     page=f"{PAGE}#dashboards",
                 ),
             )
@@ -285,7 +285,7 @@ def _expect_page(
         if seen.incident.began_ms is None:
             continue
         if not seen.in_time and watching.unplayed:
-            raise Unreached(findings.unplayed(stage, watching, rule, seen))
+            raise Unreached(findings.unplayed(stage, watching, seen.incident.title))
         missed = partial(findings.missed, stage, watching, seen, metrics)
         expect(seen.in_time, partial(missed, rule=rule, why=why, anchor=anchor))
 
@@ -404,21 +404,11 @@ def _expect_sleep(
 ) -> None:
     """No alarm rings; whether it reaches anybody is task 5's question."""
     watching = stage.play(watch)
-    if not watching.alarms:
-        raise Unreached(
-            stage.finding(
-                rule="There is an alarm that could ring.",
-                input="template.yaml as it stands",
-                expected="at least one alarm",
-                observed="none",
-                why="Whoever has no alarms sleeps well until the merchants call.",
-                where="template.yaml (there is no AWS::CloudWatch::Alarm)",
-                page=f"{PAGE}#alarms",
-            )
-        )
+    if not watching.alarms and not watching.unplayed:
+        raise Unreached(findings.no_alarms(stage))
     seen = watching.replay(stage.play(scenario))
     if not seen.alerts and watching.unplayed:
-        raise Unreached(findings.unplayed(stage, watching, rule, seen))
+        raise Unreached(findings.unplayed(stage, watching, seen.incident.title))
     expect(
         not seen.alerts,
         lambda: stage.finding(
@@ -580,21 +570,13 @@ def test_log_retention(stage: Stage, expect: Expect) -> None:
 def test_free_tier_alarms(stage: Stage, expect: Expect) -> None:
     """Each metric that an alarm reads is one; periods below a minute are never free."""
     watching = stage.play(watch)
-    if not watching.alarms:
-        raise Unreached(
-            stage.finding(
-                rule="There are alarms to count.",
-                input="template.yaml as it stands",
-                expected="at least one alarm",
-                observed="none",
-                why="No alarm costs nothing and says nothing.",
-                where="template.yaml (there is no AWS::CloudWatch::Alarm)",
-                page=f"{PAGE}#alarms",
-            )
-        )
+    if not watching.alarms and not watching.unplayed:
+        raise Unreached(findings.no_alarms(stage))
     plain = [alarm for alarm in watching.alarms if isinstance(alarm, MetricAlarm)]
     count = sum(len(alarm.metrics) for alarm in plain)
     quick = [watching.logical_ids[one.name] for one in plain if one.period_s < 60]
+    if count <= 10 and not quick and watching.unplayed:
+        raise Unreached(findings.unplayed(stage, watching, f"{len(watching.alarms)} alarms"))
     expect(
         count <= 10 and not quick,
         lambda: stage.finding(

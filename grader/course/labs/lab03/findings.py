@@ -10,7 +10,16 @@ from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.cloudwatch.dashboards import Problem, Signal
 from grader.course.labs.lab03.board import OF_MAPPINGS, boards
 from grader.course.labs.lab03.scenarios import PAGE
-from grader.course.play.paging import FUNCTION, NAMESPACE, allowed_min, rang, why_unheard
+from grader.course.play.paging import (
+    FUNCTION,
+    MAPPING,
+    NAMESPACE,
+    allowed_min,
+    event_counts,
+    meant,
+    rang,
+    why_unheard,
+)
 from grader.course.play.traffic import listed
 from grader.course.unheard import alarm_line, dimensions_told, setting_line, unseen
 from grader.replay import blame
@@ -79,12 +88,23 @@ def unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Findin
     )
 
 
+# Where a document leaves the handler.
+SENDS = r"json\.dumps|put_metric_data|flush_metrics|add_metric"
+
+
 def _unpublished_line(stage: Stage, seen: Measured, batch: Batch, name: str) -> str:
+    """Where a metric is lost: in the call, in the document, or where it is sent."""
     if seen.refused:
         return _first_line(stage, r"put_metric_data", PUBLISHES)
+    reason = seen.unextracted[0] if seen.unextracted else ""
+    if "Timestamp" in reason:
+        return _first_line(stage, r"Timestamp", PUBLISHES)
     if any(key.namespace == NAMESPACE for key in batch.published):
         return counted(stage, name)
-    return stage.handler_line(PUBLISHES, batch.invocation)
+    if batch.published:
+        return _first_line(stage, r"[Nn]amespace", PUBLISHES)
+    found = _first_line(stage, SENDS, PUBLISHES)
+    return stage.handler_line(PUBLISHES, batch.invocation) if "no single line" in found else found
 
 
 def wrong_count(stage: Stage, batch: Batch) -> Finding:
@@ -195,9 +215,14 @@ def no_such_metric(stage: Stage, row: Row, known: Collection[Metric]) -> Finding
             f"{source.namespace} {source.name} ({row.stat}, {row.region}) with "
             f"{dimensions_told(stage, source.dimensions)}" + _nearest(source, known)
         )
-        sought = f'"{source.name}"'
+        where = _board_line(stage, row.board, f'"{source.name}"')
+        if source.namespace == NAMESPACE:
+            where = defined(stage, source.name)
+        elif source.name in OF_MAPPINGS and not event_counts(stage):
+            where = stage.property_line(MAPPING, "MetricsConfig")
     else:
-        observed, sought = f"a query that finds nothing in {row.region}: {source.text}", source.text
+        observed = f"a query that finds nothing in {row.region}: {source.text}"
+        where = _board_line(stage, row.board, source.text)
     return stage.finding(
         rule="Every metric on the dashboard is one that this stack publishes.",
         input=f"widget {row.widget} of {row.board.logical_id}, metric row {row.row}",
@@ -205,7 +230,7 @@ def no_such_metric(stage: Stage, row: Row, known: Collection[Metric]) -> Finding
         observed=observed,
         why="CloudWatch draws an empty graph for a metric that does not exist, and an "
         "empty graph looks like a quiet day.",
-        where=_board_line(stage, row.board, sought),
+        where=where,
         page=f"{PAGE}#metrics-that-exist",
     )
 
@@ -253,15 +278,28 @@ def _statistic_line(stage: Stage, board: Resource, signal: Signal) -> str:
 # -- tasks 3 to 5 ----------------------------------------------------------------------------------
 
 
-def unplayed(stage: Stage, watching: Watch, rule: str, seen: Replay) -> Finding:
+def no_alarms(stage: Stage) -> Finding:
+    """A template without any alarm."""
+    return stage.finding(
+        rule="The template has alarms.",
+        input="template.yaml as it stands",
+        expected="at least one alarm",
+        observed="none",
+        why="Whoever has no alarms sleeps well until the merchants call.",
+        where="template.yaml (there is no AWS::CloudWatch::Alarm)",
+        page=f"{PAGE}#alarms",
+    )
+
+
+def unplayed(stage: Stage, watching: Watch, played: str) -> Finding:
     """An alarm that AWS takes and the labs cannot play may have decided this."""
     logical_id, sentence = next(iter(watching.unplayed.items()))
     return stage.finding(
-        rule=rule,
-        input=f"{seen.incident.title}: {seen.incident.story}",
+        rule="What cannot be played is not judged, neither as right nor as wrong.",
+        input=played,
         expected="alarms that the labs can play",
-        observed=f"AWS takes {logical_id}; whether it rings here is not known. {sentence}",
-        why="What cannot be played is not judged, neither as right nor as wrong.",
+        observed=f"AWS takes {logical_id}; what it does here is not known. {sentence}",
+        why="An alarm on a metric with a name and dimensions can be played.",
         where=stage.property_line(logical_id),
         page=f"{PAGE}#alarms",
     )
@@ -284,9 +322,17 @@ def missed(
         expected=f"an alarm rings within {allowed_min(seen.incident)} minutes",
         observed=rang(seen, watching) + unseen(stage, watching, metrics, seen.incident),
         why=why,
-        where=alarm_line(stage, watching, metrics, seen.incident),
+        where=_silent_line(stage, watching, metrics, seen),
         page=f"{PAGE}#{anchor}",
     )
+
+
+def _silent_line(stage: Stage, watching: Watch, metrics: Sequence[str], seen: Replay) -> str:
+    """Why nothing rang: metrics that the mapping does not publish, or an alarm's setting."""
+    names = {stat.name for alarm in meant(watching, metrics)[:1] for stat in alarm.metrics}
+    if names & set(OF_MAPPINGS) and not event_counts(stage):
+        return stage.property_line(MAPPING, "MetricsConfig")
+    return alarm_line(stage, watching, metrics, seen.incident)
 
 
 def woken(watching: Watch, seen: Replay) -> str:
