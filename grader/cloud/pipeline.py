@@ -105,6 +105,7 @@ class Pipeline:
             resource.logical_id: cloud.add_function(resource, stack, code)
             for resource in stack.of_type("AWS::Lambda::Function")
         }
+        cloud.publish(stack)
         if mappings:
             for resource in stack.of_type("AWS::Lambda::EventSourceMapping"):
                 self._add_mapping(resource)

@@ -33,6 +33,7 @@ from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
 from grader.cloud.function import FunctionHost, FunctionSpec, HangBudget, LogLine, Nursery
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
+from grader.cloud.mapping.names import Qualified, unqualified
 from grader.cloud.mapping.ports import Delivery, Function
 from grader.cloud.metrics import Metrics
 from grader.cloud.template import Resource, Stack
@@ -94,12 +95,14 @@ class Cloud:
             clock=self.clock,
             metrics=self.metrics,
             destinations=self,
-            find_function=self.functions.get,
+            find_function=self._function_named,
             find_stream=self.account.streams.get,
             can_read=self._why_unreadable,
             concurrency=self.concurrency,
             seed=seed,
         )
+        # What is published, as name:qualifier, with the version that it stands for.
+        self._published: dict[str, str] = {}
         self._nursery = nursery
         self._seed = seed
         self._live = live
@@ -193,6 +196,7 @@ class Cloud:
         self.add_data(stack, {name for name in stack.resources if name not in before})
         for resource in stack.of_type(_FUNCTION):
             self.add_function(resource, stack, code)
+        self.publish(stack)
         for resource in stack.resources.values():
             old = before.get(resource.logical_id)
             if resource.type == _MAPPING:
@@ -262,6 +266,26 @@ class Cloud:
             self.concurrency.reserve(spec.name, int(reserved))
         self.functions[spec.name] = host
         return host
+
+    def publish(self, stack: Stack) -> None:
+        """Make the versions and aliases of a stack's functions known to mappings.
+
+        A stack's one version of a function runs the code that the function has now.
+        """
+        for kind in ("AWS::Lambda::Version", "AWS::Lambda::Alias"):
+            for resource in stack.of_type(kind):
+                name, qualifier = resource.physical_id.split(":")[-2:]
+                version = resource.properties.get("FunctionVersion", qualifier)
+                self._published[f"{name}:{qualifier}"] = str(version)
+
+    def _function_named(self, name: str) -> Function | None:
+        """The function with this name, or its version or alias ``name:qualifier``."""
+        plain, _, qualifier = name.partition(":")
+        host = self.functions.get(plain)
+        if host is None or not qualifier:
+            return host
+        version = self._published.get(name)
+        return None if version is None else Qualified(host, qualifier, version)
 
     def add_mapping(self, resource: Resource, journal: Journal | None = None) -> None:
         """Create the mapping as CloudFormation would. Refused as AWS refuses."""
@@ -380,7 +404,7 @@ class Cloud:
     # -- what mappings ask for ---------------------------------------------------------------
 
     def _why_unreadable(self, function: Function, stream_arn: str) -> str | None:
-        return iam.stream_denial(self._roles[function.arn][1], stream_arn)
+        return iam.stream_denial(self._roles[unqualified(function.arn)][1], stream_arn)
 
     def send(self, delivery: Delivery) -> str | None:
         """Deliver a failure note with the rights of the function that it is about.
@@ -388,7 +412,7 @@ class Cloud:
         A mapping calls this when it gives records up. None, or why the note did not arrive.
         """
         arn = json.loads(delivery.body)["requestContext"]["functionArn"]
-        role_arn, documents = self._roles[arn]
+        role_arn, documents = self._roles[unqualified(arn)]
         problem = self.account.send(delivery, documents, role_arn=role_arn)
         if problem is None:
             self.deliveries.append(delivery)

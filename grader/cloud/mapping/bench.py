@@ -34,6 +34,7 @@ from grader.cloud.mapping.decide import Advance, Decision, Partial
 from grader.cloud.mapping.inprocess import Scripted
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
+from grader.cloud.mapping.names import LATEST, Qualified
 from grader.cloud.mapping.ports import Delivery, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
 from grader.cloud.metrics import Metrics, dimensions
@@ -181,6 +182,24 @@ class Bench:
     def add(self, function: Function) -> None:
         """Take up a function of your own; see `grader.cloud.mapping.ports.Function`."""
         self.functions[function.name] = function
+
+    def publish(self, name: str) -> str:
+        """Publish the function as it is now; the version's number. A later one has the next."""
+        version = str(
+            1
+            + sum(
+                one.startswith(f"{name}:") and one.rpartition(":")[2].isdigit()
+                for one in self.functions
+            )
+        )
+        self.functions[f"{name}:{version}"] = Qualified(self.functions[name], version, version)
+        return version
+
+    def alias(self, name: str, alias: str, version: str) -> None:
+        """Let an alias stand for a version that was published, or for ``$LATEST``."""
+        target = self.functions[name if version == LATEST else f"{name}:{version}"]
+        function = target.function if isinstance(target, Qualified) else target
+        self.functions[f"{name}:{alias}"] = Qualified(function, alias, version)
 
     def destination(self, arn: str) -> Inbox:
         """The queue, topic or bucket with this ARN. Notes to any other ARN do not arrive."""

@@ -78,8 +78,12 @@ UNREADABLE_PAUSE_MS = 60_000
 
 # Tumbling windows. The final call of a window carries no records. A state above 1 MB ends its
 # window with the next call; later records of the same span open a second window with the same
-# borders and an empty state. When the final call has used up its retries, the state is given up
-# without a note, because there is no record to name in one.
+# borders and an empty state. A final call has no record whose age could count: its own age counts,
+# from the moment at which it could first be made. When it has used up its retries, is older than
+# MaximumRecordAgeInSeconds, or than the 24 hours of a record, the state is given up without a note,
+# because there is no record to name in one. When an update changes TumblingWindowInSeconds in the
+# middle of a window, also to 0, the open window ends without a final call and its state is dropped:
+# AWS does not say, and a function that has been told of no end finds an empty state next.
 
 # FailedInvokeEventCount after a partial response counts the records that will come again, not
 # only the ones listed. A throttled attempt counts in InvokedEventCount and FailedInvokeEventCount.

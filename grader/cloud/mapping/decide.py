@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from grader.cloud.dynamodb.records import Record
+from grader.cloud.dynamodb.stream import RETENTION_MS
 from grader.cloud.mapping.choices import (
     PROGRESS_PAUSE_MS,
     is_empty_answer,
@@ -49,7 +50,8 @@ class Batch:
     - ``throttles``: attempts in a row that never reached the function; they use no retry;
     - ``number``: counts a mapping's batches from 1; ``parts`` says which part of that batch this
       is after a split or a partial success ("first half", "rest");
-    - ``ends_window``: the closing call of a tumbling window; such a batch has no records.
+    - ``ends_window``: the closing call of a tumbling window; such a batch has no records, and
+      ``formed_ms`` is when it could be handed over first.
     """
 
     # Most batches succeed at once: a new one sets its records and its number, nothing else.
@@ -58,6 +60,7 @@ class Batch:
     throttles: int = 0
     parts: tuple[str, ...] = ()
     ends_window: bool = False
+    formed_ms: int = 0
 
     def __init__(self, records: Sequence[Record], number: int = 0, **more: Any) -> None:
         self.records = records
@@ -304,6 +307,16 @@ def over_age_prefix(batch: Batch, settings: Settings, now_ms: int) -> int:
             break
         count += 1
     return count
+
+
+def is_over_age(batch: Batch, settings: Settings, now_ms: int) -> bool:
+    """Whether the closing call of a window is given up for its age.
+
+    Both retry policies hold for windows, and no failure blocks a shard for more than the records'
+    24 hours: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+    """
+    limit_ms = RETENTION_MS if settings.max_age_ms < 0 else min(settings.max_age_ms, RETENTION_MS)
+    return batch.ends_window and now_ms - batch.formed_ms > limit_ms
 
 
 def _has_state(payload: Any) -> bool:

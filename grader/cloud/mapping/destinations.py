@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.cloud.mapping.decide import AGE_EXCEEDED, Discard
+from grader.cloud.mapping.names import LATEST
 from grader.cloud.mapping.ports import Delivery
 
 
@@ -26,6 +27,7 @@ def failure_note(
     shard_id: str,
     mapping_uuid: str,
     now_ms: int,
+    version: str = LATEST,
 ) -> Delivery:
     """The note about ``discard``, ready to be sent to the ARN ``destination``.
 
@@ -48,7 +50,7 @@ def failure_note(
     if discard.condition != AGE_EXCEEDED:
         note["responseContext"] = {
             "statusCode": 200,
-            "executedVersion": "$LATEST",
+            "executedVersion": version,
             # Recorded: present, and null when the function reported the failure itself.
             "functionError": discard.function_error,
         }

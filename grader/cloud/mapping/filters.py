@@ -40,7 +40,16 @@ KNOWN_KEYS = ("dynamodb", "eventName", "userIdentity")
 
 OPERATORS = ("anything-but", "equals-ignore-case", "exists", "numeric", "prefix", "suffix")
 # EventBridge has these; Lambda's guide does not list them.
-_ELSEWHERE = ("cidr", "wildcard")
+_ELSEWHERE = ("cidr", "exactly", "wildcard")
+# No name of a field within $or: an array with one of them is the array of a field named "$or".
+# The library keeps some for later: https://github.com/aws/event-ruler
+_RESERVED = {
+    *OPERATORS,
+    *_ELSEWHERE,
+    *("=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case"),
+    *("date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"),
+    *("ip-address-in-range", "ip-address-not-in-range"),
+}
 
 _PARAMETER = "FilterCriteria"
 _TOO_DEEP = "The pattern is nested deeper than any record."
@@ -161,8 +170,9 @@ class _Object:
                 yield from choice.keys()
 
     def matches(self, value: Any, record: Any) -> bool:
-        known: Any = value
-        if not isinstance(value, dict):
+        if isinstance(value, dict):
+            known = value = _undotted(value)
+        else:
             if isinstance(value, list):
                 # The fields of one pattern object have to match inside one element of an array.
                 return any(self.matches(part, record) for part in value or (_ABSENT,))
@@ -190,8 +200,30 @@ def _at(value: Any, path: tuple[str, ...]) -> Iterator[bool]:
     elif not path:
         if not isinstance(value, dict):
             yield True
-    elif isinstance(value, dict) and path[0] in value:
-        yield from _at(value[path[0]], path[1:])
+    elif isinstance(value, dict) and path[0] in (fields := _undotted(value)):
+        yield from _at(fields[path[0]], path[1:])
+
+
+def _undotted(fields: dict[str, Any]) -> dict[str, Any]:
+    """An object whose names hold dots, taken apart at the first dot of each.
+
+    The library joins the names on the way to a value by dots, in pattern and event alike: for it
+    ``{"a.b": 1}`` and ``{"a": {"b": 1}}`` are the same. https://github.com/aws/event-ruler
+    """
+    if not any("." in name for name in fields):
+        return fields
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        first, dot, rest = name.partition(".")
+        part = {rest: value} if dot else value
+        if first not in found:
+            found[first] = part
+        elif isinstance(found[first], dict) and isinstance(part, dict):
+            found[first] = found[first] | part
+        else:
+            # A value and values below it stand beside each other, as in an array.
+            found[first] = [found[first], part]
+    return found
 
 
 def _literal(scalar: Any) -> str:
@@ -238,43 +270,79 @@ def _parse_filter(number: int, given: Any) -> Filter:
         raise BadPattern(_TOO_DEEP) from None
     if not isinstance(pattern, dict):
         raise BadPattern("The pattern is not a JSON object.")
-    return Filter(text, _parse_object(pattern, (), False))
+    root = _Fields()
+    _parse_object(root, pattern, ())
+    return Filter(text, root.built())
 
 
 def _not_a_number(text: str) -> NoReturn:
     raise BadPattern(f"{text} is not a JSON number.")
 
 
-def _parse_object(pattern: Mapping[str, Any], path: tuple[str, ...], in_or: bool) -> _Object:
+class _Fields:
+    """A pattern object while it is read: a name with dots reaches into the objects below it."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[str, _Leaf] = {}
+        self.below: dict[str, _Fields] = {}
+        self.groups: list[tuple[_Object, ...]] = []
+
+    def built(self) -> _Object:
+        below = [(name, fields.built()) for name, fields in self.below.items()]
+        return _Object((*self.leaves.items(), *below), tuple(self.groups))
+
+
+def _parse_object(into: _Fields, pattern: Mapping[str, Any], path: tuple[str, ...]) -> None:
     if len(path) > MAX_DEPTH:
         raise BadPattern(_TOO_DEEP)
     if not pattern:
         where = f" at {'.'.join(path)}" if path else ""
         raise BadPattern(f"The pattern has an empty object{where}.")
-    fields: list[tuple[str, _Leaf | _Object]] = []
-    groups: list[tuple[_Object, ...]] = []
     for name, wanted in pattern.items():
-        if name == "$or":
-            groups.append(_parse_or(wanted, path))
-        elif in_or and name in (*OPERATORS, *_ELSEWHERE):
-            raise BadPattern(f"Inside $or stand fields, and {name!r} is an operator.")
-        elif isinstance(wanted, dict):
-            fields.append((name, _parse_object(wanted, (*path, name), in_or)))
+        if name == "$or" and _is_choice(wanted):
+            into.groups.append(tuple(_parse_choice(choice, path) for choice in wanted))
+            continue
+        fields, steps = into, name.split(".")
+        for step in steps[:-1]:
+            fields = fields.below.setdefault(step, _Fields())
+        whole, last = (*path, *steps), steps[-1]
+        if isinstance(wanted, dict):
+            _parse_object(fields.below.setdefault(last, _Fields()), wanted, whole)
         elif isinstance(wanted, list):
-            fields.append((name, _parse_leaf(wanted, (*path, name))))
+            fields.leaves[last] = (
+                _parse_or(wanted, whole) if name == "$or" else _parse_leaf(wanted, whole)
+            )
         else:
             raise BadPattern(f"{name!r} has to be an object or an array of values.")
-    return _Object(tuple(fields), tuple(groups))
 
 
-def _parse_or(choices: Any, path: tuple[str, ...]) -> tuple[_Object, ...]:
-    if (
-        not isinstance(choices, list)
-        or len(choices) < 2
-        or not all(isinstance(choice, dict) for choice in choices)
-    ):
-        raise BadPattern("$or takes an array of at least two objects.")
-    return tuple(_parse_object(choice, path, True) for choice in choices)
+def _parse_or(values: list[Any], path: tuple[str, ...]) -> _Leaf:
+    """An array of ``$or`` that is no choice: that of a field with this name."""
+    try:
+        return _parse_leaf(values, path)
+    except BadPattern as bad:
+        raise BadPattern(
+            "$or takes an array of at least two objects whose fields have no operator's name. "
+            f"As the name of a field: {bad.reason}"
+        ) from None
+
+
+def _parse_choice(pattern: Mapping[str, Any], path: tuple[str, ...]) -> _Object:
+    choice = _Fields()
+    _parse_object(choice, pattern, path)
+    return choice.built()
+
+
+def _is_choice(wanted: Any) -> bool:
+    """Whether ``$or`` stands for a choice: before two objects or more without a reserved name.
+
+    Otherwise it is the name of a field, as any other: https://github.com/aws/event-ruler
+    """
+    return (
+        isinstance(wanted, list)
+        and len(wanted) > 1
+        and all(isinstance(one, dict) and _RESERVED.isdisjoint(one) for one in wanted)
+    )
 
 
 def _parse_leaf(values: list[Any], path: tuple[str, ...]) -> _Leaf:
@@ -314,19 +382,30 @@ def _parse_operator(expression: Mapping[str, Any], name: str) -> Test:
     if operator == "numeric":
         return _numeric(operand)
     if operator in ("prefix", "suffix", "equals-ignore-case"):
-        if not isinstance(operand, str) or isinstance(operand, _Number):
-            raise BadPattern(f"{operator} takes a text.")
-        if operator == "prefix":
-            return lambda scalar: isinstance(scalar, str) and scalar.startswith(operand)
-        if operator == "suffix":
-            return lambda scalar: isinstance(scalar, str) and scalar.endswith(operand)
-        folded = operand.lower()
-        return lambda scalar: isinstance(scalar, str) and scalar.lower() == folded
+        return _text_test(operator, operand)
     if operator in _ELSEWHERE:
         raise BadPattern(f"The operator {operator!r} is EventBridge's; Lambda does not list it.")
     raise BadPattern(
         f"{operator!r} is no operator; Lambda has {', '.join(OPERATORS)} and, across fields, $or."
     )
+
+
+def _text_test(operator: str, operand: Any) -> Test:
+    """``{"prefix": "a"}``, or ``{"prefix": {"equals-ignore-case": "a"}}``; suffix alike.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html lists
+    the nested form for pipes, which filter as mappings do.
+    """
+    fold = operator == "equals-ignore-case"
+    if not fold and isinstance(operand, Mapping) and list(operand) == ["equals-ignore-case"]:
+        fold, operand = True, operand["equals-ignore-case"]
+    if not isinstance(operand, str) or isinstance(operand, _Number):
+        raise BadPattern(f"{operator} takes a text.")
+    holds = {"prefix": str.startswith, "suffix": str.endswith}.get(operator, str.__eq__)
+    if not fold:
+        return lambda scalar: isinstance(scalar, str) and holds(scalar, operand)
+    folded = operand.lower()
+    return lambda scalar: isinstance(scalar, str) and holds(scalar.lower(), folded)
 
 
 def _anything_but(operand: Any) -> Test:
@@ -378,7 +457,9 @@ def _numeric(operand: Any) -> Test:
     def test(scalar: Any) -> bool:
         if isinstance(scalar, bool) or not isinstance(scalar, int | float) or scalar != scalar:
             return False
-        return all(_compare(scalar, sign, limit) for sign, limit in bounds)
+        # By its shortest decimal text: the float 301.8 is a little less than 301.8.
+        value = Decimal(repr(scalar))
+        return all(_compare(value, sign, limit) for sign, limit in bounds)
 
     return test
 
@@ -393,7 +474,7 @@ def _limit(text: str) -> Decimal:
     return limit
 
 
-def _compare(value: float, sign: str, limit: Decimal) -> bool:
+def _compare(value: Decimal, sign: str, limit: Decimal) -> bool:
     if sign == "=":
         return value == limit
     if sign == "<":

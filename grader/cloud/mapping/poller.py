@@ -34,6 +34,7 @@ from grader.cloud.mapping.decide import (
     Retry,
     Split,
     decide,
+    is_over_age,
     over_age_prefix,
 )
 from grader.cloud.mapping.destinations import failure_note, why_impossible
@@ -41,9 +42,10 @@ from grader.cloud.mapping.filters import matches_any
 from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
 from grader.cloud.mapping.journal import Entry, Journal
 from grader.cloud.mapping.meter import Meter, Minute
+from grader.cloud.mapping.names import executed_version
 from grader.cloud.mapping.ports import Destinations, Function, Result
 from grader.cloud.mapping.settings import Settings
-from grader.cloud.mapping.windows import TumblingWindow, window_at
+from grader.cloud.mapping.windows import STATE_LIMIT, TumblingWindow, window_at
 
 # The synchronous invocation payload: https://docs.aws.amazon.com/lambda/latest/dg/
 # invocation-eventsourcemapping.html
@@ -354,7 +356,10 @@ class ShardPoller:
             if out:
                 self.host.meter.minute(self.host.clock.now).filtered += len(out)
                 self._log(note.Filtered, out)
-        heavy = size * _JSON_TIMES + len(records) * _JSON_PLUS > PAYLOAD_BYTES
+        room = PAYLOAD_BYTES
+        if self.settings.tumbling_window_ms:
+            room -= STATE_LIMIT + _JSON_PLUS
+        heavy = size * _JSON_TIMES + len(records) * _JSON_PLUS > room
 
         lanes = self._lanes
         if len(lanes) == 1:
@@ -476,7 +481,7 @@ class ShardPoller:
         else:
             why = "available"
         if lane.heavy:
-            fitting = _fitting(lane.queue, lane.head, count)
+            fitting = _fitting(lane.queue, lane.head, count, self._room())
             if fitting < count:
                 return self._form(lane, fitting, "bytes")
         if why == "available":
@@ -487,6 +492,17 @@ class ShardPoller:
                     return None
                 why = "window"
         return self._form(lane, count, why)
+
+    def _room(self) -> int:
+        """How many bytes of an invocation's payload are left for records and their commas.
+
+        All of the event counts, the state of a tumbling window and its members, too.
+        https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+        """
+        if self._window is None:
+            return PAYLOAD_BYTES - len('{"Records":[]}')
+        arn = self.host.stream.arn
+        return PAYLOAD_BYTES - self._window.envelope_bytes(shard_id=self.shard.id, stream_arn=arn)
 
     def _form(self, lane: Lane, count: int, why: str, ends_window: bool = False) -> Batch:
         host = self.host
@@ -499,6 +515,7 @@ class ShardPoller:
         batch = Batch(lane.queue[head:end], number)
         if ends_window:
             batch.ends_window = True
+            batch.formed_ms = host.clock.now
         if host.journal is not None:
             self._log(note.Formed, lane.number, batch, why)
         return batch
@@ -589,6 +606,10 @@ class ShardPoller:
                 batch = self._drop_over_age(lane, batch)
             if not batch.records:
                 return
+        elif is_over_age(batch, self.settings, now):
+            lane.batch = None
+            self._leave_window("given up")
+            return
         records = batch.records
         minute = host.meter.minute(now)
         minute.handed += len(records)
@@ -752,6 +773,7 @@ class ShardPoller:
                 discard,
                 destination=destination,
                 function_arn=host.function.arn,
+                version=executed_version(host.function),
                 stream_arn=host.stream.arn,
                 shard_id=self.shard.id,
                 mapping_uuid=host.uuid,
@@ -831,16 +853,16 @@ def lane_of(key: str, lanes: int) -> int:
     return (checksum * 0x9E3779B1 >> 13 & 0x7FFFF) % lanes
 
 
-def _fitting(records: Sequence[Record], start: int, count: int) -> int:
-    """How many of ``count`` records from ``start`` on fit one invocation payload; at least 1."""
+def _fitting(records: Sequence[Record], start: int, count: int, room: int) -> int:
+    """How many of ``count`` records from ``start`` on fit into ``room`` bytes; at least 1."""
     chosen = records[start : start + count]
-    if _size(chosen) * _JSON_TIMES + count * _JSON_PLUS <= PAYLOAD_BYTES:
+    if _size(chosen) * _JSON_TIMES + count * _JSON_PLUS <= room:
         return count
-    total = len('{"Records":[]}')
+    total = -1  # one comma less than records
     for number, record in enumerate(chosen):
         text = json.dumps(record.event, separators=(",", ":"), ensure_ascii=False)
         total += len(text.encode("utf-8", "surrogatepass")) + 1
-        if total > PAYLOAD_BYTES:
+        if total > room:
             return max(number, 1)
     return count
 

@@ -18,12 +18,14 @@ from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import Concurrency
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
+from grader.cloud.mapping.names import LATEST, Address, Qualified
 from grader.cloud.mapping.ports import Destinations, Function
 from grader.cloud.mapping.settings import Settings
 from grader.cloud.metrics import Metrics
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html
 PAGE_MAPPINGS = 100
+UUID_LENGTH = 36
 
 FindFunction = Callable[[str], Function | None]
 FindStream = Callable[[str], Stream | None]
@@ -33,7 +35,8 @@ CanRead = Callable[[Function, str], str | None]
 class EventSourceMappings:
     """All event source mappings of one account in one Region.
 
-    - ``find_function``: the function with that name, None when there is none;
+    - ``find_function``: the function with that name, or the version or alias ``name:qualifier``;
+      None when there is none;
     - ``find_stream``: the stream with that ARN, None when there is none;
     - ``can_read``: why the function's role may not read the stream with that ARN, None when it
       may; asked at creation and at every poll;
@@ -133,7 +136,7 @@ class EventSourceMappings:
 
     def get(self, uuid: str) -> dict[str, Any]:
         """GetEventSourceMapping."""
-        return self.mapping(uuid).describe()
+        return self._addressed(uuid).describe()
 
     def list(
         self,
@@ -157,10 +160,11 @@ class EventSourceMappings:
                 "MaxItems",
             )
         found = []
+        wanted = None if function_name is None else Address.parse(function_name)
         for mapping in self._all():
             if event_source_arn is not None and mapping.stream.arn != event_source_arn:
                 continue
-            if function_name is not None and mapping.function.name != _name(function_name):
+            if wanted is not None and not wanted.is_of(mapping.function):
                 continue
             answer = mapping.describe()
             # An encrypted filter is not shown by this call.
@@ -179,7 +183,7 @@ class EventSourceMappings:
 
     def update(self, uuid: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """UpdateEventSourceMapping; what the request leaves out stays as it is."""
-        mapping = self.mapping(uuid)
+        mapping = self._addressed(uuid)
         settings = mapping.settings.update(request)
         name = request.get("FunctionName")
         mapping.update(settings, None if name is None else self._function(name))
@@ -187,7 +191,7 @@ class EventSourceMappings:
 
     def delete(self, uuid: str) -> dict[str, Any]:
         """DeleteEventSourceMapping; the mapping is listed as Deleting until it is gone."""
-        mapping = self.mapping(uuid)
+        mapping = self._addressed(uuid)
         mapping.delete()
         return mapping.describe()
 
@@ -201,6 +205,18 @@ class EventSourceMappings:
             )
         return mapping
 
+    def _addressed(self, uuid: str) -> EventSourceMapping:
+        """The mapping that a request names by its UUID; the API model knows its length."""
+        if len(uuid) != UUID_LENGTH:
+            bound = "greater" if len(uuid) < UUID_LENGTH else "less"
+            raise Refused(
+                "ValidationException",
+                f"1 validation error detected: Value '{uuid}' at 'uUID' failed to satisfy "
+                f"constraint: Member must have length {bound} than or equal to {UUID_LENGTH}",
+                "UUID",
+            )
+        return self.mapping(uuid)
+
     def flush(self) -> None:
         """Publish every mapping's metrics up to now, deleted mappings' included."""
         for mapping in self._mappings.values():
@@ -210,7 +226,8 @@ class EventSourceMappings:
         return (mapping for mapping in self._mappings.values() if not mapping.is_deleted)
 
     def _function(self, name: Any) -> Function:
-        function = self._find_function(_name(name)) if isinstance(name, str) else None
+        address = Address.parse(name) if isinstance(name, str) else None
+        function = None if address is None else self._at(address)
         if function is None:
             # Recorded.
             raise Refused(
@@ -218,30 +235,19 @@ class EventSourceMappings:
             )
         return function
 
+    def _at(self, address: Address) -> Function | None:
+        """The function, version or alias there; None also for another account or Region."""
+        if address.qualifier is None:
+            function = self._find_function(address.name)
+        elif address.qualifier == LATEST:
+            latest = self._find_function(address.name)
+            function = None if latest is None else Qualified(latest, LATEST)
+        else:
+            function = self._find_function(f"{address.name}:{address.qualifier}")
+        return function if function is not None and address.is_of(function) else None
+
     def _cannot_read(self, function: Function, stream_arn: str) -> str | None:
         return self._can_read(function, stream_arn) if self._can_read is not None else None
 
     def _next_uuid(self) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f"mapping {self._seed} {self._created}"))
-
-
-def _name(function: str) -> str:
-    """The function's name in a name, a partial ARN or an ARN.
-
-    Refused for a version or alias: this emulator runs $LATEST only.
-    """
-    parts = function.split(":")
-    if len(parts) == 1:
-        return function
-    if "function" not in parts[:-1]:
-        name, qualifier = parts[0], parts[1:]
-    else:
-        at = parts.index("function") + 1
-        name, qualifier = parts[at], parts[at + 1 :]
-    if qualifier and qualifier != ["$LATEST"]:
-        raise Refused(
-            "InvalidParameterValueException",
-            f"A mapping to a version or an alias ({function}) is not emulated; name the function.",
-            "FunctionName",
-        )
-    return name

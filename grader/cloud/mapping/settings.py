@@ -27,6 +27,16 @@ _UPDATE_ADDRESS = ("FunctionName", "UUID")
 _STREAM_ARN = re.compile(
     r"arn:aws[a-zA-Z0-9-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[^/]+/stream/.+", re.ASCII
 )
+# The other sources, by the service in the ARN: https://docs.aws.amazon.com/lambda/latest/api/
+# API_CreateEventSourceMapping.html
+_OTHER_SOURCES = {
+    "sqs": "Amazon SQS queues",
+    "kinesis": "Amazon Kinesis streams",
+    "kafka": "Amazon MSK clusters",
+    "mq": "Amazon MQ brokers",
+    "rds": "Amazon DocumentDB clusters",
+}
+_SOURCE_ARN = re.compile(r"arn:aws[a-zA-Z0-9-]*:([a-z]+):[a-z0-9-]+:\d{12}:.+", re.ASCII)
 # Standard queues and topics, and buckets:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
 _DESTINATION_ARN = re.compile(r"arn:aws[a-zA-Z0-9-]*:(sqs|sns|s3):([^:]*):([^:]*):.+", re.ASCII)
@@ -68,9 +78,7 @@ class Settings:
         given = {name: value for name, value in request.items() if value is not None}
         arn = given.get("EventSourceArn")
         if not isinstance(arn, str) or not _STREAM_ARN.fullmatch(arn):
-            raise Refused(
-                "InvalidParameterValueException", "Unrecognized event source.", "EventSourceArn"
-            )
+            raise _not_a_stream(arn, given)
         position = _starting_position(given.get("StartingPosition"), arn)
         changes = _read(given, _CREATE_ADDRESS)
         return replace(cls(starting_position=position), **changes)
@@ -78,7 +86,8 @@ class Settings:
     def update(self, request: Mapping[str, Any]) -> Settings:
         """The settings after an UpdateEventSourceMapping request; what it leaves out stays.
 
-        A destination of "" removes it, a FilterCriteria of {} the filters. The starting position
+        A destination of "" removes it, as an OnFailure of {} does; a FilterCriteria of {} removes
+        the filters. The starting position
         and the stream are no members of an update:
         https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
         """
@@ -116,6 +125,24 @@ class Settings:
         if self.event_count_metrics:
             answer["MetricsConfig"] = {"Metrics": ["EventCount"]}
         return answer
+
+
+def _not_a_stream(arn: Any, given: Mapping[str, Any]) -> Refused:
+    """Why this is no event source here: not known to AWS, or not emulated."""
+    source = None
+    if isinstance(arn, str) and (found := _SOURCE_ARN.fullmatch(arn)):
+        source = _OTHER_SOURCES.get(found[1])
+    elif arn is None and "SelfManagedEventSource" in given:
+        source = "self-managed Apache Kafka"
+    if source is None:
+        return Refused(
+            "InvalidParameterValueException", "Unrecognized event source.", "EventSourceArn"
+        )
+    return Refused(
+        "NotEmulated",
+        f"AWS maps {source} to functions, too; only DynamoDB streams are emulated here.",
+        "EventSourceArn",
+    )
 
 
 def _starting_position(given: Any, stream_arn: str) -> str:
@@ -288,7 +315,7 @@ def _members(name: str, value: Any, allowed: tuple[str, ...]) -> Mapping[str, An
 
 
 def _destination(name: str, value: Any) -> Any:
-    """The on-failure ARN; None for "", no change when it is not mentioned."""
+    """The on-failure ARN; None for "" and {}, no change when OnFailure is not mentioned."""
     members = _members(name, value, ("OnFailure", "OnSuccess"))
     if members.get("OnSuccess"):
         raise Refused(
@@ -296,11 +323,10 @@ def _destination(name: str, value: Any) -> Any:
             "Unsupported DestinationConfig parameter for given event source mapping type.",
             name,
         )
-    on_failure = _members(name, members.get("OnFailure") or {}, ("Destination",))
-    arn = on_failure.get("Destination")
-    if arn is None:
+    if members.get("OnFailure") is None:
         return _UNCHANGED
-    if arn == "":
+    arn = _members(name, members["OnFailure"], ("Destination",)).get("Destination")
+    if arn is None or arn == "":
         return None
     if not isinstance(arn, str):
         raise Refused(

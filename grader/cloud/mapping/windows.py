@@ -48,6 +48,11 @@ class TumblingWindow:
             "isWindowTerminatedEarly": final and self.too_large,
         }
 
+    def envelope_bytes(self, *, shard_id: str, stream_arn: str) -> int:
+        """How much of the invocation's payload (bytes of JSON) is not records."""
+        event = self.event([], final=True, shard_id=shard_id, stream_arn=stream_arn)
+        return len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode())
+
 
 def window_at(time_ms: int, length_ms: int) -> TumblingWindow:
     """A new, empty window around ``time_ms``: windows tile time from the epoch on."""

@@ -85,7 +85,7 @@ def test_a_batch_stops_at_six_megabytes_of_payload():
     assert max(sizes) <= 6 * 1024 * 1024
     assert sum(len(batch) for batch in world.batches) == 40
     assert why(world)[0] == "bytes"
-    first = world.function.calls[0][1]
+    first = world.events[0]
     one = len(json.dumps(first["Records"][0], separators=(",", ":")))
     assert sizes[0] + one > 6 * 1024 * 1024, "one more record would not have fitted"
 

@@ -317,3 +317,70 @@ def test_a_filter_never_raises_whatever_the_record(record):
     )  # fmt: skip
     results = [one.matches(record) for one in filters]
     assert matches_any(filters, record) is any(results)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"dynamodb.NewImage.status.S": ["paid"]},
+        {"dynamodb": {"NewImage.status": {"S": ["paid"]}}},
+        {"dynamodb.NewImage": {"status.S": ["paid"]}},
+    ],
+)
+def test_names_with_dots_are_joined_in_pattern_and_record(written):
+    """A path is its names joined by dots: https://github.com/aws/event-ruler"""
+    (one,) = parse_filter_criteria({"Filters": [{"Pattern": json.dumps(written)}]})
+    for image in ({"status": {"S": "paid"}}, {"status.S": "paid"}):
+        assert one.matches({"dynamodb": {"NewImage": image}})
+    assert not one.matches({"dynamodb": {"NewImage": {"status": {"S": "open"}}}})
+    assert one.keys == ("dynamodb",)
+
+
+def test_an_attribute_with_a_dot_in_its_name_is_found_as_it_stands():
+    text = json.dumps({"dynamodb": {"NewImage": {"ship.to": {"S": ["DE"]}, "n": {"N": ["1"]}}}})
+    (one,) = parse_filter_criteria({"Filters": [{"Pattern": text}]})
+    image = {"ship.to": {"S": "DE"}, "ship": {"S": "x"}, "n": {"N": "1"}}
+    assert one.matches({"dynamodb": {"NewImage": image}})
+    assert not one.matches({"dynamodb": {"NewImage": {**image, "n": {"N": "2"}}}})
+
+
+def test_of_one_path_written_twice_the_last_one_wins():
+    text = json.dumps({"a": {"b": ["x"]}, "a.b": ["y"]})
+    (one,) = parse_filter_criteria({"Filters": [{"Pattern": text}]})
+    assert one.matches({"a": {"b": "y"}})
+    assert not one.matches({"a": {"b": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("sign", "matches"), [("=", True), (">", False), (">=", True), ("<", False), ("<=", True)]
+)
+@pytest.mark.parametrize("number", [301.8, 0.1, 2.675, -1.005, 1e-7])
+def test_numeric_compares_decimals_exactly(sign, matches, number):
+    text = json.dumps({"n": [{"numeric": [sign, number]}]})
+    (one,) = parse_filter_criteria({"Filters": [{"Pattern": text}]})
+    assert one.matches({"n": number}) is matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "record"),
+    [
+        ({"$or": {"S": ["x"]}}, {"$or": {"S": "x"}}),
+        ({"$or": ["x", "y"]}, {"$or": "y"}),
+        ({"$or": [{"prefix": "x"}, {"suffix": "y"}]}, {"$or": "xa"}),
+    ],
+)
+def test_or_that_is_no_choice_is_a_field(pattern, record):
+    """Only two objects or more without reserved names are: https://github.com/aws/event-ruler"""
+    (one,) = parse_filter_criteria({"Filters": [{"Pattern": json.dumps(pattern)}]})
+    assert one.matches(record)
+    assert not one.matches({"S": "x"})
+
+
+@pytest.mark.parametrize(
+    ("operator", "hit", "miss"), [("prefix", "PAId-1", "1-paid"), ("suffix", "1-PAId", "paid-1")]
+)
+def test_prefix_and_suffix_may_ignore_case(operator, hit, miss):
+    text = json.dumps({"a": [{operator: {"equals-ignore-case": "paiD"}}]})
+    (one,) = parse_filter_criteria({"Filters": [{"Pattern": text}]})
+    assert one.matches({"a": hit})
+    assert not one.matches({"a": miss})

@@ -7,12 +7,14 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
 # and in test_lambda_integration_dynamodbstreams.snapshot.json beside it.
 
+import json
+
 import pytest
-from mapping_world import ids_of
+from mapping_world import QUEUE, ids_of
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock
-from grader.cloud.mapping import EventSourceMappings, NoDestinations, Scripted, Stream
+from grader.cloud.mapping import Bench, EventSourceMappings, NoDestinations, Scripted, Stream
 from grader.cloud.metrics import Metrics
 
 
@@ -88,7 +90,7 @@ def test_get_shows_the_mapping_as_it_is_now(account):
         "totals",
         "123456789012:function:totals",
         "arn:aws:lambda:us-east-1:123456789012:function:totals",
-        "totals:$LATEST",
+        "function:totals",
     ],
 )
 def test_a_function_may_be_named_in_each_of_awss_ways(account, name):
@@ -96,8 +98,75 @@ def test_a_function_may_be_named_in_each_of_awss_ways(account, name):
     assert answer["FunctionArn"] == "arn:aws:lambda:us-east-1:123456789012:function:totals"
 
 
-def test_a_version_or_alias_is_refused_by_name(account):
-    assert "alias" in account.refusal(FunctionName="totals:live").message
+def test_the_qualifier_of_the_newest_code_stays_in_the_answer(account):
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:totals:$LATEST"
+    assert account.create(FunctionName="totals:$LATEST")["FunctionArn"] == arn
+    found = account.service.list(function_name=arn)["EventSourceMappings"]
+    assert [one["FunctionArn"] for one in found] == [arn]
+
+
+def test_a_version_or_alias_that_was_not_published_does_not_exist(account):
+    assert account.refusal(FunctionName="totals:live").message == "Function does not exist"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "999999999999:function:totals",
+        "arn:aws:lambda:us-east-1:999999999999:function:totals",
+        "arn:aws:lambda:eu-west-1:123456789012:function:totals",
+    ],
+)
+def test_a_function_of_another_account_or_region_is_not_the_local_one(account, name):
+    assert account.refusal(FunctionName=name).message == "Function does not exist"
+
+
+def test_a_mapping_of_an_alias_runs_its_version_and_not_the_newest_code():
+    bench = Bench()
+    stream = bench.stream()
+    ran = []
+    bench.function("totals", lambda event: ran.append("first") or {"batchItemFailures": []})
+    version = bench.publish("totals")
+    bench.alias("totals", "live", version)
+    bench.function("totals", lambda event: ran.append("newest"))
+    inbox = bench.destination(QUEUE)
+    answer = bench.create(
+        FunctionName="totals:live", EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON"
+    )
+    assert answer["FunctionArn"].endswith(":function:totals:live")
+    stream.write(None, {"id": {"S": "a"}}, bench.now)
+    bench.drain()
+    assert ran == ["first"]
+    assert not inbox.deliveries
+
+
+def test_a_failure_note_names_the_alias_and_the_version():
+    bench = Bench()
+    stream = bench.stream()
+    bench.function("totals", lambda event: 1 / 0)
+    bench.alias("totals", "live", bench.publish("totals"))
+    inbox = bench.destination(QUEUE)
+    bench.create(
+        FunctionName="totals:live",
+        EventSourceArn=stream.arn,
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": QUEUE}},
+    )
+    stream.write(None, {"id": {"S": "a"}}, bench.now)
+    bench.drain()
+    note = json.loads(inbox.deliveries[0].body)
+    assert note["requestContext"]["functionArn"].endswith(":function:totals:live")
+    assert note["responseContext"]["executedVersion"] == "1"
+
+
+@pytest.mark.parametrize("uuid", ["short", "x" * 37])
+def test_a_uuid_of_another_length_is_refused_by_the_api_model(account, uuid):
+    for call in (account.service.get, account.service.delete):
+        with pytest.raises(Refused) as refused:
+            call(uuid)
+        assert refused.value.code == "ValidationException"
+        assert "uUID" in refused.value.message
 
 
 def test_an_unknown_function_is_refused(account):
@@ -171,7 +240,7 @@ def test_an_unknown_uuid_is_refused(account, operation):
     """Recorded."""
     # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
     with pytest.raises(Refused) as refused:
-        getattr(account.service, operation)("nothing")
+        getattr(account.service, operation)("00000000-0000-4000-8000-000000000000")
     assert (refused.value.code, refused.value.message) == (
         "ResourceNotFoundException",
         "The resource you requested does not exist.",

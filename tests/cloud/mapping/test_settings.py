@@ -363,7 +363,8 @@ def test_an_update_removes_the_destination_by_an_empty_text():
     """An update with an empty destination removes it."""
     # https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     before = parse(DestinationConfig={"OnFailure": {"Destination": QUEUE}})
-    assert before.update({"DestinationConfig": {"OnFailure": {}}}).destination == QUEUE
+    assert before.update({"DestinationConfig": {"OnFailure": {}}}).destination is None
+    assert before.update({"DestinationConfig": {}}).destination == QUEUE
     gone = before.update({"DestinationConfig": {"OnFailure": {"Destination": ""}}})
     assert gone.destination is None
 
@@ -374,3 +375,21 @@ def test_an_update_removes_the_filters_by_an_empty_object():
     before = parse(FilterCriteria={"Filters": [{"Pattern": PATTERN}]})
     assert before.update({"FilterCriteria": {}}).filters == ()
     assert before.update({"BatchSize": 1}).filters == before.filters
+
+
+@pytest.mark.parametrize(
+    ("arn", "source"),
+    [
+        ("arn:aws:sqs:us-east-1:123456789012:orders", "SQS"),
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/orders", "Kinesis"),
+        ("arn:aws:kafka:us-east-1:123456789012:cluster/orders/abc-1", "MSK"),
+        ("arn:aws:mq:us-east-1:123456789012:broker:orders:b-1", "MQ"),
+    ],
+)
+def test_a_source_that_aws_takes_and_the_emulator_does_not_is_told_as_that(arn, source):
+    """Also without a StartingPosition, which some of them do not want."""
+    with pytest.raises(Refused) as refused:
+        Settings.parse({"EventSourceArn": arn})
+    assert refused.value.code == "NotEmulated"
+    assert source in refused.value.message
+    assert refused.value.parameter == "EventSourceArn"

@@ -3,10 +3,14 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 """
 
+import json
+from dataclasses import replace
+
 import pytest
 from mapping_world import World, ids_of
 
 from grader.cloud.aws import Refused
+from grader.cloud.mapping import Result
 from grader.cloud.mapping.journal import WindowChanged
 
 MINUTE = 60_000
@@ -225,3 +229,59 @@ def test_a_pause_of_the_mapping_keeps_the_state():
 def test_lanes_and_windows_together_are_refused_by_name():
     with pytest.raises(Refused, match="ParallelizationFactor"):
         world_of(parallelization=2)
+
+
+def failing_at_the_end(event):
+    if event["isFinalInvokeForWindow"]:
+        raise ValueError
+    return counting(event)
+
+
+@pytest.mark.parametrize(("age_ms", "hours"), [(60_000, 60 / 3600), (3_600_000, 1), (-1, 24)])
+def test_a_failing_final_call_is_given_up_at_the_records_age_and_after_a_day(age_ms, hours):
+    """Retry policies hold for windows, and a failure blocks a shard for up to a day."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+    world = world_of(failing_at_the_end, max_age_ms=age_ms).write("a").run(70)
+    world.write("b").run(hours * 3600 + 120)
+    limit = world.start + MINUTE + hours * 3_600_000
+    finals = [
+        call.start_ms
+        for call in world.function.calls
+        if call.event["isFinalInvokeForWindow"]
+        and call.event["window"]["start"].endswith("09:00:00Z")
+    ]
+    assert len(finals) > 5
+    assert limit - max(60_000, hours * 1_800_000) <= finals[-1] <= limit
+    assert any(isinstance(one, WindowChanged) and one.what == "given up" for one in world.journal)
+
+
+def test_throttled_final_calls_are_given_up_too():
+    throttle = Result("throttled")
+    world = world_of(
+        lambda event: throttle if event["isFinalInvokeForWindow"] else counting(event),
+        max_age_ms=60_000,
+    )
+    world.write("a").run(600)
+    assert world.function.calls[-1].start_ms - world.start <= 2 * MINUTE
+
+
+def test_the_payload_of_a_window_counts_its_state_and_members():
+    """6 MB hold all of the event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+    big = "x" * 900_000
+    world = world_of(lambda event: {"state": {"big": big}}, batch_size=10_000)
+    world.write("a").run(1)
+    world.write(*[f"b{n}" for n in range(40)], size=350_000).run(30)
+    sizes = [
+        len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode())
+        for event in world.events
+    ]
+    assert max(sizes) <= 6 * 1024 * 1024
+    assert max(sizes) > 5_500_000
+
+
+def test_a_window_that_an_update_takes_away_ends_without_a_final_call():
+    world = world_of().write("a").run(1)
+    world.mapping.update(replace(world.mapping.settings, tumbling_window_ms=0))
+    world.run(1).write("b").run(120)
+    assert not any(event.get("isFinalInvokeForWindow") for event in world.events)
+    assert "state" not in world.events[-1]
