@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import wrap
 
-from grader.course.play.stage import Stage
 from picture_draw import Picture
 
 from grader.cloud.function import Nursery
@@ -13,6 +12,7 @@ from grader.cloud.metrics import dimensions
 from grader.course import lab
 from grader.course.labs.lab03 import scenarios
 from grader.course.play import paging
+from grader.course.stage import Stage
 from grader.replay.incidents import MINUTE_MS, Incident, Replay
 
 ROOT = Path(__file__).resolve().parents[2]
