@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.cloudwatch.dashboards import Problem, Signal
+from grader.course.labs.lab03.batches import measured_batches
 from grader.course.labs.lab03.board import OF_MAPPINGS, boards
 from grader.course.labs.lab03.scenarios import PAGE
 from grader.course.play.paging import (
@@ -217,7 +218,8 @@ def no_such_metric(stage: Stage, row: Row, known: Collection[Metric]) -> Finding
         )
         where = _board_line(stage, row.board, f'"{source.name}"')
         if source.namespace == NAMESPACE:
-            where = defined(stage, source.name)
+            seen = stage.play(measured_batches)
+            where = _unpublished_line(stage, seen, seen.late, source.name)
         elif source.name in OF_MAPPINGS and not event_counts(stage):
             where = stage.property_line(MAPPING, "MetricsConfig")
     else:
