@@ -252,7 +252,7 @@ class Stage(Player):
             rule="The function starts: its module imports and its handler is found.",
             input="the first invocation of a new environment",
             expected=f"{HANDLER} loads and has the function that Handler names",
-            observed=f"{result.error_type}: {result.error_message}",
+            observed=error_text(invocation),
             why="Lambda reports this for every batch, so that nothing is ever processed.",
             where=self.handler_line(invocation=invocation),
             page=f"{self.lab.page}#troubleshooting",

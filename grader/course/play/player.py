@@ -154,9 +154,7 @@ class Player:
         if name not in self._played:
             try:
                 self._played[name] = self._on_this_machine(scenario)
-                if self.hangs.exhausted:
-                    story = (scenario.__doc__ or "").splitlines()[0]
-                    raise Hung(story, self._limits_met(), self.hangs.overspent)
+                self._require_end(scenario)
             except Exception as stopped:
                 if (again := self.again(stopped)) is not None:
                     self._played[name] = again
@@ -170,10 +168,20 @@ class Player:
         """Play; once more, alone, where the machine could not bring a process up."""
         try:
             return scenario(self)
+        except Refused:
+            # A mapping whose batch hangs cannot be changed, say.
+            self._require_end(scenario)
+            raise
         except NurseryFailed:
             for pipeline in self._open:
                 pipeline.close()
             return scenario(self)
+
+    def _require_end(self, scenario: Callable[[Self], Any]) -> None:
+        """Raise Hung when the function has spent what a grade may cost."""
+        if self.hangs.exhausted:
+            story = (scenario.__doc__ or "").splitlines()[0]
+            raise Hung(story, self._limits_met(), self.hangs.overspent)
 
     def again(self, stopped: Exception) -> Exception | None:
         """What to raise when a play that ``stopped`` is asked for again; None for a fault."""
