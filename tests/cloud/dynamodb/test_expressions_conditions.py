@@ -282,7 +282,8 @@ def test_no_text_holds_the_judge_for_long(text: str) -> None:
     before = time.process_time()
     with pytest.raises(Invalid):
         Condition.parse(text, Placeholders())
-    assert time.process_time() - before < 0.05
+    # Measured: 10 ms. What grows faster than the text would take minutes.
+    assert time.process_time() - before < 1
 
 
 def test_the_reserved_words_are_aws_573() -> None:

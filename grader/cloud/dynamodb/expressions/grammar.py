@@ -152,6 +152,10 @@ class _Reader:
             )
         self.text = text
         self.tokens = _tokens(text)
+        # Each token as a word of the grammar: keywords count in any case.
+        self.words = [
+            token.text.upper() if token.kind == "name" else token.text for token in self.tokens
+        ]
         self.at = 0
         self.faults = _Faults()
         self.operators = 0
@@ -166,14 +170,13 @@ class _Reader:
 
     @property
     def word(self) -> str:
-        """The token as a word of the grammar: keywords count in any case."""
-        token = self.tokens[self.at]
-        return token.text.upper() if token.kind == "name" else token.text
+        """The token as a word of the grammar."""
+        return self.words[self.at]
 
     def accept(self, *texts: str) -> str | None:
         """Step over the token if it is one of these; what it was."""
-        word = self.word
-        if word in texts and self.token.kind != "end":
+        word = self.words[self.at]
+        if word in texts:
             self.at += 1
             return word
         return None
