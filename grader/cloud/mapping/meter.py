@@ -18,7 +18,7 @@ from functools import partial
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.mapping.choices import GET_RECORDS_LATENCY_MS
-from grader.cloud.metrics import Metrics, dimensions
+from grader.cloud.metrics import Dimensions, Metrics, dimensions
 
 MINUTE_MS = 60_000
 # After everything else that happens in the same millisecond.
@@ -154,11 +154,16 @@ class Meter:
 
     def _publish(self, minute: Minute) -> None:
         start = minute.start_ms
-        put = partial(self._metrics.put, arrived_ms=self._clock.now)
+        put = self._metrics.put
         put_all = partial(self._metrics.put_all, arrived_ms=self._clock.now)
 
-        def observe(name: str, values: Mapping[float, int], unit: str = "Count") -> None:
-            put_all("AWS/Lambda", name, values, start, unit=unit, dims=self._function)
+        def observe(
+            name: str,
+            values: Mapping[float, int],
+            unit: str = "Count",
+            dims: Dimensions = self._function,
+        ) -> None:
+            put_all("AWS/Lambda", name, values, start, unit=unit, dims=dims)
 
         def flag(name: str, ones: int, zeros: int) -> None:
             """A metric that is 1 or 0 for each invocation."""
@@ -189,12 +194,15 @@ class Meter:
                 "DroppedEventCount": minute.dropped,
                 "OnFailureDestinationDeliveredEventCount": minute.delivered,
             }
-            # 0 on an empty poll: the proof that the mapping is alive.
+            # 0 on an empty poll: the proof that the mapping is alive. It is known when the poll is
+            # over, also where this emulator counts a silent mapping's polls only when it is asked.
             if polls:
-                counts = {"PolledEventCount": sum(minute.pages), **counts}
+                found = sum(minute.pages)
+                put(
+                    "AWS/Lambda", "PolledEventCount", found, start, unit="Count", dims=self._mapping
+                )
             for name, records in counts.items():
-                if records or name == "PolledEventCount":
-                    put("AWS/Lambda", name, records, start, unit="Count", dims=self._mapping)
+                observe(name, {records: 1} if records else {}, dims=self._mapping)
 
         if polls:
             latency = GET_RECORDS_LATENCY_MS

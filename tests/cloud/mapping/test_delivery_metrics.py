@@ -186,6 +186,16 @@ def test_polled_event_count_is_zero_in_a_silent_minute():
     assert minutes >= set(range(10))
 
 
+def test_a_silent_minute_arrives_when_it_is_over_however_late_it_is_counted():
+    """PolledEventCount: a silent mapping's polls are data of their minutes, never late ones."""
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html
+    world = World(event_count_metrics=True).run(600).write("a").run(60)
+    world.mapping.flush()
+    data = world.metrics.find("AWS/Lambda", "PolledEventCount")
+    assert len(data) > 10
+    assert {datum.arrived_ms - datum.time_ms for datum in data} == {60_000}
+
+
 def test_a_disabled_mapping_emits_nothing():
     """A disabled mapping: it emits nothing."""
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
