@@ -74,21 +74,19 @@ ENTERED = {
 BETWEEN_LABS: set[tuple[str, str]] = set()
 CIRCLES = []
 # Why a file is longer than 600 lines.
-LONG: dict[str, str] = {}
+LONG: dict[str, str] = {
+    "grader.maintain.claims": "one claim after the other, each read by itself",
+}
 STILL_LONG = {
     "grader.cloud.dynamodb.stream",
     "grader.cloud.function.host",
     "grader.cloud.mapping.poller",
-    "grader.cloud.template.intrinsics",
     "grader.course.labs.lab01.criteria",
     "grader.course.labs.lab01.scenarios",
     "grader.course.labs.lab02.criteria",
-    "grader.course.labs.lab03.criteria",
     "grader.course.labs.lab04.criteria",
     "grader.course.labs.lab05.criteria",
     "grader.course.labs.lab06.criteria",
-    "grader.maintain.claims",
-    "grader.review.checklist.watching",
     "grader.review.tuning.engine",
 }
 MOST_LINES, MOST_LINES_WITH_A_REASON, MOST_LONG_FILES = 600, 800, 5
@@ -103,7 +101,7 @@ IMPURE_MODULES = {
 }  # fmt: skip
 IMPURE_CALLS = {"print", "open", "input", "exec", "eval"}
 
-NOT_CODE = {"starters", "_solutions", "_docs", "_site"}
+NOT_CODE = {"starters", "new_lab", "_solutions", "_docs", "_site"}
 
 
 def modules() -> dict[str, Path]:
@@ -111,7 +109,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if parts[0] in NOT_CODE:
+        if NOT_CODE & set(parts):
             continue
         name = ".".join(("grader", *(part for part in parts if part != "__init__")))
         found[name] = path

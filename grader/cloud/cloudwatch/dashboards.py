@@ -5,7 +5,7 @@ raises on a bad body.
 
 AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 
-A Problem is ``refused`` when PutDashboard fails on it (observed: an absent `type`, x above 23,
+A Flaw is ``refused`` when PutDashboard fails on it (observed: an absent `type`, x above 23,
 width above 24, height above 1,000, a period that is no multiple of 60, a metric widget without a
 region or without metrics…). Otherwise the service stores the dashboard and shows less than its
 author meant: an unknown widget type, a widget that leaves the 24 columns, two on one place.
@@ -49,7 +49,7 @@ _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Flaw:
     """One thing that is wrong. ``path`` is where, as in ``widgets[2].properties.region``."""
 
     path: str
@@ -128,7 +128,7 @@ class Dashboard:
     """A dashboard body as far as it could be read, and everything that is wrong with it."""
 
     widgets: tuple[Widget, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Flaw, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -174,7 +174,7 @@ def parse(body: object) -> Dashboard:
 
 
 def _unreadable(sentence: str) -> Dashboard:
-    return Dashboard((), (Problem("", sentence, True),))
+    return Dashboard((), (Flaw("", sentence, True),))
 
 
 def _no_constant(word: str) -> float:
@@ -184,7 +184,7 @@ def _no_constant(word: str) -> float:
 @dataclass
 class _Reader:
     document: Mapping[str, Any]
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Flaw] = field(default_factory=list)
 
     def read(self) -> Dashboard:
         self._frame()
@@ -208,10 +208,10 @@ class _Reader:
         return Dashboard(tuple(widgets), tuple(self.problems))
 
     def _refuse(self, path: str, sentence: str) -> None:
-        self.problems.append(Problem(path, sentence, True))
+        self.problems.append(Flaw(path, sentence, True))
 
     def _advise(self, path: str, sentence: str) -> None:
-        self.problems.append(Problem(path, sentence, False))
+        self.problems.append(Flaw(path, sentence, False))
 
     def _frame(self) -> None:
         start, end = self.document.get("start"), self.document.get("end")

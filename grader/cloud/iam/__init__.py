@@ -3,7 +3,7 @@
 ::
 
     granted = documents(stack, role)                        # or PolicyRefused, as IAM does
-    evaluate(granted, "dynamodb:PutItem", table_arn)        # a Verdict with a reason in words
+    evaluate(granted, "dynamodb:PutItem", table_arn)        # a Permission with a reason in words
     needs("dynamodb", "PutItem", {"TableName": "Orders"})   # the permissions a call asks for
 
 The rooms, each importing only from those below it::
@@ -17,7 +17,7 @@ The rooms, each importing only from those below it::
 
 from grader.cloud.iam.calls import Need, allowed_operations, delivery_needs, needs
 from grader.cloud.iam.evaluation import (
-    Verdict,
+    Permission,
     evaluate,
     evaluate_request,
     stream_denial,
@@ -36,10 +36,10 @@ from grader.cloud.iam.policies import (
 __all__ = [
     "MANAGED_POLICIES",
     "Need",
+    "Permission",
     "PolicyDocument",
     "PolicyRefused",
     "Statement",
-    "Verdict",
     "allowed_operations",
     "delivery_needs",
     "documents",

@@ -21,7 +21,7 @@ from grader.cloud.iam.policies import (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Permission:
     """IAM's decision. ``statement`` is the one that decided, None for an implicit denial."""
 
     allowed: bool
@@ -34,7 +34,7 @@ def evaluate(
     action: str,
     resource: str,
     context: Context | None = None,
-) -> Verdict:
+) -> Permission:
     """IAM's decision on ``action`` (``service:Action``) and ``resource`` (an ARN, or ``*``).
 
     An explicit Deny wins over every Allow; without an Allow the answer is no. ``context`` holds
@@ -51,7 +51,7 @@ def evaluate_request(
     action: str,
     resource: str,
     context: Context | None = None,
-) -> Verdict:
+) -> Permission:
     """IAM's decision when the resource has a policy of its own, within one account.
 
     ``principal`` is a role's ARN, or a service such as ``sns.amazonaws.com``. A Deny in either
@@ -100,17 +100,17 @@ def _names(statement: Statement, principal: str, *, delegate: bool) -> bool:
 
 def _decide(
     statements: Iterable[Statement], action: str, resource: str, context: Mapping[str, Any]
-) -> Verdict:
+) -> Permission:
     allowed: Statement | None = None
     for statement in statements:
         if not _covers(statement, action, resource, context):
             continue
         if statement.effect == "Deny":
-            return Verdict(False, f"{statement} denies {action} on {resource}", statement)
+            return Permission(False, f"{statement} denies {action} on {resource}", statement)
         allowed = allowed or statement
     if allowed is not None:
-        return Verdict(True, f"{allowed} allows {action} on {resource}", allowed)
-    return Verdict(False, f"no policy allows {action} on {resource}")
+        return Permission(True, f"{allowed} allows {action} on {resource}", allowed)
+    return Permission(False, f"no policy allows {action} on {resource}")
 
 
 def _covers(statement: Statement, action: str, resource: str, context: Mapping[str, Any]) -> bool:

@@ -46,7 +46,7 @@ from grader.cloud.mapping.choices import (
     throttle_pause_ms,
 )
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT, Concurrency
-from grader.cloud.mapping.decide import Batch, Decision, Discard, Verdict, decide, read_response
+from grader.cloud.mapping.decide import Batch, Decision, Discard, Reading, decide, read_response
 from grader.cloud.mapping.destinations import failure_note
 from grader.cloud.mapping.filters import Filter, matches_any, parse_filter_criteria
 from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
@@ -81,13 +81,13 @@ __all__ = [
     "Invocation",
     "Journal",
     "NoDestinations",
+    "Reading",
     "Record",
     "Result",
     "Scripted",
     "Settings",
     "Shard",
     "Stream",
-    "Verdict",
     "decide",
     "failure_note",
     "matches_any",

@@ -86,7 +86,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Reading:
     """What a response says: everything worked, everything before ``index`` did, or nothing did.
 
     ``index`` is the position in the batch of the first record that failed: 0 for a complete
@@ -100,7 +100,7 @@ class Verdict:
     reported: bool = False
 
 
-SUCCESS = Verdict("success")
+SUCCESS = Reading("success")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +179,10 @@ def decide(batch: Batch, result: Result, settings: Settings) -> Decision:
         )
 
     if result.kind == "error":
-        verdict = Verdict("failure", reason="the function failed", source=ERRORS)
+        verdict = Reading("failure", reason="the function failed", source=ERRORS)
     elif settings.tumbling_window_ms and not _has_state(result.payload):
         # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
-        verdict = Verdict(
+        verdict = Reading(
             "failure", reason="in a tumbling window the response must hold state", source=WINDOWS
         )
     elif settings.report_failures:
@@ -245,14 +245,14 @@ def decide(batch: Batch, result: Result, settings: Settings) -> Decision:
     )
 
 
-def read_response(result: Result, batch: Batch, report_failures: bool) -> Verdict:
+def read_response(result: Result, batch: Batch, report_failures: bool) -> Reading:
     """What a finished invocation says about its batch.
 
     ``report_failures`` is whether the mapping has ReportBatchItemFailures. A throttled invocation
     says nothing and must not be asked about.
     """
     if result.kind == "error":
-        return Verdict("failure", reason="the function failed", source=ERRORS)
+        return Reading("failure", reason="the function failed", source=ERRORS)
     if not report_failures:
         return SUCCESS
     payload = result.payload
@@ -261,12 +261,12 @@ def read_response(result: Result, batch: Batch, report_failures: bool) -> Verdic
     if is_empty_answer(payload):
         return SUCCESS
     if not isinstance(payload, dict):
-        return Verdict("failure", reason="the response is not an object", source=CHOICE)
+        return Reading("failure", reason="the response is not an object", source=CHOICE)
     failures = payload.get("batchItemFailures")
     if failures is None or failures == []:
         return SUCCESS
     if not isinstance(failures, list):
-        return Verdict("failure", reason="batchItemFailures is not a list", source=CHOICE)
+        return Reading("failure", reason="batchItemFailures is not a list", source=CHOICE)
 
     # Complete failures, documented: an empty identifier, a null one, a bad key name. Recorded: an
     # identifier that is not in the batch. One bad entry is enough, whatever else is in the list.
@@ -274,12 +274,12 @@ def read_response(result: Result, batch: Batch, report_failures: bool) -> Verdic
     lowest = len(batch.records)
     for failure in failures:
         if not isinstance(failure, dict) or "itemIdentifier" not in failure:
-            return Verdict("failure", reason="an entry of batchItemFailures has no itemIdentifier")
+            return Reading("failure", reason="an entry of batchItemFailures has no itemIdentifier")
         identifier = failure["itemIdentifier"]
         if identifier is None or identifier == "":
-            return Verdict("failure", reason="an itemIdentifier is empty")
+            return Reading("failure", reason="an itemIdentifier is empty")
         if not isinstance(identifier, str) or identifier not in position:
-            return Verdict(
+            return Reading(
                 "failure", reason="an itemIdentifier is not in the batch", source=RECORDED
             )
         # The lowest *number*: a batch is in the order of its sequence numbers, so the lowest
@@ -287,8 +287,8 @@ def read_response(result: Result, batch: Batch, report_failures: bool) -> Verdic
         lowest = min(lowest, position[identifier])
     if lowest == 0:
         # Recorded: this uses up retries as an exception does.
-        return Verdict("failure", reason="its first record was reported as failed", reported=True)
-    return Verdict("partial", lowest, "a later record was reported as failed", reported=True)
+        return Reading("failure", reason="its first record was reported as failed", reported=True)
+    return Reading("partial", lowest, "a later record was reported as failed", reported=True)
 
 
 def over_age_prefix(batch: Batch, settings: Settings, now_ms: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import MetricAlarm
-from grader.cloud.cloudwatch.dashboards import Problem, Signal
+from grader.cloud.cloudwatch.dashboards import Flaw, Signal
 from grader.course.labs.lab03.batches import measured_batches
 from grader.course.labs.lab03.board import OF_MAPPINGS, boards
 from grader.course.labs.lab03.scenarios import PAGE
@@ -147,7 +147,7 @@ def no_board(stage: Stage) -> Finding:
     )
 
 
-def problem_line(stage: Stage, board: Resource, problem: Problem) -> str:
+def problem_line(stage: Stage, board: Resource, problem: Flaw) -> str:
     """The line of a dashboard's body that a problem is about: of its JSON, or of a widget."""
     first = board.line_of("DashboardBody")
     if found := re.search(r"line (\d+), column", problem.sentence):
