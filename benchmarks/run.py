@@ -73,10 +73,11 @@ def watch() -> None:
     """A save under `labs watch`, from the save to the report, against a cold grade less 0.6 F."""
     sys.path.insert(0, str(ROOT))
     from grader.course import lab
+    from grader.course.files import written
 
     for chosen in lab.labs():
         files = chosen.read(chosen.solution)
-        with lab.written(files) as folder:
+        with written(files) as folder:
             grade = [PYTHON, "-m", "grader", "grade", str(chosen.number), "--path", str(folder)]
 
             def cold_less_floor(grade: list[str] = grade) -> float:

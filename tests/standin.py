@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader import course
-from grader.course import lab
+from grader.course import files, lab, workspace
 from grader.course.grade import Criterion, Finding, Grade, Outcome, Verdict
 from grader.course.lab import Lab
 from grader.desk import cli
@@ -103,7 +103,8 @@ def space(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     (package / "desk" / "_docs" / "modules").mkdir(parents=True)
     (package / "desk" / "_docs" / "index.md").write_text("# Start\n")
     (package / "desk" / "_docs" / "modules" / "07-fan-out.md").write_text("# Fan out\n")
-    monkeypatch.setattr(lab, "PACKAGE", package)
+    for module in (files, lab, workspace):
+        monkeypatch.setattr(module, "PACKAGE", package)
     monkeypatch.setattr(lab, "STARTERS", package / "course" / "starters")
     monkeypatch.delenv("NO_COLOR", raising=False)
     root = tmp_path / "mine"

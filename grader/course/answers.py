@@ -29,7 +29,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from grader.course.lab import PACKAGE, Lab, files_in
+from grader.course.files import PACKAGE, files_in
+from grader.course.lab import Lab
 
 EXPECT = "expect.toml"
 FIELDS = {

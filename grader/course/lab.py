@@ -1,37 +1,38 @@
-"""A lab: its number, its tasks, its files, and where a learner's copy of them lives.
+"""A lab: its number, its tasks and its files.
 
 There is no registry. A lab is a folder ``NN-slug`` of pristine files under
-``grader/course/starters``, and everything else about it follows from that name. A learner works in
-a *workspace*: a folder that holds ``labs/NN-slug`` and ``.labs`` (progress and backups). A clone of
-the repository is one; so is what ``labs init`` makes.
+``grader/course/starters``, and everything else about it follows from that name.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
 import re
 import stat
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from grader.cloud.words import nearest
+from grader.course.files import (
+    LARGEST_FILE,
+    PACKAGE,
+    UsageError,
+    exists_exactly,
+    files_in,
+    is_clone,
+    listed,
+    read_text_file,
+    require_folder,
+    shown,
+    write_files,
+)
 
-PACKAGE = Path(__file__).resolve().parents[1]
 STARTERS = PACKAGE / "course" / "starters"
-STATE = ".labs"
 
 # What a learner reads and never edits.
 READING = ("README.md", "hints.md")
-# What machines leave in folders; no part of any lab.
-LITTER = ("__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini")
-# Far above any sensible answer; a larger file is a mistake, and reading it would only cost memory.
-LARGEST_FILE = 1_000_000
 # What steers tools on a learner's machine; no part of a function.
 TOOLS = ("conftest.py", "pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml")
 # What a learner's own modules and data beside a lab's files may take; the rest is not graded.
@@ -41,10 +42,6 @@ MOST_BYTES_BESIDE = 5_000_000
 _FOLDER_NAME = re.compile(r"(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
 _TASK = re.compile(r"## Task (\d+): (.+?)\s*")
 _HINT = re.compile(r"### Hint (\d+)\b.*")
-
-
-class UsageError(Exception):
-    """The command was used wrongly. The message is one clear sentence for the learner; exit 2."""
 
 
 @dataclass(frozen=True)
@@ -123,16 +120,16 @@ class Lab:
         UsageError for anything that is not a readable, non-empty text file of that very name.
         """
         require_folder(folder)
-        absent = [name for name in self.editable if not _exists_exactly(folder, name)]
+        absent = [name for name in self.editable if not exists_exactly(folder, name)]
         if absent and fill is None:
             raise UsageError(
-                f"{shown(folder)} holds no {_listed(absent)}; lab {self.number} needs"
-                f" {_listed(self.editable)}."
+                f"{shown(folder)} holds no {listed(absent)}; lab {self.number} needs"
+                f" {listed(self.editable)}."
             )
         content = {}
         for name in self.editable:
             source = fill if name in absent and fill is not None else folder
-            content[name] = _read_text_file(source, name)
+            content[name] = read_text_file(source, name)
         for name in self.beside(folder)[0]:
             with suppress(OSError):
                 content[name] = (folder / name).read_bytes()
@@ -149,7 +146,7 @@ class Lab:
 
     def absent(self, folder: Path) -> list[str]:
         """The editable files that ``folder`` does not hold."""
-        return [name for name in self.editable if not _exists_exactly(folder, name)]
+        return [name for name in self.editable if not exists_exactly(folder, name)]
 
     def beside(self, folder: Path) -> tuple[list[str], list[str]]:
         """The learner's other files: those that travel with the code, and those too many or large.
@@ -267,263 +264,3 @@ def markdown_lines(text: str) -> Iterator[tuple[str, bool]]:
             yield line, True
         else:
             yield line, bool(fence)
-
-
-# --- files -----------------------------------------------------------------------------------
-
-
-def files_in(folder: Path, *, foreign: bool = True) -> list[str]:
-    """Relative paths (forward slashes, sorted) of the files in ``folder`` that are not litter.
-
-    Without ``foreign``, virtual environments and hidden folders are not entered.
-    """
-    found = []
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in LITTER)
-        if not foreign:
-            folders[:] = [name for name in folders if not _is_foreign(Path(where) / name)]
-        here = Path(where).relative_to(folder)
-        found += [
-            (here / name).as_posix()
-            for name in names
-            if name not in LITTER and not name.endswith((".pyc", "~", ".swp")) and not is_part(name)
-        ]
-    return sorted(found)
-
-
-def _is_foreign(folder: Path) -> bool:
-    return folder.name.startswith(".") or os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110 - a path too long is none
-
-
-def is_part(name: str) -> bool:
-    """True for the unfinished file that a killed ``write_whole`` leaves behind."""
-    return name.startswith(".") and name.endswith(".part")
-
-
-def digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    """The SHA-256 of every file's content, in hexadecimal, by relative path."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-
-
-@contextmanager
-def written(files: Mapping[str, bytes]) -> Iterator[Path]:
-    """A temporary folder that holds just these files."""
-    with tempfile.TemporaryDirectory(prefix="labs-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        write_files(folder, files)
-        yield folder
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below ``folder``; each one is either the old one or the new one, never half."""
-    for name, content in files.items():
-        write_whole(folder / name, content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file by renaming a finished one over it, so that a kill leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner can read; a lab's files are ordinary ones.
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def copy_missing(lab: Lab, folder: Path) -> tuple[list[str], list[str]]:
-    """Copy the pristine files that ``folder`` lacks. Returns (copied, left as they are)."""
-    copied, kept = [], []
-    for name in lab.files:
-        target = folder / name
-        if target.exists() or target.is_symlink():
-            kept.append(name)
-        else:
-            write_whole(target, (lab.starter / name).read_bytes())
-            copied.append(name)
-    return copied, kept
-
-
-def restore(
-    lab: Lab, folder: Path, content: Mapping[str, bytes], backups: Path
-) -> tuple[list[str], Path | None]:
-    """Make ``folder`` hold ``content``; what is overwritten goes to a new folder in ``backups``.
-
-    Returns (files that changed, the backup's folder or None when nothing was overwritten).
-    """
-    changed, overwritten = [], {}
-    for name, wanted in content.items():
-        target = folder / name
-        if target.is_symlink() or (target.exists() and not target.is_file()):
-            raise UsageError(f"{shown(target)} is not an ordinary file; move it away first.")
-        present = target.read_bytes() if target.exists() else None
-        if present != wanted:
-            changed.append(name)
-            if present is not None:
-                overwritten[name] = present
-    backup = None
-    if overwritten:
-        backup = _next_folder(backups, lab.name)
-        write_files(backup, overwritten)
-    write_files(folder, {name: content[name] for name in changed})
-    return changed, backup
-
-
-def pristine(lab: Lab) -> dict[str, bytes]:
-    """Every file of the starter, by relative path."""
-    return {name: (lab.starter / name).read_bytes() for name in lab.files}
-
-
-def require_folder(folder: Path) -> None:
-    """UsageError unless ``folder`` is a folder that can be listed."""
-    try:
-        os.listdir(folder)  # noqa: PTH208 - the plainest call that fails for every bad folder
-    except FileNotFoundError:
-        raise UsageError(f"There is no folder {shown(folder)}.") from None
-    except NotADirectoryError:
-        raise UsageError(f"{shown(folder)} is a file; give the folder that holds it.") from None
-    except OSError as error:
-        raise UsageError(f"The folder {shown(folder)} cannot be read: {reason(error)}.") from None
-
-
-def shown(path: Path) -> str:
-    """A path as the learner would type it: relative to the current folder where it is below it."""
-    try:
-        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except (ValueError, OSError, RuntimeError):  # RuntimeError: a link to itself, Python < 3.13
-        return str(path)
-
-
-def _exists_exactly(folder: Path, name: str) -> bool:
-    """True when ``folder`` holds ``name`` spelt just so, on any file system.
-
-    Lambda runs on Linux, where ``Handler.py`` is not ``handler.py``: what a case-insensitive disk
-    would accept must be told here. Raises UsageError when only the case is wrong.
-    """
-    here = folder
-    for part in name.split("/"):
-        try:
-            present = os.listdir(here)  # noqa: PTH208 - names as the disk spells them
-        except FileNotFoundError:
-            return False
-        except NotADirectoryError:
-            raise UsageError(f"{shown(here)} is a file where a folder is needed.") from None
-        except OSError as error:
-            raise UsageError(f"{shown(here)} cannot be read: {reason(error)}.") from None
-        if part not in present:
-            for other in present:
-                if other.lower() == part.lower():
-                    raise UsageError(
-                        f"{shown(here)} holds {other}, and the lab needs {part}: Lambda tells upper"
-                        f" from lower case, so rename the file."
-                    )
-            return False
-        here = here / part
-    return True
-
-
-def _read_text_file(folder: Path, name: str) -> bytes:
-    path = folder / name
-    try:
-        kind = path.lstat().st_mode
-        if stat.S_ISLNK(kind):
-            raise UsageError(f"{shown(path)} is a symbolic link; put the file itself there.")
-        if stat.S_ISDIR(kind):
-            raise UsageError(f"{shown(path)} is a folder; the lab needs a file of that name.")
-        if not stat.S_ISREG(kind):
-            raise UsageError(f"{shown(path)} is not an ordinary file.")
-        if path.stat().st_size > LARGEST_FILE:
-            raise UsageError(f"{shown(path)} is larger than {LARGEST_FILE:,} bytes.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
-    if not content.strip():
-        raise UsageError(f"{shown(path)} is empty.")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UsageError(f"{shown(path)} is saved as UTF-16; save it as UTF-8.")
-    if (zero := content.find(b"\0")) >= 0:
-        raise UsageError(f"{shown(path)} is not a text file: byte {zero} is zero.")
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{shown(path)} is not UTF-8 text: line {line} holds the byte"
-            f" 0x{content[error.start]:02x}."
-        ) from None
-    return content
-
-
-def _next_folder(parent: Path, name: str) -> Path:
-    """A new folder ``name-001``, ``name-002``, …: numbered, because no clock is needed for it."""
-    parent.mkdir(parents=True, exist_ok=True)
-    taken = [
-        int(found[1])
-        for path in parent.iterdir()
-        if (found := re.fullmatch(re.escape(name) + r"-(\d+)", path.name))
-    ]
-    folder = parent / f"{name}-{max(taken, default=0) + 1:03}"
-    folder.mkdir()
-    return folder
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def reason(error: OSError) -> str:
-    """Why the machine refused, in a few words without a capital."""
-    return {errno.EACCES: "permission denied", errno.ENOENT: "it is not there"}.get(
-        error.errno or 0, (error.strerror or str(error)).lower()
-    )
-
-
-# --- workspaces ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """The folder a learner works in: ``root/labs/NN-slug`` and ``root/.labs``."""
-
-    root: Path
-
-    @property
-    def state(self) -> Path:
-        """Where progress and backups are kept."""
-        return self.root / STATE
-
-    def folder(self, lab: Lab) -> Path:
-        """The learner's copy of a lab."""
-        return self.root / "labs" / lab.name
-
-
-def is_clone(folder: Path) -> bool:
-    """True for a checkout of this repository: the labs beside the package and its pristine copy."""
-    return (
-        (folder / "pyproject.toml").is_file()
-        and (folder / "labs").is_dir()
-        and (folder / "grader" / "course" / "starters").is_dir()
-    )
-
-
-def workspace(start: Path | None = None) -> Workspace | None:
-    """The nearest workspace from ``start`` (the current folder) upwards.
-
-    When there is none, the clone that this package runs from; None when it does not run from one.
-    UsageError where the current folder is gone or too deep.
-    """
-    try:
-        here = (start or Path.cwd()).resolve()
-    except OSError as error:
-        raise UsageError(f"The current folder cannot be used: {reason(error)}.") from None
-    for folder in (here, *here.parents):
-        if (folder / STATE).is_dir() or is_clone(folder):
-            return Workspace(folder)
-    return Workspace(PACKAGE.parent) if is_clone(PACKAGE.parent) else None

@@ -19,16 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from grader.course.files import UsageError, digests, files_in, is_part, write_files, write_whole
 from grader.course.grade import Grade
-from grader.course.lab import (
-    Lab,
-    UsageError,
-    digests,
-    files_in,
-    is_part,
-    write_files,
-    write_whole,
-)
+from grader.course.lab import Lab
 
 SCHEMA = "labs/progress/v1"
 FILE = "progress.json"

@@ -23,8 +23,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from grader.course.files import write_files
 from grader.course.grade import Grade
-from grader.course.lab import Lab, write_files
+from grader.course.lab import Lab
 
 if TYPE_CHECKING:
     from grader.cloud.function import Nursery

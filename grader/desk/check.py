@@ -14,8 +14,8 @@ from grader.cloud.template import NoTemplate, Problem, Stack, read_root, root_of
 from grader.cloud.template.sam import NotTranslated, expand, is_sam
 from grader.cloud.template.yaml_lines import MAX_BYTES
 from grader.cloud.words import counted
-from grader.course.lab import UsageError
-from grader.course.lab import shown as path_shown
+from grader.course.files import UsageError
+from grader.course.files import shown as path_shown
 from grader.desk.terminal import WIDTH, Paint, plain, wrapped
 from grader.review.checklist import ITEMS, Report, Result, review
 from grader.review.checklist.answers import VERDICTS, Verdict

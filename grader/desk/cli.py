@@ -123,7 +123,7 @@ def _require_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115, PTH123
     if closed:
-        from grader.course.lab import UsageError
+        from grader.course.files import UsageError
 
         raise UsageError("Standard output is closed, so nothing could be told.")
     with suppress(OSError, ValueError):  # no file at all, as under a test
@@ -140,7 +140,7 @@ def _require_streams() -> None:
 
 def _expected(error: Exception) -> str | None:
     """The sentence for wrong use, or for what this machine refuses; None for a fault of ours."""
-    from grader.course.lab import UsageError, reason
+    from grader.course.files import UsageError, reason
 
     if isinstance(error, UsageError):
         return str(error)

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from grader.course.lab import UsageError, Workspace, labs, shown
+from grader.course.files import UsageError, shown
+from grader.course.lab import labs
 from grader.course.progress import Store
+from grader.course.workspace import Workspace
 from grader.desk.terminal import wrapped
 
 if TYPE_CHECKING:

@@ -47,7 +47,9 @@ def init(folder: str) -> None:
     cd my-course
     labs grade 2
     """
-    from grader.course.lab import STATE, UsageError, Workspace, copy_missing, labs, shown
+    from grader.course.files import UsageError, shown
+    from grader.course.lab import labs
+    from grader.course.workspace import STATE, Workspace, copy_missing
 
     root = Path(folder)
     if root.exists() and not root.is_dir():
@@ -80,8 +82,9 @@ def list_(as_json: bool) -> None:
     labs list
     labs list --json
     """
-    from grader.course.lab import labs, workspace
+    from grader.course.lab import labs
     from grader.course.progress import Progress, Store
+    from grader.course.workspace import workspace
     from grader.desk import standing
 
     space = workspace()
@@ -129,7 +132,8 @@ def grade(
     labs grade 2 --path handed-in/mia --fill starter
     labs grade all --json
     """
-    from grader.course.lab import UsageError, find, labs
+    from grader.course.files import UsageError
+    from grader.course.lab import find, labs
     from grader.desk.submission import Submission, next_lab
 
     if junit:
@@ -164,7 +168,7 @@ def grade(
     from grader.desk import report
 
     if junit:
-        from grader.course.lab import write_whole
+        from grader.course.files import write_whole
 
         with writing(Path(junit)):
             write_whole(Path(junit), report.junit(grades).encode())
@@ -227,8 +231,10 @@ def hint(which: str, task: str, step: int | None, path: str | None) -> None:
     labs hint 2 once-crash
     labs hint 2 3 --step 1
     """
-    from grader.course.lab import UsageError, find, workspace
+    from grader.course.files import UsageError
+    from grader.course.lab import find
     from grader.course.progress import Store
+    from grader.course.workspace import workspace
     from grader.desk.submission import Ladder, say_hint
 
     lab = find(which)
@@ -261,8 +267,10 @@ def reset(which: str, best: bool) -> None:
     labs reset 2
     labs reset 2 --best
     """
-    from grader.course.lab import UsageError, find, pristine, restore, shown
+    from grader.course.files import UsageError, shown
+    from grader.course.lab import find
     from grader.course.progress import Store
+    from grader.course.workspace import pristine, restore
     from grader.desk.submission import own_workspace
 
     lab, space = find(which), own_workspace()
@@ -297,8 +305,10 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
     labs solution 2
     labs solution 2 --give-up --to compare
     """
-    from grader.course.lab import UsageError, files_in, find, shown, workspace, write_files
+    from grader.course.files import UsageError, files_in, shown, write_files
+    from grader.course.lab import find
     from grader.course.progress import Entry, Store
+    from grader.course.workspace import workspace
 
     lab, space = find(which), workspace()
     if not lab.solution.is_dir():
@@ -350,7 +360,8 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
     labs run 2
     labs run 2 bad-records
     """
-    from grader.course.lab import UsageError, find, written
+    from grader.course.files import UsageError, written
+    from grader.course.lab import find
     from grader.desk.submission import Submission
 
     submission = Submission.find(find(which), path, fill)
@@ -378,7 +389,7 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
 
 
 def _task_number(lab: Lab, task: str) -> int:
-    from grader.course.lab import UsageError
+    from grader.course.files import UsageError
 
     numbers = [known.number for known in lab.tasks] or list(lab.hints)
     if task.isascii() and task.isdigit():
@@ -406,7 +417,7 @@ def _recorded(submissions: Sequence[Submission]) -> str:
 
 
 def _check_target(file: Path) -> None:
-    from grader.course.lab import UsageError, shown
+    from grader.course.files import UsageError, shown
 
     if file.is_dir():
         raise UsageError(f"{shown(file)} is a folder; --junit needs a file.")

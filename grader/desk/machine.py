@@ -22,7 +22,7 @@ def doctor(mend: bool) -> int:
     labs doctor
     labs doctor --repair
     """
-    from grader.course.lab import workspace
+    from grader.course.workspace import workspace
     from grader.desk.doctor import examine, repair
 
     if mend:
@@ -56,7 +56,8 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
     labs docs reference/cli#exit-codes --print
     labs docs --serve
     """
-    from grader.course.lab import UsageError, pages
+    from grader.course.files import UsageError
+    from grader.course.lab import pages
     from grader.desk import site
 
     _build_site()
@@ -93,7 +94,7 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
 
 def _build_site() -> None:
     """Build the clone's site anew if something in it has changed and MkDocs is installed."""
-    from grader.course.lab import PACKAGE, is_clone
+    from grader.course.files import PACKAGE, is_clone
     from grader.desk import site
 
     root = PACKAGE.parent

@@ -91,7 +91,7 @@ def _generated() -> Generated:
 
 
 def _clone() -> Path:
-    from grader.course.lab import PACKAGE, UsageError, is_clone
+    from grader.course.files import PACKAGE, UsageError, is_clone
 
     if not is_clone(PACKAGE.parent):
         raise UsageError("labs dev works in a clone of the repository, installed with pip -e.")

@@ -19,7 +19,7 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from grader.course.lab import UsageError
+from grader.course.files import UsageError
 from grader.desk.terminal import WIDTH
 
 # What a reader of the built site does not need: maps of minified sources, stemmers of other

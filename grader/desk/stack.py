@@ -47,7 +47,7 @@ def check(
     labs check cdk.out --json
     labs check template.yaml --sarif checklist.sarif --allow-unknown
     """
-    from grader.course.lab import UsageError
+    from grader.course.files import UsageError
     from grader.desk import check as checking
     from grader.review.checklist import ITEMS, output
 
@@ -181,7 +181,8 @@ def cost(
     import json
 
     from grader.cloud import template
-    from grader.course.lab import UsageError, find
+    from grader.course.files import UsageError
+    from grader.course.lab import find
     from grader.desk.submission import Submission
     from grader.review import estimate, pricing
 

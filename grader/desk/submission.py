@@ -13,19 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.cloud.words import nearest
+from grader.course.files import UsageError, reason, require_folder, shown, written
 from grader.course.grade import Grade
-from grader.course.lab import (
-    Lab,
-    UsageError,
-    Workspace,
-    labs,
-    reason,
-    require_folder,
-    shown,
-    workspace,
-    written,
-)
+from grader.course.lab import Lab, labs
 from grader.course.progress import Entry, Store
+from grader.course.workspace import Workspace, workspace
 from grader.desk.terminal import Status, interruptible, say, warn
 
 if TYPE_CHECKING:

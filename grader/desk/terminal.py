@@ -76,7 +76,7 @@ def emit(text: str) -> None:
         # exit code still says how it went.
         to_nowhere(sys.stdout.fileno())
     except OSError as error:
-        from grader.course.lab import UsageError
+        from grader.course.files import UsageError
 
         to_nowhere(sys.stdout.fileno())
         raise UsageError(f"Standard output cannot be written: {reason(error)}.") from None
@@ -112,7 +112,7 @@ def is_refusal(error: Exception) -> bool:
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
     """Turn what the disk refuses into one sentence."""
-    from grader.course.lab import UsageError, shown
+    from grader.course.files import UsageError, shown
 
     try:
         yield
@@ -297,7 +297,8 @@ def _keep_traceback(error: Exception) -> Path | None:
     import tempfile
     import traceback
 
-    from grader.course.lab import UsageError, workspace
+    from grader.course.files import UsageError
+    from grader.course.workspace import workspace
 
     text = "\n".join(
         [

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from grader.cloud.words import counted
+from grader.course.files import UsageError, shown
 from grader.course.grade import Grade
-from grader.course.lab import Lab, UsageError, shown
+from grader.course.lab import Lab
 from grader.course.warm import Files, GraderFailed, Said, Warm
 from grader.desk.keys import Keys, TerminalKeys
 from grader.desk.submission import Ladder, Submission, place, say_hint

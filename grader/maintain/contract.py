@@ -13,18 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.course.answers import Unfit, kept, misjudged
+from grader.course.files import LITTER, UsageError, files_in, written
 from grader.course.grade import Criterion, Grade
-from grader.course.lab import (
-    LITTER,
-    READING,
-    STATE,
-    Lab,
-    UsageError,
-    files_in,
-    labs,
-    markdown_lines,
-    written,
-)
+from grader.course.lab import READING, Lab, labs, markdown_lines
+from grader.course.workspace import STATE
 from grader.maintain.pages import Generated, drift
 
 HINTS_PER_TASK = 3

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import click
 
-from grader.course.lab import PACKAGE, UsageError, files_in, labs, write_whole
+from grader.course.files import PACKAGE, UsageError, files_in, write_whole
+from grader.course.lab import labs
 from grader.maintain import schemas
 from grader.review import pricing
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from grader.course.lab import Lab, UsageError, files_in, labs, write_whole
+from grader.course.files import UsageError, files_in, write_whole
+from grader.course.lab import Lab, labs
 
 PATTERN = Path(__file__).parent / "new_lab"
 MENU = "mkdocs.yml"

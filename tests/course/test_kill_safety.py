@@ -19,7 +19,7 @@ import pytest
 from standin import BETTER, RIGHT, STARTER, Run
 
 from grader.course import warm
-from grader.course.lab import is_part
+from grader.course.files import is_part
 from grader.course.progress import Entry, Progress, Store
 
 # Imported here once and not in every process that is killed.

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from grader.course import lab as labs_on_disk
-from grader.course.lab import Lab, UsageError, Workspace, find, labs, restore, workspace
+from grader.course import files
+from grader.course import lab as lab_module
+from grader.course import workspace as workspaces
+from grader.course.files import UsageError
+from grader.course.lab import Lab, find, labs
+from grader.course.workspace import Workspace, restore, workspace
 
 README = """\
 # Lab 7: Fan out
@@ -83,7 +87,7 @@ def lab(starters: Path) -> Lab:
 def folder(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A learner's untouched copy; the current folder is the one above it."""
     target = tmp_path / "mine"
-    labs_on_disk.copy_missing(lab, target)
+    workspaces.copy_missing(lab, target)
     monkeypatch.chdir(tmp_path)
     return target
 
@@ -179,7 +183,7 @@ def test_copying_takes_the_editable_files_and_nothing_else(
 ) -> None:
     (folder / "conftest.py").write_text("raise SystemExit\n")
     assert lab.copy_editable(folder, tmp_path / "copy") == list(lab.editable)
-    assert labs_on_disk.files_in(tmp_path / "copy") == list(lab.editable)
+    assert files.files_in(tmp_path / "copy") == list(lab.editable)
 
 
 def test_a_missing_file_is_named_with_those_expected(lab: Lab, folder: Path) -> None:
@@ -289,7 +293,7 @@ def test_a_file_that_may_not_be_read_is_told(
 def test_copying_never_overwrites(lab: Lab, folder: Path) -> None:
     (folder / "handler.py").write_text("mine\n")
     (folder / "template.yaml").unlink()
-    copied, kept = labs_on_disk.copy_missing(lab, folder)
+    copied, kept = workspaces.copy_missing(lab, folder)
     assert copied == ["template.yaml"]
     assert "handler.py" in kept
     assert (folder / "handler.py").read_text() == "mine\n"
@@ -298,7 +302,7 @@ def test_copying_never_overwrites(lab: Lab, folder: Path) -> None:
 def test_restoring_keeps_what_it_overwrites(lab: Lab, folder: Path, tmp_path: Path) -> None:
     (folder / "handler.py").write_text("mine\n")
     (folder / "notes.txt").write_text("also mine\n")
-    content = labs_on_disk.pristine(lab)
+    content = workspaces.pristine(lab)
     changed, backup = restore(lab, folder, content, tmp_path / "backups")
     assert changed == ["handler.py"]
     assert backup is not None
@@ -320,14 +324,14 @@ def test_a_write_that_fails_leaves_the_old_file(
     monkeypatch.setattr(os, "fsync", full)
     before = sorted(folder.iterdir())
     with pytest.raises(OSError, match="No space"):
-        labs_on_disk.write_whole(folder / "handler.py", b"half")
+        files.write_whole(folder / "handler.py", b"half")
     assert (folder / "handler.py").read_text() == "def handler(event, context): ...\n"
     assert sorted(folder.iterdir()) == before
 
 
 def test_temporary_copies_are_gone_afterwards(lab: Lab, folder: Path) -> None:
-    with labs_on_disk.written(lab.read(folder)) as copy:
-        assert labs_on_disk.files_in(copy) == list(lab.editable)
+    with files.written(lab.read(folder)) as copy:
+        assert files.files_in(copy) == list(lab.editable)
     assert not copy.exists()
 
 
@@ -353,8 +357,7 @@ def test_a_clone_is_a_workspace_without_a_marker(tmp_path: Path) -> None:
 def test_outside_of_everything_an_installed_package_has_no_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labs_on_disk, "PACKAGE", tmp_path / "site-packages" / "grader")
+    for module in (lab_module, workspaces):
+        monkeypatch.setattr(module, "PACKAGE", tmp_path / "site-packages" / "grader")
     assert workspace(tmp_path) is None
-    assert (
-        labs_on_disk.solutions() == tmp_path / "site-packages" / "grader" / "course" / "_solutions"
-    )
+    assert lab_module.solutions() == tmp_path / "site-packages" / "grader" / "course" / "_solutions"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.course.files import UsageError
 from grader.course.grade import Criterion, Grade, Outcome, Verdict
-from grader.course.lab import Lab, UsageError
+from grader.course.lab import Lab
 from grader.course.progress import Damaged, Entry, Progress, Store, parse, render
 
 LAB = Lab(7, "fan-out", Path("nowhere"))

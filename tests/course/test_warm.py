@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from grader.course import lab
+from grader.course.files import written
 from grader.course.grade import Grade
 from grader.course.warm import FORKS, Files, Warm
 
@@ -44,7 +45,7 @@ def test_a_warm_grade_is_the_cold_grade_byte_for_byte(nursery: Any) -> None:
     finally:
         warm.close()
     assert not home.exists()
-    with lab.written(files) as folder:
+    with written(files) as folder:
         cold = judge.grade(chosen, folder, seed=3, nursery=nursery).document()
     assert json.dumps(document) == json.dumps(cold)
 

@@ -19,7 +19,7 @@ import click
 import pytest
 from standin import BETTER, RIGHT, STARTER, Judge, Run
 
-from grader.course.lab import UsageError
+from grader.course.files import UsageError
 from grader.desk import cli
 from grader.desk.terminal import paint_for
 

@@ -9,8 +9,9 @@ import pytest
 
 from grader.cloud.function import Isolation
 from grader.course.grade import Criterion, Grade, Verdict
-from grader.course.lab import Workspace, labs
+from grader.course.lab import labs
 from grader.course.progress import Entry, Store
+from grader.course.workspace import Workspace
 from grader.desk import doctor
 
 

@@ -187,7 +187,7 @@ def test_a_fault_is_never_written_into_a_clone_that_nobody_works_in(
     clone, elsewhere = tmp_path / "clone", tmp_path / "elsewhere"
     for folder in (clone / ".labs", elsewhere, tmp_path / "temporary"):
         folder.mkdir(parents=True)
-    monkeypatch.setattr("grader.course.lab.workspace", lambda: cli_workspace(clone))
+    monkeypatch.setattr("grader.course.workspace.workspace", lambda: cli_workspace(clone))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.chdir(elsewhere)
 
@@ -202,7 +202,7 @@ def test_a_fault_is_never_written_into_a_clone_that_nobody_works_in(
 
 
 def cli_workspace(root: Path) -> object:
-    from grader.course.lab import Workspace
+    from grader.course.workspace import Workspace
 
     return Workspace(root)
 

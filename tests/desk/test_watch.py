@@ -18,7 +18,7 @@ import pytest
 from standin import BETTER, RIGHT, STARTER, Judge, Run
 
 from grader.course import lab, warm
-from grader.course.lab import UsageError
+from grader.course.files import UsageError, written
 from grader.course.progress import Store
 from grader.course.warm import FORKS, Files, Said, Warm
 from grader.desk import cli, watch
@@ -133,7 +133,7 @@ class Bench(Warm):
         self.graded = False
         if self.files["handler.py"] == b"die\n":
             return ("failed", "the grading process ended with exit code -9")
-        with lab.written(self.files) as folder:
+        with written(self.files) as folder:
             return ("graded", self.judge.grade(lab.find("7"), folder))
 
     def stop(self) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.course.files import PACKAGE, UsageError
 from grader.course.grade import Criterion, Grade, Outcome, Verdict
-from grader.course.lab import PACKAGE, Lab, UsageError, find, labs
+from grader.course.lab import Lab, find, labs
 from grader.desk.cli import cli
 from grader.maintain import contract, pages, scaffold
 

@@ -33,7 +33,8 @@ ROWS = (
     ("replay",),
     # The course: labs stand above what judges one criterion, and are loaded by their number.
     ("course", "course.labs"),
-    ("course.lab", "course.grade"),
+    ("course.files", "course.grade"),
+    ("course.lab", "course.workspace"),
     ("course.play",),
     ("course.stage", "course.unheard"),
     ("course.criterion",),

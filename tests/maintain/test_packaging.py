@@ -14,7 +14,8 @@ from urllib.request import url2pathname
 import pytest
 
 import grader
-from grader.course.lab import LITTER, PACKAGE, labs
+from grader.course.files import LITTER, PACKAGE
+from grader.course.lab import labs
 
 ROOT = PACKAGE.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.course.lab import PACKAGE
+from grader.course.files import PACKAGE
 
 ROOT = PACKAGE.parent
 PARTS = ("grader", "labs", "solutions", "tests", "docs", "includes", "mkdocs.yml", "pyproject.toml")

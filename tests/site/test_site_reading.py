@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.course.lab import UsageError
+from grader.course.files import UsageError
 from grader.desk import site as building
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.course import judge, lab
-from grader.course.lab import write_files
+from grader.course.files import write_files
 
 INSIGHTS = """      Metrics:
         - Id: late

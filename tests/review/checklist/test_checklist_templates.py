@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.cloud.template import NoTemplate, read
-from grader.course.lab import UsageError
+from grader.course.files import UsageError
 from grader.desk.check import Checked, check, find
 from grader.review.checklist import consumers
 
