@@ -80,7 +80,6 @@ LONG: dict[str, str] = {
 }
 STILL_LONG = {
     "grader.cloud.dynamodb.stream",
-    "grader.cloud.function.host",
     "grader.cloud.mapping.poller",
     "grader.course.labs.lab01.criteria",
     "grader.course.labs.lab01.scenarios",

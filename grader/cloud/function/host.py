@@ -18,7 +18,6 @@ import math
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from grader.cloud.aws import Call
@@ -27,7 +26,7 @@ from grader.cloud.function.environment import Broken, Environment, Exited, Met, 
 from grader.cloud.function.limits import HangBudget
 from grader.cloud.function.model import INIT_LIMIT_MS, MAX_ERROR_BYTES, MAX_RESPONSE_BYTES, Model
 from grader.cloud.function.nursery import Nursery
-from grader.cloud.function.platform_log import PlatformLog
+from grader.cloud.function.platform_log import PlatformLog, exited, stamp
 from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, LogLine
 from grader.cloud.function.variables import log_level, variables
 from grader.cloud.mapping.ports import Result
@@ -410,29 +409,22 @@ class FunctionHost:
         self._fail(run, str(kind or ""), str(message or ""), payload=document, keep=keep)
 
     def _exited(self, run: _Run, code: int | None) -> None:
-        if code is None:
-            how = "signal: killed"
-        elif code < 0:
-            how = f"signal: {_SIGNALS.get(-code, f'signal {-code}')}"
-        else:
-            how = f"exit status {code}" if code else ""
         if code == -_SIGXCPU:
             self._hang(run, Met("cpu"))
             return
-        said = f" with error: {how}" if how else " without providing a reason"
-        self._crash(run, "Runtime.ExitError", f"Runtime exited{said}")
+        self._crash(run, "Runtime.ExitError", exited(code))
 
     def _killed(self, run: _Run, when: str) -> None:
         run.invocation.killed = when
         run.now_ns = max(run.now_ns, self._clock.now * _NS)
-        self._crash(run, "Runtime.ExitError", "Runtime exited with error: signal: killed")
+        self._crash(run, "Runtime.ExitError", exited(None))
 
     def _hang(self, run: _Run, met: Met) -> None:
         """A limit of the judge's: memory ends as Lambda would end it, the others as a timeout."""
         run.invocation.real_limit = met.limit
         self.hangs.spend()
         if met.limit == "memory":
-            self._crash(run, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed")
+            self._crash(run, "Runtime.OutOfMemory", exited(None))
             return
         if run.initialising and not run.retried:
             run.deadline_ns += self.spec.timeout_ms * _NS
@@ -462,7 +454,7 @@ class FunctionHost:
         request_id = run.invocation.request_id
         text = f"Task timed out after {seconds} seconds"
         self._flush(run)
-        self._write(run, run.now_ns, [f"{_stamp(run.now_ns)} {request_id} {text}"])
+        self._write(run, run.now_ns, [f"{stamp(run.now_ns)} {request_id} {text}"])
         self._fail(
             run,
             "Sandbox.Timedout",
@@ -595,15 +587,3 @@ class FunctionHost:
 
 
 _SIGXCPU = 24
-_SIGNALS = {
-    2: "interrupt",
-    6: "aborted",
-    9: "killed",
-    11: "segmentation fault",
-    15: "terminated",
-}
-
-
-def _stamp(moment_ns: int) -> str:
-    moment = datetime.fromtimestamp(moment_ns / 1e9, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment_ns // _NS % 1000:03d}Z"

@@ -76,6 +76,15 @@ class HangBudget:
         """Count one hang."""
         self.hangs += 1
 
+    @property
+    def spent(self) -> tuple[int, float, int]:
+        """Hangs, CPU seconds and calls so far; set it to what it was to give the rest back."""
+        return self.hangs, self.cpu_seconds, self.calls
+
+    @spent.setter
+    def spent(self, before: tuple[int, float, int]) -> None:
+        self.hangs, self.cpu_seconds, self.calls = before
+
 
 def told(limit: str, limits: Limits) -> str:
     """What the function did when it met a limit, with the limit's figure."""

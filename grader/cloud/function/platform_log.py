@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 from grader.cloud.function.model import Model
 from grader.cloud.function.spec import FunctionSpec
 
 _RANKS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 _NS = 1_000_000
+_SIGNALS = {
+    2: "interrupt",
+    6: "aborted",
+    9: "killed",
+    11: "segmentation fault",
+    15: "terminated",
+}
 
 
 class PlatformLog:
@@ -125,3 +133,20 @@ class PlatformLog:
         if _RANKS[level] < self._rank:
             return []
         return [json.dumps({"type": kind, "record": record}, separators=(",", ":"))]
+
+
+def exited(code: int | None) -> str:
+    """How a process ended: its exit code, negative for a signal, None for killed."""
+    if code is None:
+        how = "signal: killed"
+    elif code < 0:
+        how = f"signal: {_SIGNALS.get(-code, f'signal {-code}')}"
+    else:
+        how = f"exit status {code}" if code else ""
+    return "Runtime exited" + (f" with error: {how}" if how else " without providing a reason")
+
+
+def stamp(moment_ns: int) -> str:
+    """A virtual time as the line of a time-out begins."""
+    moment = datetime.fromtimestamp(moment_ns / 1e9, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment_ns // _NS % 1000:03d}Z"

@@ -153,8 +153,7 @@ class Player:
         name = scenario.__name__
         if name not in self._played:
             try:
-                self._played[name] = self._on_this_machine(scenario)
-                self._require_end(scenario)
+                self._played[name] = self._to_its_end(scenario)
             except Exception as stopped:
                 if (again := self.again(stopped)) is not None:
                     self._played[name] = again
@@ -164,17 +163,37 @@ class Player:
             raise outcome
         return outcome
 
+    def _to_its_end(self, scenario: Callable[[Self], Played]) -> Played:
+        """Play; raise Hung when the function has spent the budget, whatever comes of the play.
+
+        Virtual time stands still from then on, and mappings whose batch hangs cannot be changed:
+        what a play that goes on meets there is nobody's fault.
+        """
+        try:
+            played = self._on_this_machine(scenario)
+        except Exception as met:
+            if self.again(met) is None:
+                self._require_end(scenario)
+            raise
+        self._require_end(scenario)
+        return played
+
     def _on_this_machine(self, scenario: Callable[[Self], Played]) -> Played:
-        """Play; once more, alone, where the machine could not bring a process up."""
+        """Play; once more, alone, where the machine could not bring a process up.
+
+        What the first attempt has cost is given back, and what it has opened is closed; accounts
+        of other plays stay, their idle environments end.
+        """
+        before, opened = self.hangs.spent, len(self._open)
         try:
             return scenario(self)
-        except Refused:
-            # A mapping whose batch hangs cannot be changed, say.
-            self._require_end(scenario)
-            raise
         except NurseryFailed:
-            for pipeline in self._open:
+            for pipeline in self._open[opened:]:
                 pipeline.close()
+            del self._open[opened:]
+            for host in [host for one in self._open for host in one.functions.values()]:
+                host.recycle()
+            self.hangs.spent = before
             return scenario(self)
 
     def _require_end(self, scenario: Callable[[Self], Any]) -> None:
