@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +34,7 @@ from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
 from grader.cloud.mapping.names import Qualified, unqualified
 from grader.cloud.mapping.ports import Delivery, Function
 from grader.cloud.metrics import Metrics
+from grader.cloud.scratch import Scratch
 from grader.cloud.template import Resource, Stack
 
 MINUTE_MS = 60_000
@@ -109,7 +108,7 @@ class Cloud:
         self._roles: dict[str, tuple[str, list[iam.PolicyDocument]]] = {}
         # When each stack's first template was resolved: streams are labelled by it.
         self._created: dict[str, int] = {}
-        self._unpacked: list[Path] = []
+        self._unpacked: list[Scratch] = []
         self._log_streams: set[tuple[str, str]] = set()
         self._stalled_until_ms = start_ms
         self._stall_ms = 0
@@ -122,7 +121,7 @@ class Cloud:
             host.close()
         self.account.close()
         for folder in self._unpacked:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.close()
 
     def run_for(self, milliseconds: int) -> None:
         """Let virtual time pass, and publish what the mappings have to say about it."""
@@ -367,15 +366,15 @@ class Cloud:
                 "InvalidParameterValueException",
                 "Error occurred while GetObject. S3 Error Code: NoSuchKey.",
             ) from None
-        folder = Path(tempfile.mkdtemp(prefix="labs-code-"))
+        folder = Scratch()
         self._unpacked.append(folder)
         try:
-            zipfile.ZipFile(io.BytesIO(archive)).extractall(folder)
+            zipfile.ZipFile(io.BytesIO(archive)).extractall(folder.path)
         except zipfile.BadZipFile:
             raise Refused(
                 "InvalidParameterValueException", "Could not unzip uploaded file."
             ) from None
-        return folder
+        return folder.path
 
     def _log(self, group: str, line: LogLine) -> None:
         """Lambda makes the group when it is missing, without a retention."""

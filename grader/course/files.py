@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from grader.cloud.scratch import Scratch
+
 PACKAGE = Path(__file__).resolve().parents[1]
 
 # What machines leave in folders; no part of any lab.
@@ -59,8 +61,7 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
 @contextmanager
 def written(files: Mapping[str, bytes]) -> Iterator[Path]:
     """A temporary folder that holds just these files."""
-    with tempfile.TemporaryDirectory(prefix="labs-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with Scratch() as folder:
         write_files(folder, files)
         yield folder
 

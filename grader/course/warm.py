@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from grader.cloud.scratch import Scratch
 from grader.course.files import write_files
 from grader.course.grade import Grade
 from grader.course.lab import Lab
@@ -61,7 +62,8 @@ class Warm:
         self._nursery: Nursery | None = None
         self._process: Any = None
         self._connection: Connection | None = None
-        self._home = Path(tempfile.mkdtemp(prefix="labs-watch-"))
+        self._scratch = Scratch()
+        self._home = self._scratch.path
         self._place: Path | None = None
 
     def warm_up(self) -> None:
@@ -120,7 +122,7 @@ class Warm:
     def close(self) -> None:
         """End everything and remove what it wrote."""
         self.renew()
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._scratch.close()
 
     def _begin(self) -> None:
         """Start a process that grades what it is sent."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from grader.cloud.clock import START_MS, Clock
 from grader.cloud.function import FunctionHost, FunctionSpec, Invocation, Kill, told
 from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
+from grader.cloud.scratch import Scratch
 from grader.course.labs.lab01.changes import Image, changes, in_words
 from grader.course.play.traffic import listed
 
@@ -173,10 +173,9 @@ class Library:
     # -- the reader ----------------------------------------------------------------------------
 
     def _start(self, name: str) -> FunctionHost:
-        with tempfile.TemporaryDirectory(prefix="labs-") as place:
-            folder = Path(place) / "reader"
-            folder.mkdir()
-            shutil.copyfile(self.stage.folder / READER, folder / READER)
+        with Scratch() as place:
+            folder = place / "reader"
+            shutil.copytree(self.stage.folder, folder)
             shutil.copyfile(DRIVER, folder / "labs_driver.py")
             role = f"arn:aws:iam::{self.account.account_id}:role/reader"
             documents = [iam.policy("reader", _may_read(self.stream.arn))]

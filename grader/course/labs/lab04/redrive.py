@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from grader.cloud import iam
 from grader.cloud.aws import Call, Reply
 from grader.cloud.function import FunctionHost, Invocation
 from grader.cloud.mapping import Batch, Discard, failure_note
+from grader.cloud.scratch import Scratch
 from grader.course.labs.lab04.scenarios import open_shop, timed_out
 from grader.course.play.paging import FUNCTION
 from grader.course.play.traffic import ORDERS, Shop, Stored
@@ -135,8 +135,8 @@ def _desk(stage: Stage, play: str) -> Desk:
     def answer(call: Call) -> Reply:
         return pipeline.account.answer(call, documents, role_arn=spec.role, function="redrive")
 
-    with tempfile.TemporaryDirectory(prefix="labs-") as place:
-        folder = Path(place) / "tool"
+    with Scratch() as place:
+        folder = place / "tool"
         shutil.copytree(spec.code, folder)
         shutil.copyfile(RUNNER, folder / "labs_runner.py")
         tool = replace(
