@@ -87,12 +87,14 @@ def grade(
     only: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
     nursery: Nursery | None = None,
+    first_loss: bool = False,
 ) -> Grade:
     """Grade the editable files in ``folder`` against the lab's criteria.
 
     ``only`` names criteria; the others are reported as skipped. ``progress`` receives the goal of
     each criterion before it is decided. ``nursery`` is a running function nursery to use (a warm
-    one makes re-grading faster); otherwise one is started and closed.
+    one makes re-grading faster); otherwise one is started and closed. With ``first_loss`` nothing
+    more is decided after the first criterion that is not met: the others are skipped.
     """
     with clean_environment(), Scratch() as place:
         from grader.cloud.function import Nursery
@@ -105,7 +107,7 @@ def grade(
             from grader.course.stage import Stage
 
             with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
-                verdicts = stage.reviewed(_decide(lab, stage, only, progress))
+                verdicts = stage.reviewed(_decide(lab, stage, only, progress, first_loss))
                 return Grade(
                     lab=lab.number,
                     slug=lab.slug,
@@ -157,12 +159,16 @@ def timeline(lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None)
 
 
 def _decide(
-    lab: Lab, stage: Stage, only: Sequence[str], progress: Callable[[str], None] | None
+    lab: Lab,
+    stage: Stage,
+    only: Sequence[str],
+    progress: Callable[[str], None] | None,
+    first_loss: bool,
 ) -> list[Verdict]:
     """Run the lab's checks under pytest and read one verdict per criterion."""
     import pytest
 
-    referee = _Referee(stage, only, progress)
+    referee = _Referee(stage, only, progress, first_loss)
     path = Path(__file__).parent / "labs" / f"lab{lab.number:02}" / "criteria.py"
     arguments = [
         str(path),
@@ -186,7 +192,8 @@ def _decide(
     pytest.main(arguments, plugins=[referee])
     verdicts = []
     for item in criteria(lab):
-        unasked = Verdict(item, "skipped") if only and item.id not in only else None
+        left = (only and item.id not in only) or (first_loss and referee.lost)
+        unasked = Verdict(item, "skipped") if left else None
         missing = unasked or Verdict(item, "broken", _fault(item, ""))
         verdicts.append(referee.verdicts.get(item.id) or missing)
     return verdicts
@@ -196,14 +203,24 @@ class _Referee:
     """The pytest plugin that hands the stage to the checks and turns reports into verdicts."""
 
     def __init__(
-        self, stage: Stage, only: Sequence[str], progress: Callable[[str], None] | None
+        self,
+        stage: Stage,
+        only: Sequence[str],
+        progress: Callable[[str], None] | None,
+        first_loss: bool,
     ) -> None:
+        self.first_loss = first_loss
         self.stage = stage
         self.only = set(only)
         self.progress = progress
         self.verdicts: dict[str, Verdict] = {}
         self._expect = checks.Expect()
         self.fixtures = self._fixtures()
+
+    @property
+    def lost(self) -> bool:
+        """Whether a criterion was decided and not met."""
+        return any(one.outcome != "met" for one in self.verdicts.values())
 
     def _fixtures(self) -> type:
         import pytest
@@ -235,6 +252,9 @@ class _Referee:
         return found
 
     def pytest_runtest_setup(self, item: Any) -> None:
+        if self.first_loss and self.lost:
+            item.session.shouldstop = "a criterion is lost"
+            return
         self._expect.findings = []
         criterion = self._criterion(item)
         if self.progress:

@@ -45,6 +45,14 @@ EFFECT = r"\.(update_item|put_item|transact_write_items|batch_write_item|execute
 # the second that it takes.
 LINT_LIMIT_S = 30.0
 
+# The rules of what has to be so before anything can be played.
+DEPLOYS = "The template can be deployed."
+NAMED = "The template has the resources that the README's interface names."
+MAPPED = "AWS accepts the event source mapping when the stack is created."
+WATCHED = "AWS accepts the alarms of the template and what they stand on."
+STARTS = "The function starts: its module imports and its handler is found."
+BEGINS = frozenset({DEPLOYS, NAMED, MAPPED, WATCHED, STARTS})
+
 
 class Stage(Player):
     """What a check works with; see the module's docstring.
@@ -192,7 +200,7 @@ class Stage(Player):
     def _undeployable(self, problems: Sequence[Problem]) -> tuple[Finding, list[Finding]]:
         first, *others = [
             self.finding(
-                rule="The template can be deployed.",
+                rule=DEPLOYS,
                 input=f"{TEMPLATE} as it stands",
                 expected="a template that CloudFormation and AWS accept",
                 observed=problem.sentence,
@@ -211,7 +219,7 @@ class Stage(Player):
     def _other_interface(self, stopped: OtherInterface) -> Finding:
         found, logical_id = stopped.found, stopped.logical_id
         return self.finding(
-            rule="The template has the resources that the README's interface names.",
+            rule=NAMED,
             input=f"{TEMPLATE} as it stands",
             expected=f"{logical_id} of type {stopped.kind}",
             observed=f"{logical_id} of type {found.type}"
@@ -226,7 +234,7 @@ class Stage(Player):
         refusal, logical_id = stopped.refusal, stopped.logical_id
         if stopped.cause == "mapping":
             return self.finding(
-                rule="AWS accepts the event source mapping when the stack is created.",
+                rule=MAPPED,
                 input=f"{logical_id} in {TEMPLATE}",
                 expected="the mapping is created and starts to poll",
                 observed=refusal.message,
@@ -236,7 +244,7 @@ class Stage(Player):
             )
         member = [refusal.parameter] if refusal.parameter else []
         return self.finding(
-            rule="AWS accepts the alarms of the template and what they stand on.",
+            rule=WATCHED,
             input=f"{logical_id} in {TEMPLATE}",
             expected="it is created",
             observed=refusal.message,
@@ -249,7 +257,7 @@ class Stage(Player):
         result = invocation.result
         assert result is not None
         return self.finding(
-            rule="The function starts: its module imports and its handler is found.",
+            rule=STARTS,
             input="the first invocation of a new environment",
             expected=f"{HANDLER} loads and has the function that Handler names",
             observed=error_text(invocation),

@@ -52,12 +52,15 @@ class Warm:
     """Grades one set of files at a time in a process that finds everything imported.
 
     ``forks`` chooses between a fork of this process for each grade and one process that is kept.
-    Call ``close`` at the end.
+    ``first_loss`` is the judge's. Call ``close`` at the end.
     """
 
-    def __init__(self, lab: Lab, seed: int = 0, *, forks: bool = FORKS) -> None:
+    def __init__(
+        self, lab: Lab, seed: int = 0, *, forks: bool = FORKS, first_loss: bool = False
+    ) -> None:
         self.lab = lab
         self.seed = seed
+        self.first_loss = first_loss
         self.forks = forks
         self._nursery: Nursery | None = None
         self._process: Any = None
@@ -88,7 +91,7 @@ class Warm:
             self._begin()
         assert self._connection is not None
         with contextlib.suppress(OSError):  # its end is told by listen()
-            self._connection.send((self.lab, self.seed, self._place))
+            self._connection.send((self.lab, self.seed, self._place, self.first_loss))
 
     def listen(self, seconds: float) -> Said | None:
         """What the grade says next, or None when it says nothing for ``seconds``."""
@@ -235,11 +238,18 @@ def _serve(connection: Connection, lab: Lab, home: Path, nursery: Nursery | None
     running = nursery or _warm_up(lab)
     while True:
         try:
-            lab, seed, place = connection.recv()
+            lab, seed, place, first_loss = connection.recv()
         except (EOFError, OSError):
             break
         try:
-            grade = judge.grade(lab, place / "files", seed=seed, progress=status, nursery=running)
+            grade = judge.grade(
+                lab,
+                place / "files",
+                seed=seed,
+                progress=status,
+                nursery=running,
+                first_loss=first_loss,
+            )
             answer: tuple[str, Any, Any] = ("graded", grade, lint.known())
         except Exception:
             answer = ("failed", traceback.format_exc(), {})

@@ -16,6 +16,7 @@ from grader.desk.group import Commands
 from grader.desk.terminal import MET, UNMET, Status, interruptible, say
 
 if TYPE_CHECKING:
+    from grader.course.lab import Lab
     from grader.maintain.pages import Generated
 
 
@@ -34,16 +35,24 @@ def dev() -> None:
 @click.argument("which", metavar="[N]...", nargs=-1)
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, metavar="S")
 @click.option("--answers", is_flag=True, help="Grade the kept answers instead of the solution.")
-def dev_check(which: tuple[str, ...], seeds: int, answers: bool) -> int:
+@click.option("--mutants", type=click.IntRange(1), metavar="COUNT", help="Grade mutants instead.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the mutants.")
+def dev_check(
+    which: tuple[str, ...], seeds: int, answers: bool, mutants: int | None, seed: int
+) -> int:
     """Refuse labs that are not in order: texts, points, hints, starter, solution on S seeds.
 
     \b
     labs dev check
     labs dev check 2 --seeds 3
     labs dev check 2 --answers
+    labs dev check 2 --mutants 200
     """
     from grader.course.lab import find
     from grader.maintain import contract
+
+    if mutants is not None:
+        return max([_mutants(find(name), mutants, seed) for name in which or "123456"])
 
     pages = _generated()
     with Status(lines=True) as status, interruptible():
@@ -53,6 +62,26 @@ def dev_check(which: tuple[str, ...], seeds: int, answers: bool) -> int:
         say(str(problem))
     say(f"{counted(len(found), 'refusal')}." if found else "Every lab is in order.")
     return UNMET if found else MET
+
+
+def _mutants(lab: Lab, count: int, seed: int) -> int:
+    """Grade mutants of one lab's solution and say which no criterion notices."""
+    from grader.maintain.mutants import equivalents, survivors
+
+    with Status(lines=True) as status, interruptible():
+        found = survivors(lab, count, seed, status, root=_clone())
+    known = equivalents(lab, _clone())
+    fresh = [one for one in found.survivors if one.name not in known]
+    for one in found.broken:
+        say(f"{lab.name}: the grader failed: {one.file}:{one.line} {one.name}")
+    for one in fresh:
+        say(f"{lab.name}: no criterion notices: {one.file}:{one.line} {one.name}")
+    say(
+        f"{lab.name}: {found.counted} of {found.possible} mutants, drawn with seed {seed}: "
+        f"{found.killed} noticed, {len(found.survivors) - len(fresh)} known as equivalent, "
+        f"{len(fresh)} survive; {found.uncounted} more did not deploy or import."
+    )
+    return UNMET if fresh or found.broken else MET
 
 
 @dev.command("new")

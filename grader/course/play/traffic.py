@@ -103,6 +103,13 @@ class Shop:
             ),
         )
 
+    def delete_cart(self, merchant: str, cart: str) -> Record:
+        """Delete a cart."""
+        key = {"merchant": merchant, "id": f"cart#{cart}"}
+        return self._write(
+            f"{cart} of {merchant}, deleted", lambda: self.pipeline.delete(ORDERS, key)
+        )
+
     def _write(self, name: str, write: Callable[[], None]) -> Record:
         before = len(self.written)
         write()

@@ -11,7 +11,6 @@ from grader.cloud import template
 from grader.course.labs.lab05.spend import (
     LOOP_MONTH,
     ORDINARY_YEAR,
-    SHARES,
     TOLD_BELOW,
     Notice,
     first_told,
@@ -34,8 +33,8 @@ GOOD = Notice(
     kind="ACTUAL",
     operator="GREATER_THAN",
     threshold_cents=Decimal(1500),
-    shares=SHARES,
-    before_credits=True,
+    percent=100,
+    credits=False,
     period="MONTHLY",
     deaf="",
 )
@@ -64,7 +63,7 @@ def test_every_threshold_between_ordinary_and_too_late_is_right(dollars: int) ->
 
 
 def test_after_credits_nothing_is_ever_told() -> None:
-    assert replace(GOOD, before_credits=False).fires(LOOP_MONTH) is None
+    assert replace(GOOD, percent=0, credits=True).fires(LOOP_MONTH) is None
 
 
 def test_a_forecast_and_a_deaf_notification_are_never_told() -> None:
@@ -82,7 +81,7 @@ def test_a_daily_budget_sees_one_day_and_an_annual_one_adds_up() -> None:
 
 def test_a_filter_by_service_counts_its_share() -> None:
     """30 percent of the loop's dollars are Lambda's: 15 of them only with 50 in all."""
-    one = replace(GOOD, shares={"AWS Lambda": 30})
+    one = replace(GOOD, percent=30)
     day = one.fires(LOOP_MONTH)
     assert day is not None and sum(LOOP_MONTH[: day - 1]) * 30 > 150_000
 

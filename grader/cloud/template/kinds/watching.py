@@ -310,8 +310,6 @@ BUDGET = Kind(
         refused={
             "Budget.AutoAdjustData": "budgets that adjust themselves are not emulated.",
             "Budget.BillingViewArn": "billing views are not emulated.",
-            "Budget.FilterExpression": "the labs read CostFilters.",
-            "Budget.Metrics": "the labs read CostTypes.",
             "Budget.PlannedBudgetLimits": "the labs read BudgetLimit.",
         },
         shapes={

@@ -11,27 +11,24 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from grader.cloud.words import counted
 from grader.course.criterion import Expect, criterion
-from grader.course.grade import Finding, Unreached
+from grader.course.grade import Unreached
 from grader.course.labs.lab05 import spend, tuning_file
 from grader.course.labs.lab05.scenarios import (
     BATCH,
     MERCHANTS,
-    PLAYS,
     BigBatch,
     best_day,
     big_batch,
     busy_hour,
     folded_changes,
     killed_between_merchants,
-    lag_line,
     merchants_of,
     mixed_again,
-    seconds,
-    settings_told,
+    same_at_once,
 )
-from grader.course.labs.lab05.workloads import WORKLOADS, Judged, prices
+from grader.course.labs.lab05.tuned import PLAYS, wrong_point
+from grader.course.labs.lab05.workloads import WORKLOADS, prices
 from grader.course.play.books import Book
 from grader.course.play.counting import overtaken, quiet_day, regrouped_later, two_at_once
 from grader.course.play.paging import FUNCTION, MAPPING
@@ -49,95 +46,7 @@ PAGE = "modules/05-cost"
 
 def _expect_right(stage: Stage, expect: Expect, name: str) -> None:
     point = stage.play(PLAYS[name])
-    expect(point.right, lambda: _wrong_point(stage, name, point))
-
-
-def _wrong_point(stage: Stage, name: str, point: Judged) -> Finding:
-    workload, chosen = point.workload, point.choice
-    broken = [
-        what
-        for what, so in (
-            ("lag", point.late),
-            ("throttles", point.throttled),
-            ("cost", point.dear),
-        )
-        if so
-    ]
-    if point.late:
-        key, why = _late_because(point)
-    elif point.throttled:
-        key = "ParallelizationFactor" if chosen.concurrency is None else _RESERVED
-        lanes = workload.shards * chosen.parallelization
-        why = (
-            f"{counted(workload.shards, 'shard')} with ParallelizationFactor "
-            f"{chosen.parallelization} can use {lanes} executions at once; the function may have "
-            f"{chosen.concurrency or workload.concurrency}. The rest is throttled and waits."
-        )
-    else:
-        key, why = _dear_because(point)
-    file = stage.play(tuning_file.read)
-    picture = lag_line(point, 22, plain=True)
-    return stage.finding(
-        rule=f"The workload {name} meets its lag objective, its throttle limit and its budget.",
-        input=f"{settings_told(point)}; the lag is drawn over the hour of the burst",
-        expected=f"at most {workload.lag_s} s late, {workload.throttles:,} throttles a day, "
-        f"{dollars(workload.budget)} a month",
-        observed=f"{seconds(point.lag_ms / 1000)} late, {point.throttles:,} throttles a day, "
-        f"{dollars(point.bill.total)} a month\n{picture}; too high: {', '.join(broken)}",
-        why=why,
-        where=stage.line(tuning_file.FILE, file.line_of(name, key)),
-        page=f"{PAGE}#tuning",
-    )
-
-
-_RESERVED = "ReservedConcurrentExecutions"
-
-
-def _late_because(point: Judged) -> tuple[str, str]:
-    """The setting to look at when records are late, and why."""
-    workload, chosen = point.workload, point.choice
-    longest = workload.handler.duration_ms(chosen.batch_size, chosen.memory_mb) / 1000
-    if any(part.timeouts for part in point.parts):
-        return "BatchSize", (
-            f"A full batch takes {seconds(longest)}, more than the time-out of "
-            f"{chosen.timeout_s} s: it fails each time, and nothing behind it is processed."
-        )
-    if point.throttled:
-        return ("ParallelizationFactor" if chosen.concurrency is None else _RESERVED), (
-            "Lanes that find no execution wait and try again, less and less often, while the "
-            "backlog grows. More parallel than the concurrency allows is slower, not faster."
-        )
-    if chosen.window_s >= workload.lag_s:
-        return "MaximumBatchingWindowInSeconds", (
-            "A record may wait for the whole window before anybody works on it: the window is "
-            "part of the lag, and the metric IteratorAge shows little of it."
-        )
-    lanes = workload.shards * chosen.parallelization
-    rate = lanes * chosen.batch_size / longest
-    if rate > workload.burst:
-        return "MaximumBatchingWindowInSeconds", (
-            f"A record waits for the window ({chosen.window_s} s) and for its batch: one of "
-            f"{chosen.batch_size} records takes {seconds(longest)}. Both are part of the lag."
-        )
-    return "ParallelizationFactor", (
-        f"A full batch of {chosen.batch_size} takes {seconds(longest)}. With "
-        f"{lanes} batch{'es' if lanes > 1 else ''} at a time that is about {rate:,.0f} records a "
-        f"second, and the burst brings {workload.burst:,}. What is left over waits."
-    )
-
-
-def _dear_because(point: Judged) -> tuple[str, str]:
-    """The setting to look at when the month is too dear, and why."""
-    dearest = point.bill.charged[0]
-    if dearest.item == lambda_compute(point.choice.architecture):
-        return "MemorySize", (
-            "Memory is paid for while the handler waits, too: above what its own computing needs, "
-            "more of it makes the bill larger and the work no quicker."
-        )
-    return "MaximumBatchingWindowInSeconds", (
-        f"{point.invocations:,} invocations a day, each with its request, its fixed time and its "
-        "log lines. A window and a larger batch make fewer of them, for some seconds of lag."
-    )
+    expect(point.right, lambda: wrong_point(stage, name, point))
 
 
 @criterion(
@@ -312,6 +221,7 @@ def test_fold_once(stage: Stage, expect: Expect) -> None:
         [
             stage.play(mixed_again),
             stage.play(killed_between_merchants),
+            stage.play(same_at_once),
             stage.play(regrouped_later),
             stage.play(two_at_once),
             stage.play(overtaken),
@@ -490,7 +400,7 @@ def test_log_retention(stage: Stage, expect: Expect) -> None:
 def test_budget_fires(stage: Stage, expect: Expect) -> None:
     """The replayed month: credits pay, so only a budget before credits sees anything."""
     found = spend.notices(stage)
-    told = spend.first_told(found, spend.LOOP_MONTH)
+    told = spend.first_told(found, spend.LOOP_MONTH, spend.LOOP_FROM_DAY)
     spent = sum(spend.LOOP_MONTH[: told.day]) if told else sum(spend.LOOP_MONTH)
     expect(
         told is not None and spent < spend.TOLD_BELOW,
@@ -503,65 +413,14 @@ def test_budget_fires(stage: Stage, expect: Expect) -> None:
             f"{dollars(Decimal(spent) / 100)}"
             if told
             else f"nobody is told; the month costs {dollars(Decimal(spent) / 100)}"
-            + _why_nobody(stage, found),
+            + spend.why_nobody(stage, found),
             why="Credits hide a loop until they are used up; then the whole rate is on the invoice."
-            if not found or not found[0].before_credits
+            if not found or found[0].credits
             else "A budget that nobody hears, or that speaks up too late, is an invoice.",
-            where=_budget_line(stage, found),
+            where=spend.line_of_budget(stage, found),
             page=f"{PAGE}#budget",
         ),
     )
-
-
-def _why_nobody(stage: Stage, found: Sequence[spend.Notice]) -> str:
-    """What keeps each notification from going out, as a clause."""
-    if not found:
-        budgets = stage.stack.of_type("AWS::Budgets::Budget")
-        if not budgets:
-            billing = [
-                alarm.logical_id
-                for alarm in stage.stack.of_type("AWS::CloudWatch::Alarm")
-                if alarm.properties.get("Namespace") == "AWS/Billing"
-            ]
-            note = (
-                f" ({billing[0]} watches EstimatedCharges, of which AWS does not say whether "
-                "credits are taken off)"
-                if billing
-                else ""
-            )
-            return f": the template has no AWS::Budgets::Budget{note}"
-        first = budgets[0]
-        if first.properties["Budget"]["BudgetType"] != "COST":
-            return f": {first.logical_id} counts usage, not dollars"
-        return f": {first.logical_id} has no notification"
-    one = found[0]
-    if one.deaf:
-        return f": {one.deaf}"
-    if one.kind != "ACTUAL":
-        return ": a new account has no history, so nothing is FORECASTED"
-    if not one.before_credits:
-        return (
-            f": {one.budget.logical_id} counts after credits (IncludeCredit is true unless said "
-            "otherwise), and that is $0.00 all month"
-        )
-    limit = dollars(one.threshold_cents / 100)
-    return f": {one.budget.logical_id} waits for {limit} in its period and services"
-
-
-def _budget_line(stage: Stage, found: Sequence[spend.Notice]) -> str:
-    budgets = stage.stack.of_type("AWS::Budgets::Budget")
-    if not budgets:
-        return "template.yaml (there is no AWS::Budgets::Budget)"
-    if not found:
-        return stage.property_line(budgets[0].logical_id, "Budget", "BudgetType")
-    one = found[0]
-    if one.deaf:
-        path: tuple[str | int, ...] = ("NotificationsWithSubscribers", one.index, "Subscribers")
-    elif not one.before_credits:
-        path = ("Budget", "CostTypes", "IncludeCredit")
-    else:
-        path = ("NotificationsWithSubscribers", one.index, "Notification", "Threshold")
-    return stage.property_line(one.budget.logical_id, *path)
 
 
 @criterion(
@@ -581,7 +440,7 @@ def test_budget_quiet(stage: Stage, expect: Expect) -> None:
                 expected="a notification of an AWS::Budgets::Budget that reaches somebody",
                 observed="none",
                 why="No budget is quiet in every month.",
-                where=_budget_line(stage, found),
+                where=spend.line_of_budget(stage, found),
                 page=f"{PAGE}#budget",
             )
         )

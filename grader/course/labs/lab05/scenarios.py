@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grader.course.grade import Unmet, Unreached
-from grader.course.labs.lab05 import spend, tuning_file
-from grader.course.labs.lab05.workloads import WORKLOADS, Judged, judged
+from grader.course.labs.lab05 import spend
+from grader.course.labs.lab05.tuned import PLAYS, lag_line, seconds, settings_told
+from grader.course.labs.lab05.workloads import WORKLOADS
 from grader.course.play.books import Book, deaths, settle
 from grader.course.play.paging import FUNCTION, MAPPING, open_shop
 from grader.course.play.traffic import ORDERS, TOTALS, Shop
@@ -126,7 +127,8 @@ def folded_changes(stage: Stage) -> Book:
     shop = open_shop(stage, "folded changes", mappings=False)
     book = Book(shop)
     placed = [shop.put("acme", f"o-{n}") for n in (1, 2, 3)]
-    placed += [shop.put("globex", "o-1"), shop.put("gratis", "o-1", amount=0)]
+    placed.append(shop.put("globex", "o-1"))
+    placed += [shop.put("gratis", f"o-{n}", amount=0) for n in (1, 2, 3)]
     settle(stage, shop, placed)
     batch = [
         shop.put("acme", "o-4"),
@@ -138,11 +140,20 @@ def folded_changes(stage: Stage) -> Book:
         shop.delete("initech", "o-1"),
         shop.put("acme", "o-2", status="paid", amount=shop.orders["acme", "o-2"]),
         shop.put("initech", "o-2"),
+        shop.put("acme", "o-3", status="cancelled", amount=shop.orders["acme", "o-3"]),
+        shop.delete("gratis", "o-1"),
+        shop.put("gratis", "o-2"),
+        shop.put("hooli", "o-1", amount=0),
+        shop.put("hooli", "o-1"),
     ]
     last = settle(stage, shop, batch)[-1]
-    told = "one batch: o-4 of acme placed and changed twice, o-1 deleted, o-2 paid; o-1 of initech "
-    told += "placed and deleted, o-2 placed; o-1 of globex changed"
-    for name in ("acme", "globex", "initech", "gratis"):
+    told = "one batch: o-4 of acme placed and changed twice, o-1 deleted, o-2 paid, o-3 cancelled, "
+    told += "which is still an order; o-1 of initech placed and deleted, o-2 placed; o-1 of globex "
+    told += (
+        "changed; of gratis's three free orders one deleted, one no longer free; hooli's placed "
+    )
+    told += "free and made dear"
+    for name in ("acme", "globex", "initech", "gratis", "hooli"):
         book.truth(told, name, last)
     return book
 
@@ -185,6 +196,38 @@ def mixed_again(stage: Stage) -> Book:
     # Whether the first batch was counted right is another question.
     after = (plus(total, shop.orders["soylent", "o-2"]), plus(orders, 1))
     book.like(story, "soylent", after, "the first batch and the new order", last)
+    return book
+
+
+# How far apart the two deliveries of one batch start: each reads before the other one writes, or
+# while it writes.
+APART_MS = (0, 4, 8, 16)
+# So long reads that need not be consistent lag behind a batch that comes again at once.
+STALE_MS = 3_000
+
+
+def same_at_once(stage: Stage) -> Book:
+    """A batch is in two environments at the same time; and comes again before reads have seen it.
+
+    Lambda does both: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html promises each
+    record at least once, and an environment that is given up works on.
+    """
+    shop = open_shop(stage, "same at once", mappings=False)
+    book = Book(shop)
+    warm = [shop.put("warm-1", "o-1"), shop.put("warm-2", "o-1")]
+    stage.require_start(shop.pipeline.settle_together(FUNCTION, [[warm[0]], [warm[1]]]))
+    for apart in APART_MS:
+        name = f"same-{apart}"
+        batch = [shop.put(name, f"o-{n}") for n in (1, 2, 3)]
+        last = shop.pipeline.settle_together(FUNCTION, [batch, batch], apart_ms=apart)[-1]
+        book.truth(f"the same three orders in two environments, {apart} ms apart", name, last)
+    batch = [shop.put("hurried", "o-1"), shop.put("hurried", "o-2")]
+    settle(stage, shop, batch)
+    now = shop.pipeline.clock.now
+    shop.pipeline.account.stale_reads(now, now + STALE_MS)
+    last = settle(stage, shop, batch)[-1]
+    story = "two orders come again at once, while reads without ConsistentRead lag for a second"
+    book.truth(story, "hurried", last)
     return book
 
 
@@ -272,6 +315,7 @@ def busy_hour(stage: Stage) -> BusyHour:
     orders.append(shop.put("hooli", "o-1", status="paid", amount=shop.orders["hooli", "o-1"]))
     for n in range(1, 6):
         carts.append(shop.put_cart("acme", f"c-{n}", items=n + 20))
+        carts.append(shop.delete_cart(names[n % 3], f"c-{n + 6}"))
         shop.pipeline.run_for(seconds=20)
     shop.pipeline.run_for(minutes=30)
     invocations = shop.pipeline.invocations(FUNCTION)
@@ -286,64 +330,6 @@ def busy_hour(stage: Stage) -> BusyHour:
         len(invocations),
         sum(of_carts.issuperset(one.sequences) for one in invocations),
     )
-
-
-# -- the four workloads --------------------------------------------------------------------------
-
-
-def low(stage: Stage) -> Judged:
-    """The workload low with the learner's settings."""
-    return judged(WORKLOADS["low"], tuning_file.choice(stage, "low"))
-
-
-def medium(stage: Stage) -> Judged:
-    """The workload medium with the learner's settings."""
-    return judged(WORKLOADS["medium"], tuning_file.choice(stage, "medium"))
-
-
-def high(stage: Stage) -> Judged:
-    """The workload high with the learner's settings."""
-    return judged(WORKLOADS["high"], tuning_file.choice(stage, "high"))
-
-
-def real_time(stage: Stage) -> Judged:
-    """The workload real-time with the learner's settings."""
-    return judged(WORKLOADS["real-time"], tuning_file.choice(stage, "real-time"))
-
-
-PLAYS = {"low": low, "medium": medium, "high": high, "real-time": real_time}
-
-
-def lag_line(point: Judged, columns: int, *, plain: bool) -> str:
-    """The lag over the hour with the burst as a line of blocks, with its scale.
-
-    One block stands for some minutes and shows the longest lag of them.
-    """
-    part = point.parts[-1]
-    minutes: list[Any] = [None if one is None else one / 1000 for one in part.delay_ms]
-    if part.oldest_ms:
-        # What still waits at the end is as late as the latest.
-        minutes[-1] = max(minutes[-1] or 0, part.oldest_ms / 1000)
-    values = [
-        max(
-            (
-                one
-                for one in minutes[len(minutes) * n // columns : len(minutes) * (n + 1) // columns]
-                if one is not None
-            ),
-            default=None,
-        )
-        for n in range(columns)
-    ]
-    top = max((one for one in values if one is not None), default=0)
-    # A gap is a time in which nothing was finished.
-    blocks = incidents.sparkline(values, plain=plain).replace(" ", "~")
-    return f"{blocks} 0 to {seconds(top)}"
-
-
-def seconds(value: float) -> str:
-    """Seconds for people: 0.4 s, 12 s, 754 s."""
-    return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"
 
 
 # -- timelines for `labs run 5` -------------------------------------------------------------------
@@ -387,24 +373,12 @@ def workloads_told(stage: Stage) -> Iterator[str]:
             yield f"    {line.name:<24}{amount}{dollars(line.cost):>10}{free}"
 
 
-def settings_told(point: Judged) -> str:
-    """The learner's point in AWS's words."""
-    chosen = point.choice
-    told = (
-        f"BatchSize {chosen.batch_size}, window {chosen.window_s} s, "
-        f"ParallelizationFactor {chosen.parallelization}, {chosen.memory_mb} MB"
-    )
-    if chosen.concurrency is not None:
-        told += f", {chosen.concurrency} reserved"
-    return told
-
-
 def spend_told(stage: Stage) -> Iterator[str]:
     """The month with the loop, and who is told of it."""
     found = spend.notices(stage)
     yield "A new account; credits pay everything. From day 12 on a loop costs 4 dollars a day."
     total = 0
-    told = spend.first_told(found, spend.LOOP_MONTH)
+    told = spend.first_told(found, spend.LOOP_MONTH, spend.LOOP_FROM_DAY)
     for day, cents in enumerate(spend.LOOP_MONTH, start=1):
         total += cents
         mark = f"  <- {told.budget.logical_id} tells somebody" if told and told.day == day else ""
