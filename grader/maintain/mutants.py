@@ -27,8 +27,9 @@ from pathlib import Path
 
 import yaml
 
+from grader.course.files import PACKAGE
 from grader.course.grade import Grade
-from grader.course.lab import PACKAGE, Lab
+from grader.course.lab import Lab
 from grader.course.stage import BEGINS
 from grader.course.warm import Warm
 
