@@ -269,8 +269,14 @@ class Pipeline:
         Each one starts ``apart_ms`` virtual milliseconds after the one before it.
         """
         host = self.functions[function]
-        first = len(host.invocations)
+        mine: list[Invocation] = []
         running = len(batches)
+
+        def invoke(event: dict[str, Any]) -> None:
+            # A mapping may invoke the function meanwhile: its invocations are not these.
+            number = len(host.invocations)
+            host.invoke(event, done)
+            mine.append(host.invocations[number])
 
         def done(_result: object) -> None:
             nonlocal running
@@ -278,10 +284,10 @@ class Pipeline:
 
         for number, records in enumerate(batches):
             event = {"Records": [record.event for record in records]}
-            self.clock.after(number * apart_ms, partial(host.invoke, event, done))
+            self.clock.after(number * apart_ms, partial(invoke, event))
         while running:
             self.clock.step()
-        return host.invocations[first:]
+        return mine
 
     def settle(self, function: str, records: Sequence[Record]) -> list[Invocation]:
         """Deliver a batch as often as a mapping would until all of it is accepted.

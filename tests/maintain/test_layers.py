@@ -86,7 +86,6 @@ STILL_LONG = {
     "grader.course.labs.lab02.criteria",
     "grader.course.labs.lab04.criteria",
     "grader.course.labs.lab05.criteria",
-    "grader.course.labs.lab06.criteria",
     "grader.review.tuning.engine",
 }
 MOST_LINES, MOST_LINES_WITH_A_REASON, MOST_LONG_FILES = 600, 800, 5

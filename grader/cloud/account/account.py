@@ -91,6 +91,8 @@ class Account:
         self.region = region
         self.seed = seed
         self.denied: list[Denied] = []
+        # What function code was allowed and did: (action, ARN) pairs, as IAM's access advisor has.
+        self.used: set[tuple[str, str]] = set()
         self.resource_policies: dict[str, list[PolicyDocument]] = {}
         self.first_sequence = first_sequence
         self._world = World(clock, account_id, region, seed)
@@ -421,6 +423,7 @@ class Account:
                 context,
             )
             if verdict.allowed:
+                self.used.add((need.action, need.resource_arn))
                 continue
             self._note(need.action, need.resource_arn, caller, verdict.reason)
             because = (

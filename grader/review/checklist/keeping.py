@@ -8,6 +8,7 @@ from typing import Any
 from grader.cloud.template import shown, unknown
 from grader.cloud.template.model import Resource
 from grader.cloud.typed import flag, whole
+from grader.cloud.words import counted
 from grader.review.checklist.answers import Answer, Evidence, aside, at, met, outside, unmet, unsure
 from grader.review.checklist.model import item
 from grader.review.checklist.scene import TABLES, Consumer, inside, objects, owner
@@ -132,27 +133,52 @@ def table_kept(consumer: Consumer) -> Answer:
     return unmet(f"{table.logical_id} has neither protection nor Retain.", *places)
 
 
-def _queue(consumer: Consumer) -> Resource | None:
-    found = consumer.destination_resource
-    return found if found is not None and found.type == "AWS::SQS::Queue" else None
+def _queues(consumer: Consumer) -> list[Resource]:
+    """The queues in which the notes come to lie: the destination, or those behind a topic."""
+    target = consumer.destination_resource
+    if target is None:
+        return []
+    if target.type == "AWS::SQS::Queue":
+        return [target]
+    stack = consumer.stack
+    listening = [one for _, one in objects(target.properties.get("Subscription"))]
+    listening += [
+        one.properties
+        for one in stack.of_type("AWS::SNS::Subscription")
+        if owner(stack, one.properties.get("TopicArn")) is target
+    ]
+    found = (owner(stack, one.get("Endpoint")) for one in listening)
+    return [one for one in found if one is not None and one.type == "AWS::SQS::Queue"]
+
+
+def _worst(answers: list[Answer]) -> Answer:
+    """The answer that says most against a consumer with several queues."""
+    order = ("not met", "cannot tell", "met")
+    return min(answers, key=lambda answer: order.index(answer.verdict))
 
 
 @item(
     "note-retention",
     pipes=True,
-    title="The failure queue keeps its notes for 14 days.",
+    title="Notes of failures are kept for 14 days.",
     severity="advice",
-    applies="consumers whose destination is a queue",
+    applies="consumers whose destination is a queue, a topic with a queue, or a bucket",
     why="The note is all that says which records were lost; after the default of 4 days a long "
     "weekend may have taken it.",
-    fix="Set MessageRetentionPeriod to 1209600.",
+    fix="Set MessageRetentionPeriod to 1209600; let a bucket's lifecycle leave them for 14 days.",
     sources=(_QUEUE,),
 )
 def note_retention(consumer: Consumer) -> Answer:
-    """MessageRetentionPeriod is 14 days."""
-    queue = _queue(consumer)
-    if queue is None:
-        return aside("The destination is no queue of this template.")
+    """MessageRetentionPeriod is 14 days, of a queue behind a topic, too; a bucket's rules wait."""
+    target = consumer.destination_resource
+    if target is not None and target.type == "AWS::S3::Bucket":
+        return _kept_in(target)
+    if queues := _queues(consumer):
+        return _worst([_kept(queue) for queue in queues])
+    return aside("The destination is no queue of this template.")
+
+
+def _kept(queue: Resource) -> Answer:
     value, here = (
         queue.properties.get("MessageRetentionPeriod"),
         at(queue, "MessageRetentionPeriod"),
@@ -166,12 +192,37 @@ def note_retention(consumer: Consumer) -> Answer:
     return met(f"{queue.logical_id} keeps messages for 14 days.", here)
 
 
+# What the names of the objects begin with that Lambda writes, and how soon a rule takes them.
+# https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+_NOTES = "aws/lambda/"
+_DAY_S = 86_400
+
+
+def _kept_in(bucket: Resource) -> Answer:
+    """Whether the rules of a bucket's lifecycle leave the notes there for 14 days."""
+    path = ("LifecycleConfiguration", "Rules")
+    for number, rule in objects(inside(bucket.properties, *path)):
+        prefix = rule.get("Prefix") or ""
+        days, here = rule.get("ExpirationInDays"), at(bucket, *path, number, "ExpirationInDays")
+        if unknown(prefix) or unknown(days) or unknown(rule.get("Status")):
+            return unsure(f"A rule of {bucket.logical_id} is not known.", here)
+        # Lambda tags no note, so that a rule for tagged objects leaves them alone.
+        touches = _NOTES.startswith(prefix) or str(prefix).startswith(_NOTES)
+        if rule.get("Status") != "Enabled" or rule.get("TagFilters") or not touches:
+            continue
+        if "ExpirationDate" in rule:
+            return unmet(f"{bucket.logical_id} deletes its notes on a day of the calendar.", here)
+        if (kept := whole(days)) is not None and kept * _DAY_S < LONGEST_S:
+            return unmet(f"{bucket.logical_id} deletes notes after {counted(kept, 'day')}.", here)
+    return met(f"{bucket.logical_id} keeps its notes for 14 days at least.", at(bucket, *path))
+
+
 @item(
     "queue-encryption",
     pipes=True,
     title="The failure queue is encrypted at rest.",
     severity="important",
-    applies="consumers whose destination is a queue",
+    applies="consumers whose destination is a queue, or a topic with a queue",
     why="New queues are encrypted with a key of SQS free of charge, so that encryption is off only "
     "where it was switched off.",
     fix="Remove SqsManagedSseEnabled: false. A key of your own is not needed.",
@@ -179,9 +230,12 @@ def note_retention(consumer: Consumer) -> Answer:
 )
 def queue_encryption(consumer: Consumer) -> Answer:
     """SqsManagedSseEnabled is not false, or there is a key."""
-    queue = _queue(consumer)
-    if queue is None:
-        return aside("The destination is no queue of this template.")
+    if queues := _queues(consumer):
+        return _worst([_encrypted(queue) for queue in queues])
+    return aside("The destination is no queue of this template.")
+
+
+def _encrypted(queue: Resource) -> Answer:
     value, here = queue.properties.get("SqsManagedSseEnabled"), at(queue, "SqsManagedSseEnabled")
     if queue.properties.get("KmsMasterKeyId"):
         return met(f"{queue.logical_id} is encrypted with a KMS key.", at(queue, "KmsMasterKeyId"))

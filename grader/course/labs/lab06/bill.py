@@ -19,6 +19,7 @@ from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.dynamodb import read_units
 from grader.course.play.paging import FUNCTION, open_shop, watch
 from grader.course.play.traffic import ORDERS, Shop
+from grader.replay.incidents import MINUTE_MS
 from grader.review import pricing
 from grader.review.pricing import Bill, dollars
 
@@ -32,6 +33,8 @@ MONTH_S = pricing.MONTH_DAYS * 24 * 3600
 ORDERS_A_SECOND, CARTS_A_SECOND = 1, 1
 # How long it is played: long enough for the longest batching window that the README allows.
 WARM_UP_S, MEASURED_S = 10, 60
+# What follows for the alarms: two whole minutes are among these.
+STEADY_MIN = 2
 BUDGET_DOLLARS = 16
 
 # A log that never expires is billed for what a year has gathered.
@@ -41,15 +44,25 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True)
 class Minutes:
-    """What the function did in the measured time, which began at ``from_ms``.
+    """What the function did in the measured time, from ``from_ms`` to ``to_ms``.
 
-    ``orders`` are the sequence numbers of all orders that were played.
+    ``orders`` are the sequence numbers of all orders that were played. What CloudWatch got of the
+    whole minutes from ``steady_from_ms`` to ``steady_to_ms`` is that of any ordinary ones.
     """
 
     shop: Shop
     orders: set[int]
     from_ms: int
+    to_ms: int
     invocations: list[Invocation]
+    steady_from_ms: int
+    steady_to_ms: int
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of all the orders was counted."""
+        merchants = {merchant for merchant, _ in self.shop.orders}
+        return all(self.shop.stored(merchant) == (0, 0) for merchant in merchants)
 
     @property
     def times(self) -> Decimal:
@@ -80,9 +93,17 @@ def ordinary_minutes(stage: Stage) -> Minutes:
     play(WARM_UP_S)
     first, from_ms = len(pipeline.invocations(FUNCTION)), pipeline.clock.now
     play(MEASURED_S)
-    invocations = pipeline.invocations(FUNCTION)[first:]
+    last, to_ms, measured = len(pipeline.invocations(FUNCTION)), pipeline.clock.now, set(orders)
     stage.require_start(pipeline.invocations(FUNCTION))
-    return Minutes(shop, orders, from_ms, invocations)
+    steady_from_ms = pipeline.clock.now - pipeline.clock.now % MINUTE_MS + MINUTE_MS
+    # The first of the whole minutes has a batching window behind it, the last one arrives.
+    for _ in range(STEADY_MIN + 1):
+        play(60)
+        pipeline.account.observe()
+    pipeline.flush()
+    invocations = pipeline.invocations(FUNCTION)[first:last]
+    steady_to_ms = steady_from_ms + STEADY_MIN * MINUTE_MS
+    return Minutes(shop, measured, from_ms, to_ms, invocations, steady_from_ms, steady_to_ms)
 
 
 def monthly_bill(stage: Stage) -> Bill:
@@ -163,7 +184,7 @@ def _of_tables(stage: Stage, minutes: Minutes, times: Decimal) -> dict[str, Deci
             usage[name] = usage.get(name, Decimal(0)) + hours
     on_demand.discard(pipeline.table(ORDERS))
     for write in pipeline.account.tables.writes:
-        if write.time_ms >= minutes.from_ms and write.table in on_demand:
+        if minutes.from_ms <= write.time_ms <= minutes.to_ms and write.table in on_demand:
             usage["dynamodb_write_requests"] += write.units * times
     for call in (call for one in minutes.invocations for call in one.calls):
         if call.operation in _READS:

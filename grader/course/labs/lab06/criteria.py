@@ -7,44 +7,45 @@ month costs, task 5 whether the runbook's answers are true of this stack.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from grader.course.criterion import Expect, criterion
 from grader.course.grade import Finding, Unreached
-from grader.course.labs.lab06.bill import BUDGET_DOLLARS, monthly_bill
-from grader.course.labs.lab06.runbook import RUNBOOK, read, switches
+from grader.course.labs.lab06.bill import BUDGET_DOLLARS, monthly_bill, ordinary_minutes
+from grader.course.labs.lab06.findings import (
+    harmless,
+    item_open,
+    lost,
+    moment,
+    too_dear,
+    too_much,
+    twice,
+    unpaged,
+    untrue,
+    woken,
+)
+from grader.course.labs.lab06.runbook import read, switches
 from grader.course.labs.lab06.scenarios import (
     HOUR_MS,
     Day,
     Left,
-    Paged,
-    Trouble,
     all_at_once,
     locked_out,
     one_by_one,
     paged,
 )
-from grader.course.play.paging import FUNCTION, MAPPING, PAGED_WITHIN_MIN, watch
-from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, listed, says
-from grader.course.unheard import alarm_line
-from grader.replay.incidents import MINUTE_MS, PEOPLE
-from grader.review.checklist import Report, Result, review
+from grader.course.play.paging import FUNCTION, MAPPING, watch
+from grader.course.play.traffic import SYSTEM, listed
+from grader.replay.incidents import PEOPLE
+from grader.review.checklist import Report, review
 from grader.review.pricing import dollars
 
 if TYPE_CHECKING:
     from grader.course.stage import Stage
 
 DAYS: tuple[Callable[[Stage], Day], ...] = (one_by_one, all_at_once)
-TEMPLATE = "template.yaml"
-NAMES = {"monday": "Monday", "friday": "Friday"}
-
-
-def _at(day: Day, time_ms: int) -> str:
-    """A moment of a day in hours and minutes since the stack was deployed."""
-    minutes = (time_ms - day.from_ms) // MINUTE_MS
-    return f"{NAMES[day.name]} +{minutes // 60}:{minutes % 60:02}"
 
 
 # -- task 1: lose nothing, count nothing twice -----------------------------------------------------
@@ -58,17 +59,7 @@ def _at(day: Day, time_ms: int) -> str:
 )
 def test_nothing_lost(stage: Stage, expect: Expect) -> None:
     """Counted at once, or replayed in the evening because a note names it."""
-    _expect_totals(
-        stage,
-        expect,
-        lambda left: left.lost,
-        rule="Whatever happens in a day, an order is counted, or a note names it and it is counted "
-        "in the evening.",
-        expected="no less than its orders",
-        why="A merchant who is paid too little calls; one order in a thousand nobody ever finds.",
-        anchor="nothing-lost",
-        pattern=r"except|def handler",
-    )
+    _expect_totals(stage, expect, lambda left: left.lost, lost)
 
 
 @criterion(
@@ -79,68 +70,24 @@ def test_nothing_lost(stage: Stage, expect: Expect) -> None:
 )
 def test_nothing_twice(stage: Stage, expect: Expect) -> None:
     """Retries, replays of notes, and the morning's records once more in the evening."""
-    _expect_totals(
-        stage,
-        expect,
-        lambda left: left.twice,
-        rule="Whatever is delivered again, and whenever, an order is counted once.",
-        expected="no more than its orders",
-        why="Delivery is at least once, a replay after an incident is on purpose, and money that "
-        "was paid twice is seldom paid back.",
-        anchor="nothing-twice",
-        pattern=r"transact_write_items|update_item|put_item|MARKER",
-    )
+    for scenario in DAYS:
+        day = stage.play(scenario)
+        if all(left.observed == (0, 0) for left in day.left):
+            raise Unreached(lost(stage, day, day.left[0]))
+    _expect_totals(stage, expect, lambda left: left.twice, twice)
 
 
 def _expect_totals(
     stage: Stage,
     expect: Expect,
     wrong: Callable[[Left], bool],
-    *,
-    rule: str,
-    expected: str,
-    why: str,
-    anchor: str,
-    pattern: str,
+    told: Callable[[Stage, Day, Left], Finding],
 ) -> None:
     """No merchant's total is wrong in this direction on either day."""
     for scenario in DAYS:
         day = stage.play(scenario)
-        found = [left for left in day.left if wrong(left)]
-        for left in found:
-            expect(
-                False,
-                partial(
-                    stage.finding,
-                    rule=rule,
-                    input=f"{NAMES[day.name]}: {left.story}{_when(day, left)}",
-                    expected=f"{left.merchant}: {says(left.expected)} ({expected})",
-                    observed=f"{left.merchant}: {says(left.observed)}{_fate(day, left)}",
-                    why=why,
-                    where=_where(stage, left, pattern),
-                    page=f"{stage.lab.page}#{anchor}",
-                ),
-            )
-
-
-def _when(day: Day, left: Left) -> str:
-    for trouble in day.troubles:
-        if trouble.merchant == left.merchant:
-            return f" ({_at(day, trouble.began_ms)})"
-    return ""
-
-
-def _fate(day: Day, left: Left) -> str:
-    """What became of the merchant's records: replayed in the evening, or without a trace."""
-    mine = [record for record in day.shop.written if day.shop.name(record).find(left.merchant) >= 0]
-    noted = sum(any(note.covers(one.sequence) for note in day.notes) for one in mine)
-    return f"; notes name {noted} of its {len(mine)} records"
-
-
-def _where(stage: Stage, left: Left, pattern: str) -> str:
-    if left.merchant.endswith("deployment-minute"):
-        return stage.property_line(MAPPING, "StartingPosition")
-    return stage.handler_line(pattern)
+        for left in filter(wrong, day.left):
+            expect(False, partial(told, stage, day, left))
 
 
 # What is left of a record's 24 hours when its note arrives: time to come, look and act.
@@ -182,18 +129,6 @@ def test_given_up_in_time(stage: Stage, expect: Expect) -> None:
 
 # -- task 2: tell a person -------------------------------------------------------------------------
 
-# Where to look in the template, by trouble: names of metrics that show it.
-SHOWN_BY = {
-    "bad-order": (
-        "ApproximateNumberOfMessagesVisible",
-        "OnFailureDestinationDeliveredEventCount",
-    ),
-    "throttled-table": ("FailedInvokeEventCount", "RecordsFailed", "WriteThrottleEvents"),
-    "hanging-calls": ("FailedInvokeEventCount", "RecordsFailed", "Errors", "Duration"),
-    "throttled-function": ("Throttles", "FailedInvokeEventCount"),
-    "silence": ("PolledEventCount", "SuccessfulRequestLatency"),
-}
-
 
 @criterion(
     "incidents-paged",
@@ -209,7 +144,7 @@ def test_incidents_paged(stage: Stage, expect: Expect) -> None:
             continue
         expect(
             seen.told(trouble) is not None,
-            partial(_unpaged, stage, seen, trouble, people=True),
+            partial(unpaged, stage, seen, trouble, people=True),
         )
 
 
@@ -223,57 +158,14 @@ def test_paged_while_red(stage: Stage, expect: Expect) -> None:
     """The note of a bad order lies in the queue all afternoon; three troubles follow."""
     seen = paged(stage, all_at_once)
     if not seen.alerts:
-        raise Unreached(_unpaged(stage, seen, seen.day.troubles[0], people=False))
+        raise Unreached(unpaged(stage, seen, seen.day.troubles[0], people=False))
     for trouble in seen.day.troubles[1:]:
         if not trouble.pages:
             continue
         expect(
             seen.rung(trouble) is not None,
-            partial(_unpaged, stage, seen, trouble, people=False),
+            partial(unpaged, stage, seen, trouble, people=False),
         )
-
-
-def _unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Finding:
-    """Nobody was told of a trouble; without ``people`` nothing even rang."""
-    day, watching = seen.day, stage.play(watch)
-    where = alarm_line(stage, watching, SHOWN_BY[trouble.kind])
-    rung = seen.rung(trouble)
-    if rung is not None:
-        observed = f"{watching.label(rung.alarm)} rings {_at(day, rung.time_ms)} and reaches nobody"
-        if watching.deaf:
-            observed += f": {watching.deaf[0]}"
-        where = stage.property_line(watching.label(rung.alarm), "AlarmActions")
-    elif (wolf := seen.cried(trouble)) is not None:
-        observed = (
-            f"{watching.label(wolf.alarm)} rings {_at(day, wolf.time_ms)} and does not count: "
-            f"it also rings {_at(day, seen.groundless(wolf.alarm)[0].time_ms)}, for nothing"
-        )
-        where = stage.property_line(watching.label(wolf.alarm), "Threshold")
-    elif (late := seen.late(trouble)) is not None:
-        observed = f"{watching.label(late.alarm)} rings {_at(day, late.time_ms)}, too late"
-    else:
-        observed = "no alarm rings"
-        if (red := seen.red_since(trouble.began_ms)) is not None:
-            label = watching.label(red.alarm)
-            observed += f"; {label} has been in ALARM since {_at(day, red.time_ms)}"
-            where = stage.property_line(label, "AlarmRule")
-    others = "" if people else ", while the note of a bad order still lies unread"
-    return stage.finding(
-        rule=f"A person is told of each trouble within {PAGED_WITHIN_MIN} minutes."
-        if people
-        else "Trouble that begins while another one is not over rings within "
-        f"{PAGED_WITHIN_MIN} minutes, too.",
-        input=f"{_at(day, trouble.began_ms)}: {trouble.title}{others}",
-        expected=f"{'a person is told' if people else 'an alarm rings'} by "
-        f"{_at(day, trouble.page_by_ms)}",
-        observed=observed,
-        why="What is not paged is found by merchants, days later."
-        if people
-        else "An alarm's actions run when its state changes. One that is red already, because of "
-        "something else, tells nobody of the second trouble.",
-        where=where,
-        page=f"{stage.lab.page}#{'who-is-told' if people else 'two-at-once'}",
-    )
 
 
 @criterion(
@@ -287,33 +179,24 @@ def test_nobody_woken(stage: Stage, expect: Expect) -> None:
     seen = paged(stage, one_by_one)
     watching = stage.play(watch)
     if not watching.alarms:
-        raise Unreached(_unpaged(stage, seen, seen.day.troubles[0], people=False))
-    false = seen.groundless()
-    expect(
-        not false,
-        lambda: stage.finding(
-            rule="No alarm rings while nothing is wrong that needs a person.",
-            input=f"{_at(seen.day, false[0].time_ms)}: {_harmless(seen.day, false[0].time_ms)}",
-            expected="no alarm rings",
-            observed=f"{watching.label(false[0].alarm)} rings"
-            + (f", the first of {len(false)} such alerts" if len(false) > 1 else "")
-            + f". CloudWatch's reason: {false[0].reason}",
-            why="Whoever is woken for nothing looks away, also in the night that matters.",
-            where=stage.line(
-                "template.yaml",
-                stage.stack.resources[watching.logical_ids[false[0].alarm]].line_of("Threshold"),
+        raise Unreached(unpaged(stage, seen, seen.day.troubles[0], people=False))
+    if false := seen.groundless():
+        time_ms = false[0].time_ms
+        expect(
+            False,
+            lambda: woken(
+                stage, f"{moment(seen.day, time_ms)}: " + harmless(seen.day, time_ms), false
             ),
-            page=f"{stage.lab.page}#who-is-told",
-        ),
-    )
-
-
-def _harmless(day: Day, time_ms: int) -> str:
-    """What went on at a moment at which nothing was wrong."""
-    for trouble in day.troubles:
-        if not trouble.pages and 0 <= time_ms - trouble.began_ms <= 20 * MINUTE_MS:
-            return trouble.title
-    return "ordinary business, an order every few minutes"
+        )
+    if seen.ordinary:
+        expect(
+            False,
+            lambda: woken(
+                stage,
+                "an hour of the README's own workload: an order and a change of a cart a second",
+                seen.ordinary,
+            ),
+        )
 
 
 # -- task 3: the checklist -------------------------------------------------------------------------
@@ -365,32 +248,40 @@ def test_role_tight(stage: Stage, expect: Expect) -> None:
     role = stage.stack.by_arn(arn)
     if role is None:
         return
-    for table, actions in NEVER_NEEDED.items():
-        for action in actions:
-            target = stage.stack.resources[table].attributes["Arn"]
-            expect(
-                not stage.may(role.logical_id, action, target),
-                partial(_too_much, stage, role.logical_id, action, table),
-            )
+    spare = [
+        (action, name, arn)
+        for action, name, arn in _reachable(stage)
+        if stage.may(role.logical_id, action, arn)
+    ]
+    if not spare:
+        return
+    # Only now is it worth knowing what the function does.
+    plays = [stage.play(scenario).shop.pipeline for scenario in DAYS]
+    plays.append(stage.play(ordinary_minutes).shop.pipeline)
+    for action, name, arn in spare:
+        if not any((action, arn) in one.account.used for one in plays):
+            expect(False, partial(too_much, stage, role.logical_id, action, name))
 
 
-# What no consumer of the orders' stream has to do.
-NEVER_NEEDED = {
-    ORDERS: ("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:DeleteTable"),
-    TOTALS: ("dynamodb:DeleteTable", "dynamodb:UpdateTable"),
+# What a bug could do to what stands in the stack, by the type of the resource: the role allows it
+# when the function does it, and not otherwise.
+REACHABLE = {
+    "AWS::DynamoDB::Table": "dynamodb:GetItem dynamodb:BatchGetItem dynamodb:Query dynamodb:Scan "
+    "dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:BatchWriteItem "
+    "dynamodb:PartiQLSelect dynamodb:PartiQLInsert dynamodb:PartiQLUpdate dynamodb:PartiQLDelete "
+    "dynamodb:UpdateTable dynamodb:DeleteTable",
+    "AWS::SQS::Queue": "sqs:ReceiveMessage sqs:DeleteMessage sqs:PurgeQueue sqs:DeleteQueue",
+    "AWS::SNS::Topic": "sns:Subscribe sns:DeleteTopic",
+    "AWS::S3::Bucket": "s3:DeleteBucket",
 }
 
 
-def _too_much(stage: Stage, role: str, action: str, table: str) -> Finding:
-    return stage.finding(
-        rule="The role may do what the function does, and no more.",
-        input=f"{role} calls {action} on {table}",
-        expected="denied",
-        observed="allowed",
-        why="A bug, or code that came in with a dependency, does what the role may.",
-        where=stage.property_line(role, "Policies"),
-        page=f"{stage.lab.page}#role",
-    )
+def _reachable(stage: Stage) -> Iterator[tuple[str, str, str]]:
+    """Each action of `REACHABLE` with the logical id and the ARN of what it would hit."""
+    for resource in stage.stack.resources.values():
+        for action in REACHABLE.get(resource.type, "").split():
+            arn = resource.attributes.get("Arn") or resource.attributes.get("TopicArn")
+            yield action, resource.logical_id, arn or resource.physical_id
 
 
 @criterion(
@@ -414,40 +305,13 @@ def _expect_items(stage: Stage, expect: Expect, *items: str) -> None:
                 continue
             expect(
                 result.verdict in ("met", "not applicable"),
-                partial(_item_open, stage, result),
+                partial(item_open, stage, result),
             )
 
 
 def reviewed(stage: Stage) -> Report:
     """The production checklist, asked of the deployed stack: the same as `labs check`."""
     return review(stage.stack)
-
-
-def _item_open(stage: Stage, result: Result) -> Finding:
-    where = result.evidence[0].line if result.evidence else None
-    return stage.finding(
-        rule=result.item.title,
-        input=f"the checklist's item {result.item.id}, asked of {result.consumer}",
-        expected=result.item.fix,
-        observed=result.detail,
-        why=result.item.why,
-        where=stage.line(TEMPLATE, where),
-        page=f"{stage.lab.page}#{ANCHORS[result.item.id]}",
-    )
-
-
-# Where this lab's page speaks of an item.
-ANCHORS = {
-    "table-recovery": "data-that-survives",
-    "table-kept": "data-that-survives",
-    "log-retention": "traces",
-    "note-retention": "traces",
-    "queue-encryption": "encryption",
-    "stream-permission": "role",
-    "destination-permission": "role",
-    "least-privilege": "role",
-    "tags": "tags",
-}
 
 
 # -- task 4: inside the budget ---------------------------------------------------------------------
@@ -462,49 +326,15 @@ ANCHORS = {
 def test_inside_budget(stage: Stage, expect: Expect) -> None:
     """An ordinary minute, thirty days long, and what the template has standing."""
     bill = monthly_bill(stage)
-    expect(
-        bill.total <= BUDGET_DOLLARS,
-        lambda: stage.finding(
-            rule=f"A month of the README's workload costs at most {BUDGET_DOLLARS} dollars, "
-            "without free quotas.",
-            input="an order and a change of a cart a second, for 30 days",
-            expected=f"at most ${BUDGET_DOLLARS}.00",
-            observed=f"{dollars(bill.total)}; dearest are "
-            + listed([f"{line.name} {dollars(line.cost)}" for line in bill.charged]),
-            why="What is paid for each record is paid millions of times a month.",
-            where=_dear_line(stage, bill.charged[0].item),
-            page=f"{stage.lab.page}#the-bill",
-        ),
+    if stage.play(ordinary_minutes).idle:
+        raise Unreached(too_dear(stage, bill, "nothing, for it counted none of the orders"))
+    said = f"{dollars(bill.total)}; dearest are " + listed(
+        [f"{line.name} {dollars(line.cost)}" for line in bill.charged]
     )
-
-
-def _dear_line(stage: Stage, item: str) -> str:
-    if item == "put_metric_data":
-        return stage.handler_line("put_metric_data")
-    if item.startswith("logs"):
-        return stage.handler_line(r"log\.|print\(")
-    if item.startswith("lambda"):
-        return stage.property_line("TotalsFunction", "MemorySize")
-    if item.startswith("dynamodb"):
-        return stage.handler_line(r"transact_write_items|update_item|put_item|batch_write")
-    return "template.yaml (what stands there by itself, see labs run 6 bill)"
+    expect(bill.total <= BUDGET_DOLLARS, lambda: too_dear(stage, bill, said))
 
 
 # -- task 5: the runbook ---------------------------------------------------------------------------
-
-
-def _untrue(
-    stage: Stage, table: str, name: str, *, question: str, expected: str, observed: str, why: str
-) -> Finding:
-    return stage.finding(
-        rule="The runbook's answers are true of the stack that was deployed.",
-        input=f"{name} in [{table}]: {question}",
-        expected=expected,
-        observed=observed,
-        why=why,
-        where=stage.line(RUNBOOK, read(stage).line_of(table, name)),
-        page=f"{stage.lab.page}#runbook",
-    )
 
 
 # How far the hours may be from the truth.
@@ -524,10 +354,10 @@ def test_runbook_failures(stage: Stage, expect: Expect) -> None:
     mapping = stage.stack.resources[MAPPING].properties
     given = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     target = stage.stack.by_arn(str(given)) if given else None
-    named = book.answer("failures", "destination")
+    named = book.answer(stage, "failures", "destination")
     expect(
         target is not None and named == target.logical_id,
-        lambda: _untrue(
+        lambda: untrue(
             stage,
             "failures",
             "destination",
@@ -539,10 +369,10 @@ def test_runbook_failures(stage: Stage, expect: Expect) -> None:
     )
     retries = int(mapping.get("MaximumRetryAttempts", -1))
     attempts = -1 if retries < 0 else retries + 1
-    said = book.answer("failures", "attempts")
+    said = book.answer(stage, "failures", "attempts")
     expect(
         said == attempts,
-        lambda: _untrue(
+        lambda: untrue(
             stage,
             "failures",
             "attempts",
@@ -555,10 +385,10 @@ def test_runbook_failures(stage: Stage, expect: Expect) -> None:
     )
     age = int(mapping.get("MaximumRecordAgeInSeconds", -1))
     hours = 0.0 if age < 0 else max(0.0, STREAM_HOURS - age / 3600)
-    told = float(book.answer("failures", "hours_left"))
+    told = float(book.answer(stage, "failures", "hours_left"))
     expect(
         abs(told - hours) <= HOURS_TOLERANCE,
-        lambda: _untrue(
+        lambda: untrue(
             stage,
             "failures",
             "hours_left",
@@ -587,15 +417,15 @@ def test_runbook_people(stage: Stage, expect: Expect) -> None:
     watching = stage.play(watch)
     seen = paged(stage, one_by_one)
     for trouble in seen.day.troubles:
-        rang = sorted({watching.label(alert.alarm) for alert in seen.all_rung(trouble)})
+        rang = sorted({watching.label(alert.alarm) for alert in seen.named(trouble)})
         # What pages nobody is another criterion's.
         if not trouble.pages or not rang:
             continue
-        named = str(book.answer("paged", trouble.kind))
+        named = str(book.answer(stage, "paged", trouble.kind))
         expect(
             named in rang,
             partial(
-                _untrue,
+                untrue,
                 stage,
                 "paged",
                 trouble.kind,
@@ -606,11 +436,11 @@ def test_runbook_people(stage: Stage, expect: Expect) -> None:
             ),
         )
     people = sorted({s.endpoint for s in watching.subscriptions if s.protocol in PEOPLE})
-    endpoint = str(book.answer("paged", "endpoint"))
+    endpoint = str(book.answer(stage, "paged", "endpoint"))
     if people:
         expect(
             endpoint in people,
-            lambda: _untrue(
+            lambda: untrue(
                 stage,
                 "paged",
                 "endpoint",
@@ -620,10 +450,10 @@ def test_runbook_people(stage: Stage, expect: Expect) -> None:
                 why="When nobody answers, the next person has to know whose telephone rang.",
             ),
         )
-    mapping = str(book.answer("operations", "mapping"))
+    mapping = str(book.answer(stage, "operations", "mapping"))
     expect(
         mapping == MAPPING,
-        lambda: _untrue(
+        lambda: untrue(
             stage,
             "operations",
             "mapping",
@@ -634,12 +464,12 @@ def test_runbook_people(stage: Stage, expect: Expect) -> None:
         ),
     )
     for name, on in (("pause", False), ("resume", True)):
-        command = str(book.answer("operations", name))
+        command = str(book.answer(stage, "operations", name))
         problem = switches(command, on=on)
         expect(
             problem is None,
             partial(
-                _untrue,
+                untrue,
                 stage,
                 "operations",
                 name,
@@ -666,10 +496,10 @@ def test_runbook_bill(stage: Stage, expect: Expect) -> None:
     """Within a quarter of what the deployed stack comes to."""
     book = stage.play(read)
     total = float(monthly_bill(stage).total)
-    said = float(book.answer("bill", "dollars_a_month"))
+    said = float(book.answer(stage, "bill", "dollars_a_month"))
     expect(
         abs(said - total) <= BILL_TOLERANCE * total,
-        lambda: _untrue(
+        lambda: untrue(
             stage,
             "bill",
             "dollars_a_month",

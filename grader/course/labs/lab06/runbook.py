@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grader.course import toml
@@ -45,13 +46,23 @@ _FENCE = re.compile(r"^```toml\s*$")
 class Runbook:
     """The answers, by table and name, and the lines of `runbook.md` on which they stand."""
 
-    answers: Mapping[str, Mapping[str, Any]]
+    answers: Mapping[str, Any]
     lines: Mapping[tuple[str, str], int]
     first: int
 
-    def answer(self, table: str, name: str) -> Any:
-        """One answer; KeyError when it is not there."""
-        return self.answers[table][name]
+    def answer(self, stage: Stage, table: str, name: str) -> Any:
+        """One answer; stops whoever asks when it is not there or of another type."""
+        answers, kind = self.answers.get(table), WANTED[table][name]
+        if not isinstance(answers, dict):
+            _stop(stage, self.first, f"the block has no table [{table}]", table)
+        value = answers.get(name)
+        if value is None:
+            _stop(stage, self.line_of(table, ""), f"the table [{table}] has no {name}", table)
+        if isinstance(value, bool) or not isinstance(value, kind):
+            what = "a text in quotes" if kind is str else "a number"
+            line = self.line_of(table, name)
+            _stop(stage, line, f"{name} is {value!r}, and not {what}", table)
+        return value
 
     def line_of(self, table: str, name: str) -> int:
         """The line of an answer, of its table, or of the block, counted from 1."""
@@ -78,18 +89,7 @@ def read(stage: Stage) -> Runbook:
         # A problem at the end of the document has no line of its own.
         inside = min(int(found[1]), len(body)) if found else len(body)
         _stop(stage, first + inside, f"no TOML: {error}")
-    book = Runbook(answers, _lines(body, first), first)
-    for table, wanted in WANTED.items():
-        if not isinstance(answers.get(table), dict):
-            _stop(stage, first, f"the block has no table [{table}]")
-        for name, kind in wanted.items():
-            value = answers[table].get(name)
-            if value is None:
-                _stop(stage, book.line_of(table, ""), f"the table [{table}] has no {name}")
-            if isinstance(value, bool) or not isinstance(value, kind):
-                what = "a text in quotes" if kind is str else "a number"
-                _stop(stage, book.line_of(table, name), f"{name} is {value!r}, and not {what}")
-    return book
+    return Runbook(answers, _lines(body, first), first)
 
 
 def _lines(body: list[str], first: int) -> dict[tuple[str, str], int]:
@@ -105,9 +105,10 @@ def _lines(body: list[str], first: int) -> dict[tuple[str, str], int]:
     return found
 
 
-def _stop(stage: Stage, line: int | None, observed: str) -> NoReturn:
+def _stop(stage: Stage, line: int | None, observed: str, table: str = "") -> NoReturn:
+    """Nothing can be read of the block, or of one ``table`` of it."""
     stage.stop(
-        "runbook",
+        f"runbook {table}",
         stage.finding(
             rule="The runbook has one fenced block of TOML with the README's answers.",
             input=f"{RUNBOOK} as it stands",
@@ -121,28 +122,82 @@ def _stop(stage: Stage, line: int | None, observed: str) -> NoReturn:
     )
 
 
-def commands(text: str) -> tuple[list[str], str | None]:
-    """A command's words, and why it is none (None when it is one)."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        return [], f"no shell takes it: {error}"
-    return words, None
+# What the command takes, by whether a value follows; the AWS CLI accepts its global options, too.
+# https://docs.aws.amazon.com/cli/latest/reference/lambda/update-event-source-mapping.html
+# https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-options.html
+VALUED = frozenset(
+    f"--{name}"
+    for name in """
+    uuid function-name batch-size filter-criteria maximum-batching-window-in-seconds
+    destination-config maximum-record-age-in-seconds maximum-retry-attempts metrics-config
+    parallelization-factor function-response-types tumbling-window-in-seconds
+    source-access-configurations scaling-config document-db-event-source-config kms-key-arn
+    provisioned-poller-config cli-input-json cli-input-yaml output query region profile
+    endpoint-url color ca-bundle cli-read-timeout cli-connect-timeout cli-binary-format
+    """.split()  # noqa: SIM905 - a list of them would be a page long
+)
+PLAIN = frozenset(
+    f"--{name}"
+    for name in """
+    enabled no-enabled bisect-batch-on-function-error no-bisect-batch-on-function-error debug
+    no-verify-ssl no-paginate no-sign-request no-cli-pager cli-auto-prompt no-cli-auto-prompt
+    """.split()  # noqa: SIM905
+)
+_LISTS = ("--function-response-types", "--source-access-configurations")
+# What ends a command in a shell; behind it stands another one.
+_ENDS = frozenset((";", "&&", "||", "|", "&", ">", ">>"))
+_UUID = re.compile(r"\$\{?UUID\}?|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def switches(text: str, *, on: bool) -> str | None:
-    """Why a command does not enable (``on``) or disable a mapping; None when it does.
-
-    https://docs.aws.amazon.com/cli/latest/reference/lambda/update-event-source-mapping.html
-    """
-    words, problem = commands(text)
-    if problem is not None:
-        return problem
-    if words[:3] != ["aws", "lambda", "update-event-source-mapping"]:
+    """Why a command does not enable (``on``) or disable a mapping; None when it does."""
+    try:
+        # Punctuation of the shell is a word of its own; a comment ends the command.
+        reader = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=True)
+        reader.whitespace_split = True
+        words = list(takewhile(lambda word: word not in _ENDS, reader))
+    except ValueError as error:
+        return f"no shell takes it: {error}"
+    if words[:1] != ["aws"]:
         return "it is not aws lambda update-event-source-mapping"
-    if not any(word == "--uuid" or word.startswith("--uuid=") for word in words):
+    given, rest = _options(words[1:])
+    if rest[:2] != ["lambda", "update-event-source-mapping"]:
+        return "it is not aws lambda update-event-source-mapping"
+    if len(rest) > 2:
+        return f"aws does not know what {rest[2]} means there"
+    for name, value in given.items():
+        if name not in VALUED | PLAIN:
+            return f"the command has no option {name}"
+        if name in VALUED and value is None:
+            return f"{name} lacks its value"
+    if "--uuid" not in given:
         return "it names no mapping: --uuid is missing"
+    if not _UUID.fullmatch(given["--uuid"] or ""):
+        return f"{given['--uuid']} is no identifier of a mapping: $UUID stands for it"
     wanted, other = ("--enabled", "--no-enabled") if on else ("--no-enabled", "--enabled")
-    if other in words or wanted not in words:
-        return f"it has no {wanted}" if other not in words else f"it says {other}"
-    return None
+    if other in given:
+        return f"it says {other}"
+    return None if wanted in given else f"it has no {wanted}"
+
+
+def _options(words: list[str]) -> tuple[dict[str, str | None], list[str]]:
+    """The options of a command with their values, and the words that belong to none."""
+    given: dict[str, str | None] = {}
+    rest: list[str] = []
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if not word.startswith("--"):
+            rest.append(word)
+            continue
+        name, sign, value = word.partition("=")
+        if sign:
+            given[name if name in VALUED else word] = value
+        elif name in VALUED and waiting and not waiting[0].startswith("--"):
+            given[name] = waiting.pop(0)
+            # Some take a list.
+            while name.startswith(_LISTS) and waiting and not waiting[0].startswith("--"):
+                waiting.pop(0)
+        else:
+            given[name] = None
+    return given, rest

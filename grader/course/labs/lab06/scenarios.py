@@ -2,18 +2,22 @@
 
 `one_by_one` is a day on which trouble comes after trouble, `all_at_once` an afternoon on which the
 next one begins before the last one is over, `locked_out` a day on which the function cannot run at
-all. The seed decides order, amounts and moments. In the evening the operator replays what the
-notes name. Scenarios judge nothing; they only stop when there is nothing to play.
+all, `busy_hour` an hour of the README's own workload. The seed decides order, amounts and moments.
+In the evening the operator replays what the notes name. Scenarios judge nothing; they only stop
+when there is nothing to play.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import Transition
+from grader.cloud.function import Kill
+from grader.cloud.metrics import Metrics
 from grader.course.labs.lab06 import bill as lab06_bill
+from grader.course.play.books import READS
 from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
@@ -22,11 +26,12 @@ from grader.course.play.paging import (
     ordinary,
     watch,
 )
-from grader.course.play.traffic import ORDERS, TOTALS, Blip, Shop, Stored, says
+from grader.course.play.traffic import ORDERS, TOTALS, Blip, Shop, Stored
 from grader.replay.incidents import MINUTE_MS, Alert, Incident
 
 if TYPE_CHECKING:
     from grader.cloud import Note
+    from grader.cloud.aws import Call
     from grader.cloud.dynamodb import Record
     from grader.course.stage import Stage
 
@@ -83,6 +88,27 @@ class Left:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int)
+
+
+# After so many of an invocation's writes the environment dies, each time for an order of its own.
+MOST_WRITES = 6
+
+
+class AfterWrite:
+    """A fault plan: one environment dies right after the ``nth`` writing call of an invocation."""
+
+    def __init__(self, nth: int) -> None:
+        self.nth = nth
+        self.struck = False
+        self._writes: dict[int, int] = {}
+
+    def __call__(self, call: Call) -> Kill | None:
+        """What happens to the environment at ``call``; None lets it live."""
+        if self.struck or call.operation.startswith(READS):
+            return None
+        self._writes[call.invocation] = self._writes.get(call.invocation, 0) + 1
+        self.struck = self._writes[call.invocation] == self.nth
+        return Kill("after") if self.struck else None
 
 
 @dataclass
@@ -180,6 +206,28 @@ class Day:
             self.shop.put(merchant, f"o-{number}")
         self.shop.pipeline.run_for(minutes=1)
 
+    def ended_after_each_write(self) -> None:
+        """The environment dies right after the first write of an invocation, the second, and so on.
+
+        What the function reads meanwhile is as old as DynamoDB lets it be.
+        """
+        pipeline = self.shop.pipeline
+        minutes = 3
+        for nth in range(1, MOST_WRITES + 1):
+            merchant = f"{self.name}-ended-{nth}"
+            self.stories[merchant] = (
+                f"the environment dies right after write {nth} of the invocation, which is repeated"
+            )
+            plan = AfterWrite(nth)
+            pipeline.functions[FUNCTION].faults = plan
+            now = pipeline.clock.now
+            pipeline.account.stale_reads(now, now + minutes * MINUTE_MS)
+            self.shop.put(merchant, "o-1")
+            pipeline.run_for(minutes=minutes)
+            pipeline.functions[FUNCTION].faults = None
+            if not plan.struck:
+                return
+
     # -- the operator ------------------------------------------------------------------------
 
     def empty_queues(self) -> None:
@@ -276,17 +324,22 @@ def one_by_one(stage: Stage) -> Day:
     pipeline.run_for(minutes=10)
     pipeline.expire()
     pipeline.recycle(FUNCTION)
+    day.ended_after_each_write()
     day.redrive()
     pipeline.settle(FUNCTION, morning)
+    for record in reversed(morning):
+        pipeline.settle(FUNCTION, [record])
     return day.close(["acme"])
 
 
 def _morning(day: Day) -> list[Record]:
-    """Orders are placed, changed and deleted; the records, for later."""
+    """Orders are placed, changed and deleted; the records that arrive once more in the evening."""
     shop = day.shop
     merchants = {
         "monday-replayed": "the morning's records arrive once more in the evening",
         "monday-cheaper": "o-1 became cheaper at noon; in the evening its older record arrives",
+        "monday-free": "o-1 became free at noon; in the evening its older record arrives",
+        "monday-gone": "o-1 was deleted at noon; in the evening its older record arrives",
     }
     day.stories |= merchants
     first, second = sorted((shop.amount(), shop.amount()))
@@ -294,38 +347,78 @@ def _morning(day: Day) -> list[Record]:
         shop.put("monday-replayed", "o-1"),
         shop.put("monday-replayed", "o-2"),
         shop.put("monday-cheaper", "o-1", second),
+        shop.put("monday-free", "o-1"),
+        shop.put("monday-gone", "o-1"),
     ]
     shop.pipeline.run_for(minutes=2)
     records += [shop.put("monday-replayed", "o-1"), shop.delete("monday-replayed", "o-2")]
     shop.pipeline.run_for(minutes=2)
     shop.put("monday-cheaper", "o-1", first)
+    shop.put("monday-free", "o-1", 0)
+    shop.delete("monday-gone", "o-1")
     shop.pipeline.run_for(minutes=2)
     return records
 
 
 def all_at_once(stage: Stage) -> Day:
-    """An afternoon: nobody has looked at the bad order's note when the table is throttled.
+    """An afternoon: nobody has looked at the bad order's note when the next trouble begins.
 
-    Then somebody disables the mapping to relieve the table, and when it is enabled again the
-    account's concurrency is used up. The notes stay in the queue until the evening.
+    Before that one is over somebody disables the mapping, and when it is enabled again a third one
+    begins; the last one follows when all but the note is over. The notes stay in the queue until
+    the evening. The seed says which is which. An account without concurrency is not the one that
+    goes on while the mapping is disabled: what is not invoked looks silent before it is.
     """
     day = _open(stage, "friday")
     shop, pipeline = day.shop, day.shop.pipeline
     day.bad_order()
     day.business(25 + shop.random.randrange(5))
     apart = 22 + shop.random.randrange(4)
-    merchant = day.throttled_table(apart + 10)
-    day.business(apart, merchant, every=2)
+    first, other = shop.random.sample([day.throttled_table, day.hanging_calls], 2)
+    rest = shop.random.sample([day.throttled_function, other], 2)
+    day.business(apart, first(apart + 10), every=2)
     day.business(TROUBLE_MIN + 5, day.disabled_mapping(TROUBLE_MIN + 5), every=3)
     day.enable()
     day.business(10)
-    day.business(TROUBLE_MIN, day.throttled_function(), every=2)
-    day.business(QUIET_AFTER_MIN)
+    for begin in rest:
+        day.business(TROUBLE_MIN, begin(TROUBLE_MIN), every=2)
+        day.business(QUIET_AFTER_MIN)
     pipeline.flush()
     day.to_ms = pipeline.clock.now
     pipeline.recycle(FUNCTION)
     day.redrive()
     return day.close(["acme"])
+
+
+def busy_hour(stage: Stage) -> Incident:
+    """An hour of the README's workload, with nothing wrong: its minutes, again and again."""
+    minutes = stage.play(lab06_bill.ordinary_minutes)
+    length = minutes.steady_to_ms - minutes.steady_from_ms
+    turns = HOUR_MS // length
+    metrics = Metrics()
+    for key in minutes.shop.pipeline.metrics:
+        data = minutes.shop.pipeline.metrics.data(key)
+        steady = [one for one in data if 0 <= one.time_ms - minutes.steady_from_ms < length]
+        for turn in range(turns):
+            for one in steady:
+                metrics.put(
+                    key.namespace,
+                    key.name,
+                    one.value,
+                    one.time_ms + turn * length,
+                    unit=key.unit,
+                    dims=key.dimensions,
+                    count=one.count,
+                    arrived_ms=one.arrived_ms + turn * length,
+                )
+    return Incident(
+        name="busy hour",
+        title="an hour of the README's workload",
+        story="",
+        metrics=metrics,
+        start_ms=minutes.steady_from_ms,
+        from_ms=minutes.steady_from_ms + 15 * MINUTE_MS,
+        to_ms=minutes.steady_from_ms + turns * length,
+    )
 
 
 @dataclass
@@ -382,12 +475,16 @@ def locked_out(stage: Stage) -> LockedOut:
 
 @dataclass
 class Paged:
-    """What the alarms made of a day. ``alerts`` rang, ``heard`` reached a person."""
+    """What the alarms made of a day. ``alerts`` rang, ``heard`` reached a person.
+
+    ``ordinary`` rang under the README's own workload, with nothing wrong.
+    """
 
     day: Day
     alerts: Sequence[Alert]
     heard: Sequence[Alert]
     transitions: Sequence[Transition]
+    ordinary: Sequence[Alert] = ()
 
     def red_since(self, time_ms: int) -> Alert | None:
         """The alert of an alarm that had rung before that moment and was in ALARM all along."""
@@ -408,12 +505,21 @@ class Paged:
 
     def cried(self, trouble: Trouble) -> Alert | None:
         """The first alert in time, of an alarm that also rings while nothing is wrong."""
-        wolves = {alert.alarm for alert in self.groundless()}
-        return next((a for a in self.all_rung(trouble) if a.alarm in wolves), None)
+        return next((a for a in self.all_rung(trouble) if a.alarm in self.wolves), None)
+
+    @property
+    def wolves(self) -> set[str]:
+        """The alarms that also ring while nothing is wrong."""
+        return {alert.alarm for alert in [*self.groundless(), *self.ordinary]}
 
     def all_rung(self, trouble: Trouble) -> list[Alert]:
         """Every alert in time."""
         return [one for one in self.alerts if self._within(trouble, one)]
+
+    def named(self, trouble: Trouble) -> list[Alert]:
+        """The alerts in time that a runbook may name: those that a person hears, if there are."""
+        heard = [one for one in self.heard if self._within(trouble, one)]
+        return heard or self.all_rung(trouble)
 
     def late(self, trouble: Trouble) -> Alert | None:
         """The first alert after the latest moment, while the trouble was still felt."""
@@ -435,7 +541,7 @@ class Paged:
         ]
 
     def _first(self, trouble: Trouble, alerts: Sequence[Alert]) -> Alert | None:
-        wolves = {alert.alarm for alert in self.groundless()}
+        wolves = self.wolves
         return next((a for a in alerts if self._within(trouble, a) and a.alarm not in wolves), None)
 
     def _within(self, trouble: Trouble, alert: Alert) -> bool:
@@ -457,56 +563,5 @@ def paged(stage: Stage, scenario: Callable[[Stage], Day]) -> Paged:
             to_ms=day.to_ms,
         )
     )
-    return Paged(day, seen.alerts, seen.heard, seen.transitions)
-
-
-# -- timelines for `labs run 6` --------------------------------------------------------------------
-
-
-def _told(stage: Stage, scenario: Callable[[Stage], Day], story: str) -> Iterator[str]:
-    """A day as an incident review: trouble, pages, and what was left in the evening."""
-    seen = paged(stage, scenario)
-    watching = stage.play(watch)
-    day = seen.day
-    yield story
-    yield ""
-    lines: list[tuple[int, str]] = []
-    for trouble in day.troubles:
-        needs = "" if trouble.pages else " (nobody has to be paged)"
-        lines.append((trouble.began_ms, f"TROUBLE  {trouble.title}{needs}"))
-        if trouble.over_ms > trouble.began_ms:
-            lines.append((trouble.over_ms, f"over     {trouble.kind}"))
-        if trouble.pages and seen.told(trouble) is None:
-            wolf = seen.cried(trouble)
-            why = "" if wolf is None else f" ({watching.label(wolf.alarm)} rings for nothing, too)"
-            lines.append((trouble.page_by_ms, f"MISSED   nobody was told of: {trouble.kind}{why}"))
-    heard = set(seen.heard)
-    for alert in seen.alerts:
-        whom = "a person is told" if alert in heard else "it reaches nobody"
-        lines.append((alert.time_ms, f"page     {watching.label(alert.alarm)} rings; {whom}"))
-    for moment, line in sorted(lines, key=lambda one: one[0]):
-        elapsed = (moment - day.from_ms) // MINUTE_MS
-        yield f"+{elapsed // 60}:{elapsed % 60:02}  {line}"
-    yield ""
-    yield f"In the evening {len(day.redriven)} records were replayed that the notes name."
-    wrong = [one for one in day.left if one.expected != one.observed]
-    for one in wrong:
-        fate = "lost" if one.lost else "counted too much"
-        yield f"{one.merchant}: {fate}. Expected {says(one.expected)}; it says {says(one.observed)}"
-    if not wrong:
-        yield "Every total is right."
-
-
-def monday_told(stage: Stage) -> Iterator[str]:
-    """The day on which one trouble comes after the other."""
-    yield from _told(stage, one_by_one, "Monday: one trouble after the other. Hours and minutes.")
-
-
-def friday_told(stage: Stage) -> Iterator[str]:
-    """The afternoon on which they overlap."""
-    yield from _told(
-        stage, all_at_once, "Friday: the next trouble begins before the last one is over."
-    )
-
-
-TIMELINES = {"friday": friday_told, "monday": monday_told, "bill": lab06_bill.told}
+    ordinary = watching.replay(stage.play(busy_hour))
+    return Paged(day, seen.alerts, seen.heard, seen.transitions, ordinary.alerts)
