@@ -361,26 +361,25 @@ def _morning(day: Day) -> list[Record]:
 
 
 def all_at_once(stage: Stage) -> Day:
-    """An afternoon: nobody has looked at the bad order's note when the next trouble begins.
+    """An afternoon: nobody has looked at the bad order's note when the table is throttled.
 
-    Before that one is over somebody disables the mapping, and when it is enabled again a third one
-    begins; the last one follows when all but the note is over. The notes stay in the queue until
-    the evening. The seed says which is which. An account without concurrency is not the one that
-    goes on while the mapping is disabled: what is not invoked looks silent before it is.
+    Then somebody disables the mapping to relieve the table, and when it is enabled again the
+    account's concurrency is used up, or calls hang: the seed says which, the other one follows when
+    all but the note is over. The notes stay in the queue until the evening. Neither of those two
+    goes on while the mapping is disabled: a mapping that waits for its function looks silent before
+    it is, and one alarm for that would be enough.
     """
     day = _open(stage, "friday")
     shop, pipeline = day.shop, day.shop.pipeline
     day.bad_order()
     day.business(25 + shop.random.randrange(5))
     apart = 22 + shop.random.randrange(4)
-    first, other = shop.random.sample([day.throttled_table, day.hanging_calls], 2)
-    rest = shop.random.sample([day.throttled_function, other], 2)
-    day.business(apart, first(apart + 10), every=2)
+    day.business(apart, day.throttled_table(apart + 10), every=2)
     day.business(TROUBLE_MIN + 5, day.disabled_mapping(TROUBLE_MIN + 5), every=3)
     day.enable()
     day.business(10)
-    for begin in rest:
-        day.business(TROUBLE_MIN, begin(TROUBLE_MIN), every=2)
+    for begin in shop.random.sample([day.throttled_function, day.hanging_calls], 2):
+        day.business(TROUBLE_MIN, begin(), every=2)
         day.business(QUIET_AFTER_MIN)
     pipeline.flush()
     day.to_ms = pipeline.clock.now
