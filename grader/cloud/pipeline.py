@@ -40,6 +40,7 @@ from grader.cloud.mapping import (
     Stream,
     read_response,
 )
+from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT
 from grader.cloud.running import Cloud
 from grader.cloud.template import Resource, Stack
@@ -80,6 +81,7 @@ class Pipeline:
         mappings: bool = True,
         hangs: HangBudget | None = None,
         start_ms: int = START_MS,
+        mapping_takes_ms: int = STATE_CHANGE_MS,
     ) -> None:
         self.stack = stack = stack.playable()
         self.seed = seed
@@ -91,6 +93,7 @@ class Pipeline:
             seed=seed,
             hangs=hangs,
             start_ms=start_ms,
+            mapping_takes_ms=mapping_takes_ms,
         )
         self.clock, self.metrics, self.hangs = cloud.clock, cloud.metrics, cloud.hangs
         self.account, self.concurrency = cloud.account, cloud.concurrency
@@ -122,7 +125,8 @@ class Pipeline:
     ) -> Pipeline:
         """Deploy a template (or a resolved stack) whose local ``Code`` lies in ``code``.
 
-        ``parameters`` are values for the template's parameters. Functions may import what is
+        ``parameters`` are values for the template's parameters; ``mapping_takes_ms`` is how long
+        each mapping is being created, enabled or disabled. Functions may import what is
         installed here; ``nursery`` (see `Nursery.start`) may name less.
         Raises `grader.cloud.template.TemplateProblems` when the template cannot be deployed, or
         when a consumer depends on what cannot be played; the rest of that kind is left out.

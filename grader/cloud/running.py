@@ -31,6 +31,7 @@ from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
 from grader.cloud.function import FunctionHost, FunctionSpec, HangBudget, LogLine, Nursery
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
+from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.names import Qualified, unqualified
 from grader.cloud.mapping.ports import Delivery, Function
 from grader.cloud.metrics import Metrics
@@ -73,6 +74,7 @@ class Cloud:
         hangs: HangBudget | None = None,
         start_ms: int = START_MS,
         live: bool = False,
+        mapping_takes_ms: int = STATE_CHANGE_MS,
     ) -> None:
         self.clock = Clock(start_ms)
         self.metrics = Metrics()
@@ -99,6 +101,7 @@ class Cloud:
             can_read=self._why_unreadable,
             concurrency=self.concurrency,
             seed=seed,
+            start_delay_ms=mapping_takes_ms,
         )
         # What is published, as name:qualifier, with the version that it stands for.
         self._published: dict[str, str] = {}

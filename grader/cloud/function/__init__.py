@@ -11,7 +11,15 @@ from grader.cloud.function.limits import HangBudget, Limits, told
 from grader.cloud.function.model import Model
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.process import NurseryFailed
-from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, Kill, LogLine
+from grader.cloud.function.spec import (
+    Answer,
+    FaultPlan,
+    FunctionSpec,
+    Invocation,
+    Kill,
+    LogLine,
+    Stall,
+)
 
 __all__ = [
     "Answer",
@@ -27,5 +35,6 @@ __all__ = [
     "Model",
     "Nursery",
     "NurseryFailed",
+    "Stall",
     "told",
 ]

@@ -27,7 +27,14 @@ from grader.cloud.function.limits import HangBudget
 from grader.cloud.function.model import INIT_LIMIT_MS, MAX_ERROR_BYTES, MAX_RESPONSE_BYTES, Model
 from grader.cloud.function.nursery import Nursery
 from grader.cloud.function.platform_log import PlatformLog, exited, stamp
-from grader.cloud.function.spec import Answer, FaultPlan, FunctionSpec, Invocation, LogLine
+from grader.cloud.function.spec import (
+    Answer,
+    FaultPlan,
+    FunctionSpec,
+    Invocation,
+    Kill,
+    LogLine,
+)
 from grader.cloud.function.variables import log_level, variables
 from grader.cloud.mapping.ports import Result
 
@@ -323,15 +330,16 @@ class FunctionHost:
         if not environment.alive:
             return
         running = run in self._running
-        kill = self.faults(call) if self.faults is not None and running else None
-        if kill is not None and kill.when == "before":
+        fault = self.faults(call) if self.faults is not None and running else None
+        if isinstance(fault, Kill) and fault.when == "before":
             self._killed(run, "before")
             return
         reply = self._answer(call)
-        if kill is not None:
+        if isinstance(fault, Kill):
             self._killed(run, "after")
             return
-        due_ns = asked_ns + reply.latency_ms * _NS
+        late_ms = fault.late_ms if fault is not None else 0
+        due_ns = asked_ns + (reply.latency_ms + late_ms) * _NS
         header = {"id": number, "status": reply.status, "headers": dict(reply.headers)}
         environment.answers.append((due_ns, number, header, reply.body))
         environment.answers.sort(key=lambda answer: answer[:2])

@@ -39,8 +39,15 @@ class Kill:
     when: Literal["before", "after"]
 
 
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A fault: this call takes effect, and its answer comes so many milliseconds late."""
+
+    late_ms: int
+
+
 Answer = Callable[[Call], Reply]
-FaultPlan = Callable[[Call], Kill | None]
+FaultPlan = Callable[[Call], Kill | Stall | None]
 
 
 @dataclass(slots=True)

@@ -13,8 +13,9 @@ from grader.course.play.paging import FUNCTION
 
 if TYPE_CHECKING:
     from grader.cloud.account import Denied
+    from grader.cloud.aws import Call
     from grader.cloud.dynamodb import Record
-    from grader.cloud.function import Invocation
+    from grader.cloud.function import Invocation, Stall
     from grader.course.play.player import Player
     from grader.course.play.traffic import Shop, Stored
 
@@ -22,6 +23,15 @@ WHEN: tuple[Literal["before", "after"], ...] = ("before", "after")
 
 # So many times a batch is killed.
 MOST_KILLS = 24
+
+# At so many of a batch's calls an environment is held up.
+MOST_STALLS = 8
+
+# So long an environment is held up: another one does all of its work meanwhile.
+STALL_MS = 1_000
+
+# So long after it has called, the other environment begins: the call has taken effect by then.
+APART_MS = 12
 
 # What begins the name of a call that changes nothing.
 READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Head")
@@ -112,13 +122,64 @@ def deaths(player: Player, rehearsal: Invocation, most: int = MOST_KILLS) -> Ite
     reads, evenly spread, as there is room for. Ends early when the function hangs again and again.
     """
     calls = [call.operation for call in rehearsal.calls]
-    points = [(k, when) for k in range(1, len(calls) + 1) for when in WHEN]
-    if len(points) > most:
-        reads = [point for point in points if calls[point[0] - 1].startswith(READS)]
-        room = max(0, most - (len(points) - len(reads)))
-        spread = {reads[int(n * len(reads) / room)] for n in range(room)} if reads else set()
-        points = [point for point in points if point in spread or point not in reads]
+    writes = [k for k, name in enumerate(calls, start=1) if not name.startswith(READS)]
+    reads = [k for k, name in enumerate(calls, start=1) if name.startswith(READS)]
+    at = sorted([*writes, *_spread(reads, most // len(WHEN) - len(writes))])
+    points = [(k, when) for k in at for when in WHEN]
     for number, (k, when) in enumerate(points, start=1):
         if player.hangs.exhausted:
             return
         yield Death(number, k, when, calls)
+
+
+def _spread(calls: list[int], room: int) -> list[int]:
+    """As many of these calls as there is room for, evenly spread."""
+    if room >= len(calls):
+        return calls
+    return [calls[n * len(calls) // room] for n in range(max(room, 0))]
+
+
+@dataclass(frozen=True)
+class HeldUp:
+    """The first of two environments waits long for the answer to one of its calls.
+
+    The other one begins ``apart_ms`` after the first, when that one is held up.
+    """
+
+    call: int
+    apart_ms: int
+    calls: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"the first is held up at AWS call {self.call} of {len(self.calls)} "
+            f"({self.calls[self.call - 1]}), the second does all of its work meanwhile"
+        )
+
+    def together(self, shop: Shop, batches: list[list[Record]]) -> Invocation:
+        """Deliver two batches so, as often as it takes; the last invocation."""
+        host = shop.pipeline.functions[FUNCTION]
+        first = len(host.invocations) + 1
+
+        def late(call: Call) -> Stall | None:
+            from grader.cloud.function import Stall
+
+            at = call.invocation == first and call.number == self.call
+            return Stall(STALL_MS) if at else None
+
+        host.faults = late
+        last = shop.pipeline.settle_together(FUNCTION, batches, apart_ms=self.apart_ms)[-1]
+        host.faults = None
+        return last
+
+
+def held_up(player: Player, rehearsal: Invocation) -> Iterator[HeldUp]:
+    """One of two environments held up at every call of an undisturbed invocation, in order.
+
+    When the calls are more than `MOST_STALLS`, evenly spread ones. Ends early as `deaths` does.
+    """
+    calls = [call.operation for call in rehearsal.calls]
+    for k in _spread(list(range(1, len(calls) + 1)), MOST_STALLS):
+        if player.hangs.exhausted:
+            return
+        yield HeldUp(k, rehearsal.calls[k - 1].time_ms - rehearsal.start_ms + APART_MS, calls)

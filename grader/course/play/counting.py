@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grader.course.play.books import Book, settle
+from grader.course.play.books import Book, held_up, settle
 from grader.course.play.paging import FUNCTION, open_shop
 from grader.course.play.traffic import ORDERS
 
@@ -27,15 +27,21 @@ def quiet_day(player: Player) -> tuple[Book, Book]:
     names = ("acme", "globex", "initech")
     placed = [shop.put(name, f"o-{n}") for n in range(1, 5) for name in names]
     placed.append(shop.put("gratis", "o-1", amount=0))
+    states = ("paid", "shipped", "cancelled")
+    placed += [shop.put("states", f"o-{n}", status=s) for n, s in enumerate(states, start=1)]
+    placed += [shop.put("gone", "o-1", amount=0), shop.put("dear", "o-1", amount=0)]
     settle(player, shop, placed[:7])
     last = settle(player, shop, placed[7:])[-1]
-    told = "13 new orders of four merchants, one of them free, in a batch of 7 and one of 6"
-    for name in (*names, "gratis"):
+    told = "18 new orders of seven merchants, three of them free, in a batch of 7 and one of 11"
+    for name in (*names, "gratis", "states"):
         new.truth(told, name, last)
+    free = shop.stored("dear")
     stories = {
         "acme": "o-1 changes its amount, o-2 only its status",
         "globex": "o-1 is deleted, o-2 becomes free",
         "initech": "o-3 is deleted and placed again, then changed",
+        "states": "o-1, which was paid, changes its amount; o-3, which was cancelled, is deleted",
+        "gone": "o-1, a free order, is deleted",
     }
     changed = [
         shop.put("acme", "o-1"),
@@ -45,10 +51,17 @@ def quiet_day(player: Player) -> tuple[Book, Book]:
         shop.delete("initech", "o-3"),
         shop.put("initech", "o-3"),
         shop.put("initech", "o-3"),
+        shop.put("states", "o-1", status="paid"),
+        shop.delete("states", "o-3"),
+        shop.delete("gone", "o-1"),
+        shop.put("dear", "o-1"),
     ]
     last = settle(player, shop, changed)[-1]
     for name, story in stories.items():
         changes.truth(story, name, last)
+    # What the new order left is another story's business: a changed one is no further order.
+    dearer = (shop.truth("dear")[0], free[1])
+    changes.like("o-1, a free order, gets an amount", "dear", dearer, "its new amount", last)
     return new, changes
 
 
@@ -103,7 +116,41 @@ def two_at_once(player: Player) -> Book:
             f"{apart} ms apart; what was not accepted comes again"
         )
         book.truth(story, merchant, last)
+    _one_held_up(player, book)
     return book
+
+
+def _one_held_up(player: Player, book: Book) -> None:
+    """One of the two is held up at each of its calls in turn, so that the other overtakes it.
+
+    They bring two batches of one merchant, or both the same batch. A batch that is counted twice
+    also when it comes twice in a row is nothing that two at once have done.
+    """
+    shop = book.shop
+    placed = [shop.put("in-a-row", f"o-{n}") for n in (1, 2)]
+    rehearsal = settle(player, shop, placed)[-1]
+    once = shop.stored("in-a-row")
+    one, two = (shop.orders["in-a-row", f"o-{n}"] for n in (1, 2))
+    settle(player, shop, placed)
+    in_a_row = [once, shop.stored("in-a-row")]
+    elsewhere = [shop.put("elsewhere", "o-1", one), shop.put("elsewhere", "o-2", two)]
+    settle(player, shop, elsewhere)
+    shop.pipeline.recycle(FUNCTION)
+    settle(player, shop, elsewhere)
+    in_a_row.append(shop.stored("elsewhere"))
+    for held in held_up(player, rehearsal):
+        merchant = f"slow-{held.call}"
+        left = [shop.put(merchant, f"o-{n}") for n in (1, 2)]
+        right = [shop.put(merchant, f"o-{n}") for n in (3, 4)]
+        last = held.together(shop, [left, right])
+        story = f"two batches of two new orders of one merchant, in two environments; {held}"
+        book.truth(story, merchant, last)
+        merchant = f"twice-{held.call}"
+        batch = [shop.put(merchant, "o-1", one), shop.put(merchant, "o-2", two)]
+        last = held.together(shop, [batch, batch])
+        expected = shop.stored(merchant) if shop.stored(merchant) in in_a_row else once
+        story = f"a batch of two new orders comes to two environments at once; {held}"
+        book.like(story, merchant, expected, "the same batch twice in a row", last)
 
 
 def overtaken(player: Player) -> Book:

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING
 from grader.cloud.mapping import timeline
 from grader.course.play.books import Book, deaths, settle
 from grader.course.play.paging import FUNCTION, MAPPING, open_shop
-from grader.course.play.traffic import Shop
+from grader.course.play.traffic import ORDERS, Shop
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record
+    from grader.cloud.function import Invocation
     from grader.course.stage import Stage
+
+
+# How long the mapping is being created: minutes, and no whole number of them, so that no limit on the
+# age of a record meets it by accident.
+READY_MS = 170_000
 
 
 @dataclass
@@ -34,7 +40,7 @@ class Arrivals:
 
 def through_the_mapping(stage: Stage) -> Arrivals:
     """Orders and carts before and after the mapping has started; nothing is wrong with any."""
-    shop = open_shop(stage, "through the mapping")
+    shop = open_shop(stage, "through the mapping", mapping_takes_ms=READY_MS)
     early = [shop.put(f"early-{n}", f"o-{n}") for n in range(1, 5)]
     shop.pipeline.run_for(minutes=10)
     orders, carts = [], []
@@ -45,8 +51,13 @@ def through_the_mapping(stage: Stage) -> Arrivals:
     orders.append(shop.put("acme", "o-2"))
     orders.append(shop.put("acme", "o-3", status="paid", amount=shop.orders["acme", "o-3"]))
     carts.append(shop.put_cart("acme", "c-2", items=9))
+    carts.append(shop.delete_cart("acme", "c-3"))
     orders.append(shop.delete("acme", "o-4"))
     orders.append(shop.put("globex", "o-9"))
+    orders += [shop.put("globex", f"o-{s}", status=s) for s in ("paid", "shipped", "cancelled")]
+    orders += [shop.put("globex", "o-free", amount=0), shop.put("globex", "o-free")]
+    orders += [shop.put("globex", "o-free", amount=0), shop.delete("globex", "o-free")]
+    orders.append(shop.delete("globex", "o-cancelled"))
     shop.pipeline.run_for(minutes=10)
     invocations = shop.pipeline.invocations(FUNCTION)
     stage.require_start(invocations)
@@ -73,7 +84,26 @@ def same_batch_again(stage: Stage) -> Book:
     last = settle(stage, shop, changed)[-1]
     story = "a batch of a changed and a deleted order, delivered twice in a row"
     book.like(story, "globex", once, "the first delivery", last)
+    _read_too_early(stage, book)
     return book
+
+
+def _read_too_early(stage: Stage, book: Book) -> None:
+    """The same, while no eventually consistent read sees what the last second has written."""
+    shop, account = book.shop, book.shop.pipeline.account
+    placed = [shop.put("lag", "o-1"), shop.put("lag", "o-2")]
+    settle(stage, shop, placed)
+    changed = [shop.put("lag", "o-1"), shop.delete("lag", "o-2")]
+    shop.pipeline.run_for(minutes=1)
+    settle(stage, shop, changed)
+    once = shop.stored("lag")
+    account.stale_reads(shop.pipeline.clock.now, shop.pipeline.clock.now + 1_000)
+    last = settle(stage, shop, changed)[-1]
+    story = (
+        "a batch of a changed and a deleted order, delivered twice in a row; reads that are not "
+        "consistent do not see the first delivery yet"
+    )
+    book.like(story, "lag", once, "the first delivery", last)
 
 
 def killed_at_every_call(stage: Stage) -> Book:
@@ -122,6 +152,14 @@ class BadDay:
     merchant_of: dict[int, str]
     arrived: set[int]
 
+    def told_in(self, invocation: Invocation) -> Record | None:
+        """The first bad record of a batch that the function's answer names, wherever in it."""
+        answer = str(invocation.result and invocation.result.payload)
+        batch = invocation.sequences
+        return next(
+            (r for r in self.bad if r.sequence in batch and str(r.sequence) in answer), None
+        )
+
 
 def bad_records(stage: Stage) -> BadDay:
     """Good orders, three bad ones among them, and more good ones a minute later."""
@@ -144,6 +182,9 @@ def bad_records(stage: Stage) -> BadDay:
             bad.append(shop.put_bad("initech", "bad-2", Decimal("12.5")))
         if n == 9:
             bad.append(shop.put_bad("globex", "bad-3", None))
+        if n == 8:
+            # Sooner or later in every stream: as text, later numbers come before earlier ones.
+            shop.pipeline.cross(ORDERS)
         good.append(place(f"good-{n:02}"))
     shop.pipeline.run_for(minutes=1)
     late_written = shop.pipeline.clock.now
