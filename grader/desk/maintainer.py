@@ -66,11 +66,11 @@ def dev_check(
 
 def _mutants(lab: Lab, count: int, seed: int) -> int:
     """Grade mutants of one lab's solution and say which no criterion notices."""
-    from grader.maintain.mutants import equivalents, survivors
+    from grader.maintain.mutants import survivors, told
 
     with Status(lines=True) as status, interruptible():
         found = survivors(lab, count, seed, status, root=_clone())
-    known = equivalents(lab, _clone())
+    known = told(lab, "equivalent", _clone())
     fresh = [one for one in found.survivors if one.name not in known]
     for one in found.broken:
         say(f"{lab.name}: the grader failed: {one.file}:{one.line} {one.name}")

@@ -11,6 +11,13 @@ names it with the input that cannot exist::
     mutant = "handler.py: drop the statement `x = 1`"
     why = "One sentence."
 
+What another lab judges and this one's README does not ask for is told there, too, by the name of
+the resource or the function, and is not mutated::
+
+    [[elsewhere]]
+    within = "TotalsLate"
+    why = "One sentence."
+
 A mutant that fails at import or deployment proves nothing and is not counted.
 """
 
@@ -22,7 +29,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -45,11 +52,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one file. ``name`` says which, whatever line it stands on."""
+    """One change of one file. ``name`` says which, whatever line it stands on.
+
+    ``within`` is the function or the resource that holds it; "" on a module's top.
+    """
 
     name: str
     file: str
     line: int
+    within: str
     text: Callable[[], str] = field(compare=False, repr=False)
 
 
@@ -82,17 +93,17 @@ def mutants(files: Mapping[str, bytes]) -> list[Mutant]:
     for one in found:
         seen[one.name] += 1
         again = f" ({seen[one.name]})" if seen[one.name] > 1 else ""
-        named.append(Mutant(one.name + again, one.file, one.line, one.text))
+        named.append(replace(one, name=one.name + again))
     return named
 
 
-def equivalents(lab: Lab, root: Path = PACKAGE.parent) -> dict[str, str]:
-    """The survivors of a lab that are known to be equivalent, and why."""
+def told(lab: Lab, what: str, root: Path = PACKAGE.parent) -> dict[str, str]:
+    """What a lab's ``mutants.toml`` says: of each ``equivalent`` mutant, or ``elsewhere``, why."""
     path = root / "tests" / "submissions" / f"lab{lab.number:02}" / LISTED
     if not path.is_file():
         return {}
-    told = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
-    return {one["mutant"]: one["why"] for one in told}
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get(what, [])
+    return {one["mutant" if what == "equivalent" else "within"]: one["why"] for one in entries}
 
 
 def survivors(
@@ -106,7 +117,8 @@ def survivors(
     """Grade mutants of the solution until ``count`` of them count; ``seed`` draws them."""
     folder = root / "solutions" / lab.name
     files = {name: (folder / name).read_bytes() for name in lab.editable}
-    every = mutants(files)
+    other = told(lab, "elsewhere", root)
+    every = [one for one in mutants(files) if one.within not in other]
     found = Found(possible=len(every))
     warm = Warm(lab, first_loss=True)
     try:
@@ -173,6 +185,12 @@ Change = Callable[[ast.AST], None]
 
 def _of_python(name: str, text: str) -> Iterator[Mutant]:
     tree = ast.parse(text)
+    within = {
+        id(part): top.name
+        for top in tree.body
+        if isinstance(top, ast.FunctionDef | ast.ClassDef)
+        for part in ast.walk(top)
+    }
     silent = {id(part) for node in ast.walk(tree) if _is_words(node) for part in ast.walk(node)}
     for number, node in enumerate(ast.walk(tree)):
         if id(node) in silent:
@@ -183,6 +201,7 @@ def _of_python(name: str, text: str) -> Iterator[Mutant]:
                 f"{name}: {what} `{shown[:SHOWN]}`",
                 name,
                 getattr(place, "lineno", 1),
+                within.get(id(node), ""),
                 lambda number=number, change=change: _changed(text, number, change),  # type: ignore[misc]
             )
 
@@ -324,6 +343,7 @@ def _of_template(name: str, text: str) -> Iterator[Mutant]:
                             f"{name}: {logical_id.value}: {what}",
                             name,
                             text.count("\n", 0, start) + 1,
+                            logical_id.value,
                             lambda start=start, end=end, other=other: (  # type: ignore[misc]
                                 text[:start] + other + text[end:]
                             ),
