@@ -15,15 +15,19 @@ def read(stream_arn, handle, checkpoint=None):
 
     Returns a checkpoint for the next call, and the ids of the shards in which records left the
     stream before they were read. The checkpoint has a place for every shard: `after`, the number
-    of the last record handled (None when there was none), and `done`.
+    of the last record handled (None when there was none), and `done`. `begin` is the number with
+    which a shard begins, when all of it was written since the last read.
     """
     before = checkpoint or {}
     shards = list_shards(stream_arn)
     # A shard that is not listed any more took along what was not read.
     lost = [name for name, place in before.items() if name not in shards and not place["done"]]
+    if checkpoint is not None:
+        lost += came_and_went(shards, before)
     places = {}
     for name in parents_first(shards):
         place = dict(before.get(name, {"after": None, "done": False}))
+        place["begin"] = None if checkpoint is None else beginning(shards[name])
         if not place["done"] and read_shard(stream_arn, name, place, handle):
             lost.append(name)
         places[name] = place
@@ -31,27 +35,39 @@ def read(stream_arn, handle, checkpoint=None):
 
 
 def list_shards(stream_arn):
-    """The parent (or None) of every shard that is listed, by shard id."""
-    parents, start = {}, {}
+    """Every listed shard as DescribeStream tells of it, by shard id."""
+    shards, start = {}, {}
     while True:
         page = streams.describe_stream(StreamArn=stream_arn, **start)["StreamDescription"]
         for shard in page["Shards"]:
-            parents[shard["ShardId"]] = shard.get("ParentShardId")
+            shards[shard["ShardId"]] = shard
         if not page.get("LastEvaluatedShardId"):
-            return parents
+            return shards
         start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
 
-def parents_first(parents):
+def came_and_went(shards, before):
+    """The shards that began and left the list since the checkpoint: only their children tell."""
+    new = [shard for name, shard in shards.items() if name not in before]
+    parents = {shard.get("ParentShardId") for shard in new} - {None}
+    return sorted(parents - shards.keys() - before.keys())
+
+
+def beginning(shard):
+    """The sequence number with which a shard begins."""
+    return shard["SequenceNumberRange"]["StartingSequenceNumber"]
+
+
+def parents_first(shards):
     """The shard ids, each behind its parent. A parent that is not listed is gone."""
     ordered = []
 
     def visit(name):
-        if name in parents and name not in ordered:
-            visit(parents[name])
+        if name in shards and name not in ordered:
+            visit(shards[name].get("ParentShardId"))
             ordered.append(name)
 
-    for name in parents:
+    for name in shards:
         visit(name)
     return ordered
 
@@ -66,14 +82,14 @@ def read_shard(stream_arn, name, place, handle):
     while empty < CAUGHT_UP:
         try:
             if iterator is None:
-                iterator = iterator_after(stream_arn, name, place["after"])
+                iterator = iterator_after(stream_arn, name, place)
             page = streams.get_records(ShardIterator=iterator)
         except streams.exceptions.ExpiredIteratorException:
             iterator = None
             continue
         except streams.exceptions.TrimmedDataAccessException:
             # What followed our place is gone: the oldest record that is left is the next.
-            lost, iterator, place["after"] = True, None, None
+            lost, iterator, place["after"], place["begin"] = True, None, None, None
             continue
         for record in page["Records"]:
             handle(record)
@@ -86,12 +102,15 @@ def read_shard(stream_arn, name, place, handle):
     return lost
 
 
-def iterator_after(stream_arn, name, sequence_number):
-    """An iterator behind this record, or at the oldest one when there is none."""
-    if sequence_number is None:
-        start = {"ShardIteratorType": "TRIM_HORIZON"}
+def iterator_after(stream_arn, name, place):
+    """An iterator behind the last record, or at the shard's first one when none was read."""
+    if place["after"] is not None:
+        start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": place["after"]}
+    elif place["begin"] is not None:
+        # Refused when the beginning is gone; TRIM_HORIZON would pass over the gap in silence.
+        start = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": place["begin"]}
     else:
-        start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": sequence_number}
+        start = {"ShardIteratorType": "TRIM_HORIZON"}
     return streams.get_shard_iterator(StreamArn=stream_arn, ShardId=name, **start)["ShardIterator"]
 
 

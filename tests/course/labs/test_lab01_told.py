@@ -8,7 +8,7 @@ from typing import Any
 
 from grader.course import lab
 from grader.course.criterion import criteria
-from grader.course.labs.lab01 import scenarios
+from grader.course.labs.lab01 import told as timelines
 from grader.course.labs.lab01.changes import changes
 from grader.course.stage import Stage
 
@@ -28,7 +28,7 @@ def test_descriptions_and_printed_lines_are_told_without_lambdas_own(
 
     with Stage(folder, lab=LAB, seed=0, nursery=nursery, linted=False) as stage:
         stage.begin(criteria(LAB.number, LAB.slug)[0])
-        told = list(scenarios.TIMELINES["describe"](stage))
+        told = list(timelines.TIMELINES["describe"](stage))
 
     assert [line for line in told if not line.startswith(" ")] == [one.name for one in changes()]
     assert [line for line in told if line.startswith("  what: ")] == [

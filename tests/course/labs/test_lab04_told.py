@@ -240,9 +240,19 @@ def test_a_misspelt_id_is_told_with_the_nearest_one() -> None:
 )
 def test_a_diagnosis_that_cannot_be_read_says_why(text: str, reason: str) -> None:
     with pytest.raises(diagnosis.Unreadable) as unreadable:
-        diagnosis.read(text)
+        diagnosis.read(text, "large-orders")
 
     assert str(unreadable.value).startswith(reason)
+
+
+def test_a_ticket_that_cannot_be_read_leaves_the_others_alone() -> None:
+    text = '[import]\ncause = "x"\nevidence = []\n[stuck]\ncause = 1\n'
+
+    assert diagnosis.read(text, "import") == diagnosis.Diagnosis("x", ())
+    for ticket in ("stuck", "lost"):
+        with pytest.raises(diagnosis.Unreadable) as unreadable:
+            diagnosis.read(text, ticket)
+        assert unreadable.value.member == "cause"
 
 
 def test_the_readme_lists_every_id_with_its_words() -> None:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,7 @@ from grader.cloud.function import FunctionHost, FunctionSpec, Invocation, Kill, 
 from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
 from grader.cloud.scratch import Scratch
-from grader.course.labs.lab01.changes import Image, changes, in_words
+from grader.course.labs.lab01.changes import Image, changes
 from grader.course.play.traffic import listed
 
 if TYPE_CHECKING:
@@ -293,7 +291,7 @@ class Library:
                 text = re.sub(r"RequestId: \S+ Error: ", "", error_text(invocation))
             said = Said(story, asked, [], [], [], printed, error=text, endless=True)
             self.stage.stop("endless", _endless(self.stage, said))
-        failure, line = _error(answer.get("error"))
+        failure, line = told_error(answer.get("error"))
         said = Said(
             story,
             asked,
@@ -324,7 +322,7 @@ def _number(text: Any) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 40 else -1
 
 
-def _error(told: Any) -> tuple[str | None, int | None]:
+def told_error(told: Any) -> tuple[str | None, int | None]:
     """An error's text and the line of ``reader.py`` that it comes from, as the driver told them."""
     if not isinstance(told, dict):
         return None, None
@@ -386,9 +384,9 @@ class Play:
 
 
 def whole_stream(stage: Stage) -> Play:
-    """Six shards, three of them with a parent, are read from the beginning."""
+    """Seven shards, three of them with a parent, are read from the beginning."""
     library = Library(stage, "whole stream")
-    library.stream.most_shards = 2
+    library.stream.most_shards = 3
     library.stream.most_records = 3
     library.open("ADF")
     library.write("A", 4)
@@ -405,26 +403,29 @@ def whole_stream(stage: Stage) -> Play:
     library.write("C", 5)
     library.write("E", 2)
     library.write("F", 1)
-    # AWS promises no order of the list: children stand before their parents here.
-    library.stream.relist([library.shards[letter].id for letter in "BAECDF"])
+    library.open("L")
+    library.write("L", 1)
+    # AWS promises no order of the list: a grandchild stands before its parent, that before its own.
+    library.stream.relist([library.shards[letter].id for letter in "EBACDFL"])
     said = library.read(
-        "six shards: A was split into B and C, B went on as E, D and F have no parent; "
-        "DescribeStream lists two a page, GetRecords three records"
+        "seven shards: A was split into B and C, B went on as E, D, F and L have no parent; "
+        "DescribeStream lists three a page, GetRecords three records"
     )
     return Play(library, [said])
 
 
 def quiet_hours(stage: Stage) -> Play:
-    """Two shards whose records lie behind empty pages."""
+    """Two open shards and a closed one whose records lie behind empty pages."""
     library = Library(stage, "quiet hours")
     library.stream.empty_before = EMPTY_PAGES - 1
     library.stream.most_records = 2
-    library.open("AB")
-    library.write("A", 3)
-    library.write("B", 3)
+    library.open("ABC")
+    for letter in "ABC":
+        library.write(letter, 3)
+    library.close("C")
     said = library.read(
-        f"two open shards A and B; {EMPTY_PAGES - 1} empty pages come before every "
-        "page with records"
+        f"two open shards A and B, and C, which is closed; {EMPTY_PAGES - 1} empty pages come "
+        "before every page with records, and a page has two"
     )
     return Play(library, [said])
 
@@ -483,13 +484,16 @@ def read_on(stage: Stage) -> Play:
 def after_a_day(stage: Stage) -> Play:
     """The reader is away for more than a day, and some records are gone when it comes back."""
     library = Library(stage, "after a day")
-    library.open("AF")
+    library.open("AFN")
     library.write("A", 2)
     library.write("F", 1)
     library.close("F")
     library.open("G", parent="F")
     library.write("G", 2)
-    first = library.read("shards A and G, and F, a closed parent of G; the first read")
+    first = library.read(
+        "shards A and G, F, a closed parent of G, and N, in which there is nothing yet; the first "
+        "read"
+    )
     if first.error:
         return Play(library, [first])
     library.clock.run_for(HOUR_MS)
@@ -497,17 +501,26 @@ def after_a_day(stage: Stage) -> Play:
     library.write("G", 1)
     library.close("G")
     library.open("H", parent="G")
+    # N goes unread, M comes and goes between the reads, and O is left without its beginning.
+    for letter, child in ("NM", "MO"):
+        library.write(letter, 1)
+        library.close(letter)
+        library.open(child, parent=letter)
+    library.write("O", 1)
     library.clock.run_for(28 * HOUR_MS)
     before = set(library.names)
+    library.cross()
     library.write("A", 2)
     library.write("H", 2)
+    library.write("O", 1)
     library.open("K")
     library.write("K", 1)
     library.anew(60)
     second = library.read(
-        "30 hours later, from the checkpoint: records A3 to A5 have left the stream, shard F, "
-        "which was read to its end, and shard G with its record G3; A6, A7, H1 and H2 of G's child "
-        "and K1 of a new shard are there",
+        "30 hours later, from the checkpoint: records A3 to A5 have left the stream; so have shard "
+        "F, which was read to its end, G with its record G3, N with N1, and N's child M, which has "
+        "come and gone in between; M's child O has lost O1. A6, A7, O2, H1 and H2 of G's child and "
+        "K1 of a new shard are there",
         first.checkpoint,
     )
     return Play(library, [first, second], {"before": before})
@@ -521,89 +534,3 @@ def described(stage: Stage) -> Play:
         library.change("A", change.old, change.new, ttl=change.ttl)
     said = library.describe("nine records of one shard, each given to describe", "A")
     return Play(library, [said])
-
-
-# -- labs run --------------------------------------------------------------------------------------
-
-# What a reader prints is shown up to here: a line for each record of the longest scenario, twice.
-MOST_PRINTED = 40
-
-
-def _told(play: Play) -> Iterator[str]:
-    """The shards and their records, then each read page by page."""
-    library = play.library
-    yield "The stream, as it is in the end:"
-    for letter, shard in sorted(library.shards.items()):
-        parent = f", child of {library.letter(shard.parent_id)}" if shard.parent_id else ""
-        state = "open" if shard.ending_sequence is None else "closed"
-        names = [name for name in library.records if name[0] == letter]
-        yield f"  shard {letter} ({state}{parent}): {', '.join(names) or 'no records'}"
-    for said in play.said:
-        yield ""
-        yield from textwrap.wrap(f"read: {said.story}", 79, subsequent_indent="  ")
-        for one, times in _runs(said.asked):
-            minutes, milliseconds = divmod(one.time_ms - START_MS, MINUTE_MS)
-            when = f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds / 1000:06.3f}"
-            again = f" ({times} times in a row)" if times > 1 else ""
-            yield f"  {when}  {one.operation:16} {one.shard:2} {one.said}{again}"
-        yield from _printed(said)
-        handled = f"handled: {library.names_of(said.handled, 40)}"
-        yield from textwrap.wrap(handled, 79, initial_indent="  ", subsequent_indent="    ")
-        if said.lost:
-            yield f"  lost: {', '.join(library.letter(one) for one in said.lost)}"
-        yield f"  {'it ended with ' + said.error if said.error else 'it returned a checkpoint'}"
-
-
-def _printed(said: Said) -> Iterator[str]:
-    """What the reader printed during one call."""
-    for line in said.printed[:MOST_PRINTED]:
-        yield f"  printed: {line.rstrip()}"
-    if len(said.printed) > MOST_PRINTED:
-        yield f"  and {len(said.printed) - MOST_PRINTED} lines more"
-
-
-def describe_told(stage: Stage) -> Iterator[str]:
-    """Each change, and what the learner's ``describe`` makes of its record."""
-    said = stage.play(described).said[0]
-    every = changes()
-    for at, change in enumerate(every):
-        yield change.name
-        answer = said.described[at] if len(said.described) == len(every) else {"error": None}
-        if "error" in answer:
-            failure, line = _error(answer["error"])
-            place = f" in line {line}" if line else ""
-            yield f"  it ended with {failure or said.error}{place}"
-            continue
-        for part, value in answer.items():
-            yield from textwrap.wrap(
-                f"{part}: {in_words(value)}", 79, initial_indent="  ", subsequent_indent="    "
-            )
-    yield from _printed(said)
-
-
-def _runs(asked: Sequence[Asked]) -> Iterator[tuple[Asked, int]]:
-    """The requests in their order; those in a row that say the same stand once, with a count."""
-
-    def same_words(one: Asked) -> tuple[str, str, str]:
-        return one.operation, one.shard, one.said
-
-    for _, run in groupby(asked, key=same_words):
-        alike = list(run)
-        yield alike[0], len(alike)
-
-
-def _tell(scenario: Any) -> Any:
-    def tell(stage: Stage) -> Iterator[str]:
-        yield from _told(stage.play(scenario))
-
-    return tell
-
-
-TIMELINES = {
-    "whole-stream": _tell(whole_stream),
-    "quiet-hours": _tell(quiet_hours),
-    "slow-handling": _tell(slow_handling),
-    "read-on": _tell(read_on),
-    "after-a-day": _tell(after_a_day),
-    "describe": describe_told,
-}

@@ -45,18 +45,32 @@ BURST_SECONDS = 300
 
 @dataclass(frozen=True)
 class Capacity:
-    """How a table is paid for; None for both units means on demand."""
+    """How a table is paid for; None for both units means on demand.
+
+    ``most_writes`` and ``most_reads`` are an on-demand table's maximum of units a second, None
+    without one. ``infrequent`` is the table class for rarely read tables, which has its own prices.
+    """
 
     writes: int | None
     reads: int | None
+    most_writes: int | None = None
+    most_reads: int | None = None
+    infrequent: bool = False
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Capacity:
         """The capacity of a table's resolved properties."""
+        infrequent = properties.get("TableClass") == "STANDARD_INFREQUENT_ACCESS"
         if properties.get("BillingMode", "PROVISIONED") == "PAY_PER_REQUEST":
-            return cls(None, None)
+            most = properties.get("OnDemandThroughput") or {}
+            writes, reads = (
+                int(most[name]) if name in most else None
+                for name in ("MaxWriteRequestUnits", "MaxReadRequestUnits")
+            )
+            return cls(None, None, writes, reads, infrequent)
         given = properties["ProvisionedThroughput"]
-        return cls(int(given["WriteCapacityUnits"]), int(given["ReadCapacityUnits"]))
+        both = int(given["WriteCapacityUnits"]), int(given["ReadCapacityUnits"])
+        return cls(*both, infrequent=infrequent)
 
     @property
     def on_demand(self) -> bool:
@@ -64,24 +78,35 @@ class Capacity:
         return self.writes is None
 
     def __str__(self) -> str:
+        said = f"{self.writes} write and {self.reads} read units provisioned"
         if self.on_demand:
-            return "on-demand capacity"
-        return f"{self.writes} write and {self.reads} read units provisioned"
+            limits = [
+                f"{most} {kind} units"
+                for kind, most in (("write", self.most_writes), ("read", self.most_reads))
+                if most is not None
+            ]
+            said = "on-demand capacity" + (f", at most {' and '.join(limits)}" if limits else "")
+        return said + (", table class STANDARD_INFREQUENT_ACCESS" if self.infrequent else "")
 
 
 def monthly_bill(capacity: Capacity) -> pricing.Bill:
-    """What the ordinary month costs; the account's free quotas are there for this table."""
+    """What the ordinary month costs; the account's free quotas are there for this table.
+
+    They are for tables of the class Standard only: https://aws.amazon.com/dynamodb/pricing/
+    """
     if capacity.on_demand:
         usage = {
-            "dynamodb_write_requests": Decimal(MONTH_WRITES) * WRITE_UNITS,
-            "dynamodb_read_requests": Decimal(MONTH_READS) * units.read_units(ITEM_BYTES),
+            "write_requests": Decimal(MONTH_WRITES) * WRITE_UNITS,
+            "read_requests": Decimal(MONTH_READS) * units.read_units(ITEM_BYTES),
         }
     else:
         usage = {
-            "dynamodb_wcu_hours": pricing.capacity_hours(capacity.writes or 0, MONTH_DAYS),
-            "dynamodb_rcu_hours": pricing.capacity_hours(capacity.reads or 0, MONTH_DAYS),
+            "wcu_hours": pricing.capacity_hours(capacity.writes or 0, MONTH_DAYS),
+            "rcu_hours": pricing.capacity_hours(capacity.reads or 0, MONTH_DAYS),
         }
-    return pricing.bill(usage, pricing.load(), days=MONTH_DAYS)
+    prices = "dynamodb_ia_" if capacity.infrequent else "dynamodb_"
+    named = {prices + name: amount for name, amount in usage.items()}
+    return pricing.bill(named, pricing.load(), days=MONTH_DAYS)
 
 
 @dataclass(frozen=True)
@@ -95,15 +120,23 @@ class Rush:
     on_credit: bool
 
 
-def noon(kind: str, units: int | None, each: float, calm: float, rush: int) -> Rush:
+def noon(
+    kind: str, units: int | None, each: float, calm: float, rush: int, most: int | None = None
+) -> Rush:
     """Play one noon, second by second, against ``units`` provisioned (None: on demand).
+
+    ``most`` is an on-demand table's maximum of units a second. "Your workload might temporarily
+    exceed the maximum throughput because of burst capacity"; nobody can count on that, so here
+    everything above the maximum is refused.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode-max-throughput.html
 
     ``each`` is the units of one request, ``calm`` and ``rush`` the requests a second before and in
     the rush. A request without units is throttled and gone: clients' retries would only add to it.
     """
     made = rush * RUSH_SECONDS
     if units is None:
-        return Rush(kind, made, 0, None, False)
+        refused = rush - (rush if most is None else min(rush, int(most / each)))
+        return Rush(kind, made, refused * RUSH_SECONDS, 1 if refused else None, False)
     saved = max(0.0, min(float(units * BURST_SECONDS), (units - calm * each) * BURST_SECONDS))
     throttled, first, on_credit = 0, None, False
     for second in range(1, RUSH_SECONDS + 1):
@@ -119,9 +152,10 @@ def noon(kind: str, units: int | None, each: float, calm: float, rush: int) -> R
 
 def rushes(capacity: Capacity) -> list[Rush]:
     """The noon rush on this capacity: its writes and its reads."""
+    most = capacity.most_writes, capacity.most_reads
     return [
-        noon("writes", capacity.writes, WRITE_UNITS, CALM_WRITES, RUSH_WRITES),
-        noon("reads", capacity.reads, READ_UNITS, CALM_READS, RUSH_READS),
+        noon("writes", capacity.writes, WRITE_UNITS, CALM_WRITES, RUSH_WRITES, most[0]),
+        noon("reads", capacity.reads, READ_UNITS, CALM_READS, RUSH_READS, most[1]),
     ]
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from grader.course.stage import Stage
 
 
-# How long the mapping is being created: minutes, and no whole number of them, so that no limit on the
-# age of a record meets it by accident.
+# How long the mapping is being created: minutes, and no whole number of them, so that no limit on
+# the age of a record meets it by accident.
 READY_MS = 170_000
 
 

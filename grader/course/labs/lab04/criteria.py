@@ -8,12 +8,11 @@ The redrive tool is judged by the totals that it leaves and by the numbers that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grader.course.criterion import Expect, criterion
-from grader.course.grade import Finding, Unreached
 from grader.course.labs.lab04 import diagnosis
+from grader.course.labs.lab04.redriven import expect_redriven
 from grader.course.labs.lab04.scenarios import (
     IMPORTED,
     LATE_MIN,
@@ -30,11 +29,9 @@ from grader.course.play.paging import FUNCTION, MAPPING, lets_in, rang, watch, w
 from grader.course.play.traffic import listed, says
 
 if TYPE_CHECKING:
-    from grader.course.labs.lab04.redrive import Redriven
     from grader.course.stage import Stage
 
 DIAGNOSIS = "diagnosis.toml"
-REDRIVE = "redrive.py"
 
 
 # -- found ---------------------------------------------------------------------------------------
@@ -50,19 +47,23 @@ def _expect_found(stage: Stage, expect: Expect, ticket: str) -> None:
         "page": f"{PAGE}#on-call",
     }
     try:
-        said = diagnosis.read(text)[ticket]
+        wrong = diagnosis.judge(ticket, diagnosis.read(text, ticket))
     except diagnosis.Unreadable as unreadable:
-        stage.stop(
-            "diagnosis",
-            stage.finding(
-                input=DIAGNOSIS,
-                expected="a TOML file with a table for each ticket",
-                observed=str(unreadable),
-                where=f"{DIAGNOSIS} (no single line can be named)",
-                **common,
-            ),
+        observed = str(unreadable)
+        if unreadable.member is None:
+            stage.stop(
+                "diagnosis",
+                stage.finding(
+                    input=DIAGNOSIS,
+                    expected="a TOML file with a table for each ticket",
+                    observed=observed,
+                    where=f"{DIAGNOSIS} (no single line can be named)",
+                    **common,
+                ),
+            )
+        wrong = diagnosis.Wrong(
+            unreadable.member, "a table with a cause and a list of evidence", observed
         )
-    wrong = diagnosis.judge(ticket, said)
     if wrong is not None:
         expect(
             False,
@@ -260,7 +261,7 @@ def test_bad_order_passes(stage: Stage, expect: Expect) -> None:
             why="A record is tried for as long as the mapping's limits say, without one for 24 "
             "hours, and everything behind it waits. With a limit alone the whole batch is given "
             "up.",
-            where=stage.property_line(MAPPING, "MaximumRetryAttempts"),
+            where=stage.property_line(MAPPING, _holding_back(stage)),
             page=f"{PAGE}#iterator-age-grows",
         ),
     )
@@ -270,12 +271,22 @@ def test_bad_order_passes(stage: Stage, expect: Expect) -> None:
             rule="Of an order that cannot be counted something is left that a person can find.",
             input=story,
             expected=f"within {LATE_MIN} minutes a failure note, or another message, about it",
-            observed="nothing in any queue or bucket of the stack tells of it",
+            observed="nothing in any queue or bucket of the stack tells of it: copies of what went "
+            "well, too, do not",
             why="A record that is given up without a note cannot be redriven: nobody knows of it.",
             where=stage.property_line(MAPPING, "DestinationConfig"),
             page=f"{PAGE}#iterator-age-grows",
         ),
     )
+
+
+def _holding_back(stage: Stage) -> str:
+    """The setting of the mapping that lets one bad order hold back others."""
+    given = stage.stack.resources[MAPPING].properties
+    limits = [given.get(name, -1) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")]
+    if limits != [-1, -1] and not given.get("BisectBatchOnFunctionError"):
+        return "BisectBatchOnFunctionError"
+    return "MaximumRetryAttempts"
 
 
 # -- task 3: failures that vanish ----------------------------------------------------------------
@@ -310,7 +321,8 @@ def test_nothing_vanishes(stage: Stage, expect: Expect) -> None:
             observed=f"{len(seen.placed) - len(seen.vanished)}; without a trace: "
             + seen.shop.names_of(seen.vanished),
             why="A function that returns has succeeded, whatever it has logged: the checkpoint "
-            "moves on, no metric counts it, no note is written.",
+            "moves on, no metric counts it, no note is written. Copies of all records do not tell "
+            "which of them is missing.",
             where=stage.handler_line(r"except"),
             page=f"{PAGE}#failures-vanish",
         ),
@@ -435,126 +447,6 @@ def _policy_line(stage: Stage) -> str:
 # -- task 5: bring it back -----------------------------------------------------------------------
 
 
-def _expect_redriven(
-    stage: Stage,
-    expect: Expect,
-    about: str,
-    *,
-    rule: str,
-    why: str,
-    anchor: str,
-    pattern: str,
-    why_numbers: str | None = None,
-) -> None:
-    """Every note about this leaves the right totals and the right numbers."""
-    from grader.course.labs.lab04.redrive import notes_of_the_day, notes_of_yesterday
-
-    older = about in ("trimmed", "payload")
-    told = stage.play(notes_of_yesterday if older else notes_of_the_day)
-    seen = told[about]
-    if seen and seen[0].invocation.init_failed:
-        stage.stop("tool", _not_started(stage, seen[0]))
-    if not seen:
-        raise Unreached(_endless(stage, [one for more in told.values() for one in more][-1]))
-    for one in seen:
-        if one.endless:
-            expect(False, partial(_endless, stage, one))
-            continue
-        expect(
-            one.said == one.expected and all(a == b for a, b in one.sums.values()),
-            partial(
-                _wrongly_redriven,
-                stage,
-                one,
-                rule,
-                why if why_numbers is None or one.said == one.expected else why_numbers,
-                anchor,
-                pattern,
-            ),
-        )
-
-
-def _wrongly_redriven(
-    stage: Stage, one: Redriven, rule: str, why: str, anchor: str, pattern: str
-) -> Finding:
-    from grader.course.play.stops import error_text
-
-    expected, observed = _numbers(one.expected), _numbers(one.said)
-    result = one.invocation.result
-    if result is None or result.kind != "returned":
-        observed = error_text(one.invocation)
-    elif one.raised:
-        observed += f"; replay raised {one.raised}"
-    for merchant, (truth, stored) in one.sums.items():
-        if truth != stored:
-            expected += f"; {merchant}: {says(truth)}"
-            observed += f"; {merchant}: {says(stored)}"
-    return stage.finding(
-        rule=rule,
-        input=one.story,
-        expected=expected,
-        observed=observed,
-        why=why,
-        where=_redrive_line(stage, one, pattern),
-        page=f"{PAGE}#{anchor}",
-    )
-
-
-def _numbers(said: Any) -> str:
-    if not isinstance(said, dict):
-        return f"redrive returned {said!r}"
-    return ", ".join(f"{name} {said[name]!r}" for name in said) or "redrive returned {}"
-
-
-def _redrive_line(stage: Stage, one: Redriven, pattern: str) -> str:
-    """The line of an error; otherwise the first line of the tool that has to do with it."""
-    import re
-
-    result = one.invocation.result
-    if result is not None and result.kind != "returned" and isinstance(result.payload, dict):
-        frames = [str(frame) for frame in result.payload.get("stackTrace", [])]
-        # A syntax error names its place in its message only.
-        for text in [*reversed(frames), str(result.error_message)]:
-            found = re.search(rf'{re.escape(REDRIVE)}"?, line (\d+)', text)
-            if found:
-                return stage.line(REDRIVE, int(found[1]))
-    text = (stage.folder / REDRIVE).read_text(encoding="utf-8")
-    for wanted in (pattern, r"def redrive"):
-        for number, line in enumerate(text.splitlines(), start=1):
-            if re.search(wanted, line):
-                return stage.line(REDRIVE, number)
-    return f"{REDRIVE} (no single line can be named)"
-
-
-def _not_started(stage: Stage, one: Redriven) -> Finding:
-    """No note can be redriven by a tool that cannot be imported."""
-    from grader.course.play.stops import error_text
-
-    return stage.finding(
-        rule="The tool can be imported and has a function redrive.",
-        input="a note about one order",
-        expected=f"{REDRIVE} loads and defines redrive(note, replay)",
-        observed=error_text(one.invocation),
-        why="A tool that has never been run before the night on which it is needed does not run "
-        "in that night either.",
-        where=_redrive_line(stage, one, r"def redrive"),
-        page=f"{PAGE}#troubleshooting",
-    )
-
-
-def _endless(stage: Stage, last: Redriven) -> Finding:
-    """Nothing more is tried with a tool that did not come to an end."""
-    return stage.finding(
-        rule="The tool comes to an end.",
-        input=last.story,
-        expected="redrive returns within ten seconds",
-        observed="it did not; no further note was tried",
-        why="An open shard always has a next iterator, also when there is nothing more to read.",
-        where=_redrive_line(stage, last, r"while.*iterator|NextShardIterator"),
-        page=f"{PAGE}#redrive-range",
-    )
-
-
 @criterion(
     "redrive-replays",
     task=5,
@@ -563,7 +455,7 @@ def _endless(stage: Stage, last: Redriven) -> Finding:
 )
 def test_redrive_replays(stage: Stage, expect: Expect) -> None:
     """A record that newer ones have overtaken; then the same note again."""
-    _expect_redriven(
+    expect_redriven(
         stage,
         expect,
         "replays",
@@ -586,7 +478,7 @@ def test_redrive_replays(stage: Stage, expect: Expect) -> None:
 )
 def test_redrive_range(stage: Stage, expect: Expect) -> None:
     """From the first number to the last, compared as numbers."""
-    _expect_redriven(
+    expect_redriven(
         stage,
         expect,
         "range",
@@ -608,7 +500,7 @@ def test_redrive_range(stage: Stage, expect: Expect) -> None:
 )
 def test_redrive_pages(stage: Stage, expect: Expect) -> None:
     """One megabyte a page, and pages without records."""
-    _expect_redriven(
+    expect_redriven(
         stage,
         expect,
         "pages",
@@ -628,7 +520,7 @@ def test_redrive_pages(stage: Stage, expect: Expect) -> None:
 )
 def test_redrive_failures(stage: Stage, expect: Expect) -> None:
     """Four records, one of them as bad as ever."""
-    _expect_redriven(
+    expect_redriven(
         stage,
         expect,
         "failures",
@@ -648,7 +540,7 @@ def test_redrive_failures(stage: Stage, expect: Expect) -> None:
 )
 def test_redrive_trimmed(stage: Stage, expect: Expect) -> None:
     """Some records gone, all gone, the whole shard gone."""
-    _expect_redriven(
+    expect_redriven(
         stage,
         expect,
         "trimmed",
@@ -669,7 +561,7 @@ def test_redrive_trimmed(stage: Stage, expect: Expect) -> None:
 )
 def test_redrive_payload(stage: Stage, expect: Expect) -> None:
     """Older than the stream remembers."""
-    _expect_redriven(
+    expect_redriven(
         stage,
         expect,
         "payload",

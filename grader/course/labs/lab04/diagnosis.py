@@ -235,7 +235,14 @@ ANSWERS: Mapping[str, Answer] = {
 
 
 class Unreadable(Exception):
-    """The diagnosis cannot be read; the message says why."""
+    """The diagnosis cannot be read; the message says why.
+
+    ``member`` of the ticket's table cannot; None: nothing of the file can.
+    """
+
+    def __init__(self, message: str, member: str | None = None) -> None:
+        super().__init__(message)
+        self.member = member
 
 
 @dataclass(frozen=True)
@@ -246,24 +253,22 @@ class Diagnosis:
     evidence: tuple[str, ...]
 
 
-def read(text: str) -> dict[str, Diagnosis]:
-    """The diagnosis of every ticket in ``diagnosis.toml``. Raises Unreadable."""
+def read(text: str, ticket: str) -> Diagnosis:
+    """What ``diagnosis.toml`` says of a ticket, whatever it says of others. Raises Unreadable."""
     try:
         document = toml.read(text)
     except toml.NoToml as error:
         raise Unreadable(f"it is not TOML: {error}") from None
-    found = {}
-    for ticket in ANSWERS:
-        given = document.get(ticket)
-        if not isinstance(given, dict):
-            raise Unreadable(f"there is no table [{ticket}]")
-        cause, evidence = given.get("cause"), given.get("evidence")
-        if not isinstance(cause, str) or not isinstance(evidence, list) or not _texts(evidence):
-            raise Unreadable(
-                f"[{ticket}] needs a cause, which is a text, and evidence, which is a list of texts"
-            )
-        found[ticket] = Diagnosis(cause, tuple(evidence))
-    return found
+    given = document.get(ticket)
+    if not isinstance(given, dict):
+        raise Unreadable(f"there is no table [{ticket}]", "cause")
+    cause, evidence = given.get("cause"), given.get("evidence")
+    if not isinstance(cause, str) or not isinstance(evidence, list) or not _texts(evidence):
+        raise Unreadable(
+            f"[{ticket}] needs a cause, which is a text, and evidence, which is a list of texts",
+            "evidence" if isinstance(cause, str) else "cause",
+        )
+    return Diagnosis(cause, tuple(evidence))
 
 
 def _texts(values: list[Any]) -> bool:

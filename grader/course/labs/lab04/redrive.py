@@ -40,7 +40,9 @@ class Redriven:
 
     ``expected`` and ``said`` are the tool's three numbers; ``said`` is whatever came back, None
     when the tool ended with an error. ``raised`` is the first exception that it got of ``replay``.
-    ``sums`` has for each merchant the truth and what is stored.
+    ``sums`` has for each merchant the truth and what is stored. ``handed`` are the first records
+    that the tool handed to ``replay``; ``strange`` is what about them Lambda would have handed over
+    otherwise, "" for nothing, None where nobody has looked.
     """
 
     story: str
@@ -49,6 +51,13 @@ class Redriven:
     invocation: Invocation
     sums: dict[str, tuple[Stored, Stored]] = field(default_factory=dict)
     raised: str | None = None
+    handed: Sequence[Any] = ()
+    strange: str | None = None
+
+    @property
+    def wrong_sums(self) -> dict[str, tuple[Stored, Stored]]:
+        """The merchants whose item does not say what their orders say."""
+        return {name: both for name, both in self.sums.items() if both[0] != both[1]}
 
     @property
     def endless(self) -> bool:
@@ -93,8 +102,12 @@ class Desk:
         *,
         failed: int = 0,
         trimmed: int = 0,
+        records: Sequence[Record] = (),
     ) -> Redriven | None:
-        """Let the tool work on a note and remember what came of it; None when it gave up before."""
+        """Let the tool work on a note and remember what came of it; None when it gave up before.
+
+        What it hands over is compared with ``records``, if there are any.
+        """
         if self.gave_up:
             return None
         size = note["DDBStreamBatchInfo"]["batchSize"]
@@ -102,12 +115,15 @@ class Desk:
         result = invocation.result
         assert result is not None
         payload = result.payload if result.kind == "returned" else None
-        said, raised = None, None
+        said, raised, handed = None, None, []
         if isinstance(payload, dict):
             said, raised = payload.get("said"), payload.get("raised")
+            told = payload.get("handed")
+            handed = told if isinstance(told, list) else []
         expected = {"replayed": size - failed - trimmed, "failed": failed, "trimmed": trimmed}
         sums = {name: (self.shop.truth(name), self.shop.stored(name)) for name in merchants}
-        self.done.append(Redriven(story, expected, said, invocation, sums, raised))
+        strange = unlike(handed, records) if records else None
+        self.done.append(Redriven(story, expected, said, invocation, sums, raised, handed, strange))
         return self.done[-1]
 
     def _invoke(self, note: dict[str, Any]) -> Invocation:
@@ -121,6 +137,35 @@ class Desk:
         while running:
             self.shop.pipeline.clock.step()
         return self.host.invocations[-1]
+
+
+def unlike(handed: Sequence[Any], records: Sequence[Record]) -> str:
+    """What of the records is not as Lambda would have handed ``records`` over, "" for nothing.
+
+    Looked at are the members of a record by which a function tells what it has to do, and when.
+    https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#events-sample-dynamodb
+    """
+    by_id = {record.event["eventID"]: record.event for record in records}
+    for one in handed:
+        given = one if isinstance(one, dict) else {}
+        true = by_id.get(str(given.get("eventID")))
+        if true is None:
+            return f"eventID is {given.get('eventID')!r}"
+        for name in ("eventName", "eventSourceARN"):
+            if given.get(name) != true[name]:
+                return f"{name} is {given.get(name)!r}, not {true[name]!r}"
+        change, truth = given.get("dynamodb"), true["dynamodb"]
+        change = change if isinstance(change, dict) else {}
+        for name in ("SequenceNumber", "Keys", "OldImage", "NewImage"):
+            if change.get(name) != truth.get(name):
+                return f"{name} is {json.dumps(change.get(name))[:80]}"
+        when, since = (
+            change.get("ApproximateCreationDateTime"),
+            truth["ApproximateCreationDateTime"],
+        )
+        if isinstance(when, bool) or not isinstance(when, int | float) or abs(when - since) > 1:
+            return f"ApproximateCreationDateTime is {when!r}, not {since!r} seconds"
+    return ""
 
 
 def _desk(stage: Stage, play: str) -> Desk:
@@ -205,8 +250,9 @@ def notes_of_the_day(stage: Stage) -> dict[str, list[Redriven]]:
     _count(desk, [shop.put("acme", "o-2"), shop.put("acme", "o-1")])
     note = desk.note([placed])
     story = "a note about one order, which has been changed since; its change is counted"
-    tell("replays", desk.redrive(story, note, ["acme"]))
-    tell("replays", desk.redrive("the same note, redriven once more", note, ["acme"]))
+    again = "the same note, redriven once more"
+    tell("replays", desk.redrive(story, note, ["acme"], records=[placed]))
+    tell("replays", desk.redrive(again, note, ["acme"], records=[placed]))
 
     # Five records of orders with carts between them, and one digit more in the middle.
     batch = [shop.put("globex", "o-1"), shop.put("globex", "o-2")]

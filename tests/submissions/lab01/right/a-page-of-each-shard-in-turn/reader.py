@@ -17,8 +17,13 @@ def read(stream_arn, handle, checkpoint=None):
     The checkpoint is a list of `[shard id, last sequence number or None, finished]`.
     """
     places = {shard: [last, finished] for shard, last, finished in checkpoint or []}
-    parents = list_shards(stream_arn)
+    parents, starts = list_shards(stream_arn)
     lost = [s for s, (_, finished) in places.items() if not finished and s not in parents]
+    if checkpoint is None:
+        starts = {}
+    for shard, parent in parents.items():
+        if checkpoint is not None and parent and shard not in places:
+            lost += [] if parent in parents or parent in places else [parent]
     places = {shard: places.get(shard, [None, False]) for shard in parents}
 
     turns = deque()
@@ -38,7 +43,7 @@ def read(stream_arn, handle, checkpoint=None):
         place = places[shard]
         try:
             if iterator is None:
-                iterator = iterator_at(stream_arn, shard, place[0])
+                iterator = iterator_at(stream_arn, shard, place[0], starts.get(shard))
             page = streams.get_records(ShardIterator=iterator)
         except streams.exceptions.ExpiredIteratorException:
             turns.append([shard, None, empty])
@@ -46,6 +51,7 @@ def read(stream_arn, handle, checkpoint=None):
         except streams.exceptions.TrimmedDataAccessException:
             lost.append(shard)
             place[0] = None
+            starts.pop(shard, None)
             turns.append([shard, None, empty])
             continue
         for record in page["Records"]:
@@ -62,22 +68,25 @@ def read(stream_arn, handle, checkpoint=None):
 
 
 def list_shards(stream_arn):
-    """The parents of all listed shards, by shard."""
-    parents, start = {}, {}
+    """The parents of all listed shards, and their first sequence numbers, by shard."""
+    parents, starts, start = {}, {}, {}
     while True:
         page = streams.describe_stream(StreamArn=stream_arn, **start)["StreamDescription"]
         for shard in page["Shards"]:
             parents[shard["ShardId"]] = shard.get("ParentShardId")
+            starts[shard["ShardId"]] = shard["SequenceNumberRange"]["StartingSequenceNumber"]
         if "LastEvaluatedShardId" not in page:
-            return parents
+            return parents, starts
         start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
 
-def iterator_at(stream_arn, shard, last):
-    """An iterator behind the last record that was handled."""
+def iterator_at(stream_arn, shard, last, first):
+    """An iterator behind the last record that was handled, or at the first one."""
     where = (
         {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last}
         if last
+        else {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": first}
+        if first
         else {"ShardIteratorType": "TRIM_HORIZON"}
     )
     return streams.get_shard_iterator(StreamArn=stream_arn, ShardId=shard, **where)["ShardIterator"]

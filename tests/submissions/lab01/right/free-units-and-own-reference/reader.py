@@ -21,18 +21,29 @@ def read(stream_arn, handle, checkpoint=None):
             break
     ids = {shard["ShardId"] for shard in listed}
     lost += [shard for shard, (_, done) in known.items() if shard not in ids and not done]
+    if checkpoint is not None:
+        parents = {one.get("ParentShardId") for one in listed if one["ShardId"] not in known}
+        lost += sorted(parents - {None} - ids - known.keys())
+    firsts = {
+        one["ShardId"]: checkpoint is not None
+        and one["SequenceNumberRange"]["StartingSequenceNumber"]
+        for one in listed
+    }
     listed = sorted(listed, key=lambda shard: generation(shard, listed))
 
     def begin(shard, after):
         how = {"ShardIteratorType": "TRIM_HORIZON"}
         if after:
             how = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
+        elif firsts[shard]:
+            how = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": firsts[shard]}
         try:
             return client.get_shard_iterator(StreamArn=stream_arn, ShardId=shard, **how)
         except ClientError as error:
             if error.response["Error"]["Code"] != "TrimmedDataAccessException":
                 raise
             lost.append(shard)
+            firsts[shard] = None
             return begin(shard, None)
 
     open_shards = {

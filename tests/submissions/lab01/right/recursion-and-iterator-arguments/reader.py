@@ -11,13 +11,18 @@ streams = boto3.client("dynamodbstreams")
 class Reader:
     """One run over a stream. `places` holds, for each shard, "done" or the arguments of an iterator."""
 
-    def __init__(self, stream_arn, handle, places):
+    def __init__(self, stream_arn, handle, places, first):
         self.stream_arn = stream_arn
         self.handle = handle
         self.places = places
         self.shards = {shard["ShardId"]: shard for shard in self.listed()}
         self.visited = set()
+        self.first = first
         self.lost = {s for s in places if places[s] != "done" and s not in self.shards}
+        for shard_id, shard in self.shards.items():
+            parent = shard.get("ParentShardId")
+            if parent and shard_id not in places and not first:
+                self.lost |= {parent} - self.shards.keys() - places.keys()
 
     def listed(self):
         """All shards of the stream, page by page."""
@@ -40,7 +45,7 @@ class Reader:
 
     def read_shard(self, shard_id):
         """Read a shard until it ends, or until five pages in a row are empty."""
-        self.places.setdefault(shard_id, {"ShardIteratorType": "TRIM_HORIZON"})
+        self.places.setdefault(shard_id, self.beginning(shard_id))
         iterator = self.iterator(shard_id)
         closed = "EndingSequenceNumber" in self.shards[shard_id]["SequenceNumberRange"]
         empty = 0
@@ -62,6 +67,13 @@ class Reader:
                 return
             iterator = page["NextShardIterator"]
 
+    def beginning(self, shard_id):
+        """Where a shard is begun: at its first record, or on the first run at the oldest one."""
+        if self.first:
+            return {"ShardIteratorType": "TRIM_HORIZON"}
+        number = self.shards[shard_id]["SequenceNumberRange"]["StartingSequenceNumber"]
+        return {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": number}
+
     def iterator(self, shard_id):
         """An iterator at the shard's place, or at the oldest record when the place has been trimmed."""
         where = {"StreamArn": self.stream_arn, "ShardId": shard_id}
@@ -75,7 +87,12 @@ class Reader:
 
 def read(stream_arn, handle, checkpoint=None):
     """Call `handle` with each record that was written since the checkpoint."""
-    run = Reader(stream_arn, handle, json.loads(checkpoint or "{}"))
+    places = json.loads(checkpoint or "{}")
+    run = Reader(stream_arn, handle, places, checkpoint is None)
+    for shard_id, place in places.items():
+        # What had no record then begins with its first one.
+        if place != "done" and "SequenceNumber" not in place and shard_id in run.shards:
+            places[shard_id] = run.beginning(shard_id)
     for shard_id in run.shards:
         run.visit(shard_id)
     return json.dumps({s: place for s, place in run.places.items() if s in run.shards}), list(

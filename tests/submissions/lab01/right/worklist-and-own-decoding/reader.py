@@ -16,6 +16,7 @@ class Shard:
     def __init__(self, listed, place):
         self.id = listed["ShardId"]
         self.parent = listed.get("ParentShardId")
+        self.first = listed["SequenceNumberRange"]["StartingSequenceNumber"]
         self.after = place.get("after")
         self.done = place.get("done", False)
 
@@ -28,6 +29,11 @@ def read(stream_arn, handle, checkpoint=None):
         for one in every(streams, stream_arn)
     }
     lost = {name for name in places if name not in shards and not places[name]["done"]}
+    for shard in shards.values():
+        if not checkpoint:
+            shard.first = None
+        elif shard.id not in places and shard.parent:
+            lost |= {shard.parent} - shards.keys() - places.keys()
     waiting, read_up = deque(shards.values()), set()
     while waiting:
         shard = waiting.popleft()
@@ -57,6 +63,8 @@ def records(streams, stream_arn, shard, lost):
     empty, iterator = 0, None
     while empty < 6:
         start = {"ShardIteratorType": "TRIM_HORIZON"}
+        if shard.first:
+            start = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": shard.first}
         if shard.after:
             start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.after}
         try:
@@ -71,7 +79,7 @@ def records(streams, stream_arn, shard, lost):
             iterator = None
         except streams.exceptions.TrimmedDataAccessException:
             lost.add(shard.id)
-            shard.after = iterator = None
+            shard.after = shard.first = iterator = None
         else:
             yield from page["Records"]
             empty = 0 if page["Records"] else empty + 1

@@ -1,0 +1,214 @@
+"""What lab 1's criteria expect of the learner's reader: records handled once, changes described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from grader.course.criterion import Expect
+from grader.course.labs.lab01 import changes
+
+if TYPE_CHECKING:
+    from grader.course.labs.lab01.scenarios import Play, Said
+    from grader.course.stage import Stage
+
+PAGE = "modules/01-stream-setup"
+READER = "reader.py"
+
+# -- what was handled ------------------------------------------------------------------------------
+
+# Which line of the reader to look at for what went wrong: the first pattern that is in it, and how
+# many lines below.
+LINES = {
+    "describe": ((r"LastEvaluatedShardId", 0), (r"describe_stream", 0)),
+    "order": ((r"\.sort\(|\bsorted\(.*hard|for \w+ in .*(shards|parents|ordered)", 0),),
+    "missing": ((r"LATEST", 0), (r"get_shard_iterator", 0)),
+    "again": (
+        (r"""["']AT_SEQUENCE""", 0),
+        (r"^    return .*\blost\b", 0),
+        (r"get_shard_iterator", 0),
+    ),
+    "next": ((r"NextShardIterator", 0),),
+    "empty": ((r"(?i)empty", 0), (r"NextShardIterator", 0)),
+    "expired": ((r"except .*ExpiredIterator", 1), (r"get_records", 0)),
+    "trimmed": ((r"TrimmedData", 0), (r"get_shard_iterator", 0)),
+    "lost": ((r"\blost *(\+?=|:)|\blost\.(add|append)", 0), (r"TrimmedData", 0)),
+    # Where a description says the part that is wrong, and where it makes values of an image.
+    "what": ((r"[Pp]rincipalId", 0), (r"userIdentity|REMOVE|eventName", 0)),
+    "key": ((r"""["']Keys["']""", 0),),
+    "before": ((r"OldImage", 0),),
+    "after": ((r"NewImage", 0),),
+    "changed": ((r"""["']changed["']|\bchanged *=""", 0),),
+    "exact": ((r"\bfloat\(|\bround\(|Context\(", 0), (r"deserialize\(|Decimal\(", 0)),
+}
+DESCRIBE = (r"def describe\b", 0)
+
+
+def line(stage: Stage, about: str) -> str:
+    """The first line of the reader that has to do with something."""
+    lines = (stage.folder / READER).read_text(encoding="utf-8", errors="replace").splitlines()
+    for pattern, below in (*LINES[about], DESCRIBE):
+        for number, text in enumerate(lines, start=1):
+            if re.search(pattern, text):
+                return stage.line(READER, min(number + below, len(lines)))
+    return stage.line_like(READER, None)
+
+
+def where(stage: Stage, said: Said, about: str) -> str:
+    """The line that a call ended with; otherwise the first one that has to do with ``about``."""
+    return line(stage, about) if said.line is None else stage.line(READER, said.line)
+
+
+def _repeated(handled: Sequence[int]) -> list[int]:
+    """What was handled more than once, each time after the first."""
+    return [one for at, one in enumerate(handled) if one in handled[:at]]
+
+
+def expect_once(
+    stage: Stage,
+    expect: Expect,
+    play: Play,
+    said: Said,
+    wanted: Sequence[int],
+    *,
+    rule: str,
+    why: str,
+    about: str,
+    anchor: str,
+    among: Sequence[int] | None = None,
+) -> None:
+    """Each of ``wanted`` was handled once, and nothing else of ``among`` (None: nothing else)."""
+    library = play.library
+    handled = [one for one in said.handled if among is None or one in set(among)]
+    missing = [one for one in wanted if one not in set(handled)]
+    strange = [one for one in handled if one not in set(wanted)]
+    twice = [one for one in _repeated(handled) if one in set(wanted)]
+    observed = []
+    if missing:
+        observed.append(f"not handled: {library.names_of(missing)}")
+    if twice:
+        observed.append(f"handled again: {library.names_of(twice)}")
+    if strange:
+        observed.append(f"handled although not due: {library.names_of(strange)}")
+    expect(
+        not observed,
+        lambda: stage.finding(
+            rule=rule,
+            input=said.story,
+            expected=f"{len(wanted)} records handled once each: {library.names_of(wanted)}",
+            observed="; ".join(observed) + said.ended,
+            why=why,
+            where=where(stage, said, about if missing or about != "missing" else "again"),
+            page=f"{PAGE}#{anchor}",
+        ),
+    )
+
+
+# -- what was described ----------------------------------------------------------------------------
+
+
+def expect_described(
+    stage: Stage,
+    expect: Expect,
+    about: str,
+    parts: Sequence[str],
+    *,
+    rule: str,
+    why: str | Callable[[str], str],
+    anchor: str,
+) -> None:
+    """The parts of the descriptions of one group of changes are right.
+
+    ``why`` may depend on what was observed.
+    """
+    from grader.course.labs.lab01.scenarios import described
+
+    said = stage.play(described).said[0]
+    every = changes.changes()
+    answers = said.described
+    if len(answers) != len(every):
+        answers = [{"error": {"text": said.error, "line": said.line}}] * len(every)
+    if about != "exact":
+        # How exact a number is, is another criterion's business.
+        answers = [changes.rounded(answer) for answer in answers]
+    for change, answer in zip(every, answers, strict=True):
+        if change.about != about:
+            continue
+        group, at = "what", None
+        if isinstance(answer.get("error"), dict):
+            expected, observed = "a description", f"it raised {answer['error'].get('text')}"
+            if isinstance(answer["error"].get("line"), int):
+                at = answer["error"]["line"]
+        else:
+            try:
+                wrong = next(
+                    (
+                        part
+                        for part in parts
+                        if _due(change, part) and not _part_right(change, part, answer)
+                    ),
+                    None,
+                )
+                if wrong is None:
+                    continue
+                expected, observed = _shown(change, wrong, answer)
+                group = "exact" if about == "exact" else wrong
+            except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+                # The answer comes from the learner's process: it may be anything.
+                expected, observed = "a description", "something that holds no values"
+        place = stage.line(READER, at) if at else line(stage, group)
+        expect(
+            False,
+            lambda change=change, expected=expected, observed=observed, place=place: stage.finding(  # type: ignore[misc]
+                rule=rule,
+                input=change.name,
+                expected=expected,
+                observed=observed,
+                why=why if isinstance(why, str) else why(observed),
+                where=place,
+                page=f"{PAGE}#{anchor}",
+            ),
+        )
+        return
+
+
+def _due(change: changes.Change, part: str) -> bool:
+    """Whether a part is judged: where values are exact, only what holds values or compares them."""
+    if change.about != "exact":
+        return True
+    there = {"before": change.old, "after": change.new, "changed": change.old and change.new}
+    return there[part] is not None
+
+
+def _wanted(change: Any, part: str) -> Any:
+    image = change.new or change.old
+    key = {name: image[name] for name in ("merchant", "id")}
+    return {
+        "what": change.what,
+        "key": changes.tagged(key),
+        "before": changes.tagged(change.old),
+        "after": changes.tagged(change.new),
+        "changed": change.changed,
+    }[part]
+
+
+def _part_right(change: Any, part: str, answer: dict[str, Any]) -> bool:
+    wanted = _wanted(change, part)
+    if part in ("what", "changed"):
+        return bool(answer[part] == wanted)
+    return changes.same(wanted, answer[part])
+
+
+def _shown(change: Any, part: str, answer: dict[str, Any]) -> tuple[str, str]:
+    """Expected and observed of one part: the first attribute that differs, or the whole."""
+    wanted, got = _wanted(change, part), answer[part]
+    if isinstance(wanted, dict) and "M" in wanted and isinstance(got, dict) and "M" in got:
+        for name in sorted({**wanted["M"], **got["M"]}):
+            left, right = wanted["M"].get(name), got["M"].get(name)
+            if left is None or right is None or not changes.same(left, right):
+                return (
+                    f"{part}: {name} = {changes.in_words(left)}",
+                    f"{part}: {name} = {changes.in_words(right)}",
+                )
+    return f"{part}: {changes.in_words(wanted)}", f"{part}: {changes.in_words(got)}"
