@@ -12,7 +12,9 @@ from typing import Any
 
 from grader.cloud.aws import Refused, ServiceError
 from grader.cloud.clock import Clock
-from grader.cloud.dynamodb.stream import PAGE_RECORDS, PAGE_SHARDS, Stream
+from grader.cloud.dynamodb.reading import PAGE_SHARDS
+from grader.cloud.dynamodb.shard import PAGE_RECORDS
+from grader.cloud.dynamodb.stream import Stream
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html
 PAGE_STREAMS = 100

@@ -5,7 +5,11 @@ The map of this package, from the outside in:
     service       create, get, list, update, delete the mappings of an account
     settings      a mapping's parameters: ranges, defaults, refusals
     mapping       one mapping's life: states, shards, starting position
-    poller        one shard: polls, batches, lanes, invocations
+    poller        one shard: polls, batches, invocations
+    dealt         how far a shard is dealt with, and records that are given up
+    lane          records that wait for their turn, and the batch that is being tried
+    host          what the pollers of one mapping share
+    payload       how many records fit into one invocation
     filters       which records pass
     decide        what follows from an invocation: advance, retry, split, give up
     windows       tumbling windows
@@ -37,7 +41,8 @@ More of it, run by a test: docs/reference/test-your-own-stack.md.
 """
 
 from grader.cloud.dynamodb.records import Record
-from grader.cloud.dynamodb.stream import Shard, Stream
+from grader.cloud.dynamodb.shard import Shard
+from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.mapping.bench import Bench, Inbox, Invocation
 from grader.cloud.mapping.choices import (
     SHARD_DISCOVERY_MS,
@@ -53,7 +58,7 @@ from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_pol
 from grader.cloud.mapping.inprocess import InProcess, NoDestinations, Scripted
 from grader.cloud.mapping.journal import Journal
 from grader.cloud.mapping.mapping import EventSourceMapping
-from grader.cloud.mapping.poller import PAYLOAD_BYTES
+from grader.cloud.mapping.payload import PAYLOAD_BYTES
 from grader.cloud.mapping.ports import Delivery, Destinations, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
 from grader.cloud.mapping.settings import Settings

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from grader.cloud.dynamodb.records import Record
-from grader.cloud.dynamodb.stream import RETENTION_MS
+from grader.cloud.dynamodb.shard import RETENTION_MS
 from grader.cloud.mapping.choices import (
     PROGRESS_PAUSE_MS,
     is_empty_answer,

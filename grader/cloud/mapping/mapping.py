@@ -21,12 +21,14 @@ from typing import Any
 from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock, Event
 from grader.cloud.dynamodb.records import Record
-from grader.cloud.dynamodb.stream import Shard, Stream
+from grader.cloud.dynamodb.shard import Shard
+from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.mapping.choices import SHARD_DISCOVERY_MS, STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import Concurrency
+from grader.cloud.mapping.host import Host
 from grader.cloud.mapping.journal import Journal, StateChanged
 from grader.cloud.mapping.meter import Meter
-from grader.cloud.mapping.poller import Host, ShardPoller
+from grader.cloud.mapping.poller import ShardPoller
 from grader.cloud.mapping.ports import Destinations, Function
 from grader.cloud.mapping.settings import Settings
 from grader.cloud.metrics import Metrics

@@ -10,23 +10,18 @@ clock: it sleeps until a write wakes it, then goes on at the next point of the g
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
-from grader.cloud.clock import Clock, Event
+from grader.cloud.clock import Event
 from grader.cloud.dynamodb.records import Record
-from grader.cloud.dynamodb.stream import RETENTION_MS, Shard, Stream
+from grader.cloud.dynamodb.shard import RETENTION_MS, Shard
 from grader.cloud.mapping import journal as note
 from grader.cloud.mapping.choices import UNREADABLE_PAUSE_MS, poll_phase_ms, throttle_pause_ms
-from grader.cloud.mapping.concurrency import Concurrency
+from grader.cloud.mapping.dealt import Dealt
 from grader.cloud.mapping.decide import (
-    AGE_EXCEEDED,
-    ERRORS,
     Advance,
     Batch,
     Discard,
@@ -35,142 +30,20 @@ from grader.cloud.mapping.decide import (
     Split,
     decide,
     is_over_age,
-    over_age_prefix,
 )
-from grader.cloud.mapping.destinations import failure_note, why_impossible
 from grader.cloud.mapping.filters import matches_any
 from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
-from grader.cloud.mapping.journal import Entry, Journal
-from grader.cloud.mapping.meter import Meter, Minute
-from grader.cloud.mapping.names import executed_version
-from grader.cloud.mapping.ports import Destinations, Function, Result
-from grader.cloud.mapping.settings import Settings
-from grader.cloud.mapping.windows import STATE_LIMIT, TumblingWindow, window_at
-
-# The synchronous invocation payload: https://docs.aws.amazon.com/lambda/latest/dg/
-# invocation-eventsourcemapping.html
-PAYLOAD_BYTES = 6 * 1024 * 1024
-# No record's JSON is larger than this many times its size plus this many bytes: the costliest
-# attribute is a boolean with a name of one letter (2 bytes become 19).
-_JSON_TIMES = 10
-_JSON_PLUS = 1024
+from grader.cloud.mapping.host import CALL_FAILED, OK, Host
+from grader.cloud.mapping.lane import Lane, lane_of
+from grader.cloud.mapping.meter import Minute
+from grader.cloud.mapping.payload import fitting, may_exceed, room, size_of
+from grader.cloud.mapping.ports import Result
+from grader.cloud.mapping.windows import TumblingWindow, window_at
 
 _THROTTLED = Result("throttled")
 
-# What LastProcessingResult says. https://docs.aws.amazon.com/lambda/latest/api/
-# API_EventSourceMappingConfiguration.html; the texts are recorded.
-OK = "OK"
-CALL_FAILED = "PROBLEM: Function call failed"
 
-
-@dataclass(slots=True)
-class Host:
-    """What the pollers of one mapping share. The mapping changes it, the pollers read it.
-
-    ``last_result`` is written by them: the mapping's LastProcessingResult.
-    """
-
-    uuid: str
-    settings: Settings
-    stream: Stream
-    function: Function
-    clock: Clock
-    meter: Meter
-    destinations: Destinations
-    journal: Journal | None
-    readable: Callable[[], str | None] | None
-    concurrency: Concurrency | None
-    # When the mapping began to poll; each shard's grid of polls lies a phase of its own behind it.
-    began_ms: int = 0
-    seed: int = 0
-    last_result: str = "No records processed"
-    batches: int = 0
-    in_flight: int = 0
-
-    def problem(self) -> str | None:
-        """Why the stream cannot be read now, None when it can."""
-        found = self.readable() if self.readable is not None else None
-        if found is not None:
-            self.last_result = f"PROBLEM: {found}"
-        return found
-
-
-class Lane:
-    """Records that wait for their turn, and the batch that is being tried."""
-
-    __slots__ = (
-        "batch",
-        "busy",
-        "deadline_ms",
-        "done",
-        "free_since_ms",
-        "function_name",
-        "head",
-        "heavy",
-        "inside",
-        "later",
-        "number",
-        "queue",
-        "result",
-        "started_ms",
-        "timer",
-    )
-
-    def __init__(self, number: int, now_ms: int) -> None:
-        self.number = number
-        # Records from `head` on wait; those before it have been taken.
-        self.queue: list[Record] = []
-        self.head = 0
-        # Whether the queue may hold more JSON than fits one invocation.
-        self.heavy = False
-        # The batch that is handed over or waits for a retry, and the parts that follow it.
-        self.batch: Batch | None = None
-        self.later: list[Batch] = []
-        # The function has the batch.
-        self.busy = False
-        # `inside` while the call to the function has not come back; an answer that arrives
-        # meanwhile waits in `result`.
-        self.inside = False
-        self.result: Result | None = None
-        self.done: Callable[[Result], None]
-        self.started_ms = now_ms
-        # Whose concurrency the running invocation takes.
-        self.function_name = ""
-        # When the last invocation finished, and when the batching window closes.
-        self.free_since_ms = now_ms
-        self.deadline_ms: int | None = None
-        self.timer: Event | None = None
-
-    def waiting(self) -> int:
-        """How many records are in the queue."""
-        return len(self.queue) - self.head
-
-    def is_settled(self) -> bool:
-        """Whether the lane has nothing left to do."""
-        return self.batch is None and not self.later and len(self.queue) == self.head
-
-    def add(self, records: list[Record]) -> None:
-        """Queue records behind those that wait."""
-        if len(self.queue) == self.head:
-            self.queue, self.head = records, 0
-        else:
-            self.queue = self.queue[self.head :] + records
-            self.head = 0
-
-    def unsettled(self) -> list[Record]:
-        """Every record of the lane that has not been dealt with."""
-        batches = [] if self.batch is None else [self.batch]
-        found = [record for batch in (*batches, *self.later) for record in batch.records]
-        return found + self.queue[self.head :]
-
-    def cancel_timer(self) -> None:
-        """Forget the pending retry or window end."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-class ShardPoller:
+class ShardPoller(Dealt):
     """The polling of one shard from ``position``, a sequence number to read from.
 
     ``number`` counts the mapping's shards from 1. ``finished`` is called once, when the shard is
@@ -180,25 +53,14 @@ class ShardPoller:
     def __init__(
         self, host: Host, shard: Shard, number: int, position: int, finished: Callable[[], None]
     ) -> None:
-        self.host = host
-        self.settings = host.settings
-        self.shard = shard
-        self.number = number
+        super().__init__(host, shard, number)
         self.position = position
-        # Everything up to here is dealt with; None before anything is.
-        self.checkpoint: int | None = None
         self.is_finished = False
         self._finished = finished
-        self._last_read: int | None = None
         # Whether the last page ended because it was full.
         self._behind = False
-        self._lanes: list[Lane] = []
         # What a stopped poller had read and not finished; the next start begins with it.
         self._leftover: list[Record] = []
-        # With several lanes: everything read and not behind the checkpoint, and which of it is
-        # done already. With one lane the queue itself is that order.
-        self._order: deque[Record] = deque()
-        self._done_ahead: set[int] = set()
         self._window: TumblingWindow | None = None
         self._window_timer: Event | None = None
         self._running = False
@@ -233,7 +95,7 @@ class ShardPoller:
         self._log(note.ShardStarted, self.shard.id, self.position)
         if self._leftover:
             leftover, self._leftover = self._leftover, []
-            self._queue(leftover, _size(leftover))
+            self._queue(leftover, size_of(leftover))
         if self._window is not None:
             self._await_window_end(self._window)
         self._behind = False
@@ -280,7 +142,7 @@ class ShardPoller:
         found = list(self._leftover)
         for lane in self._lanes:
             found += lane.unsettled()
-        return sorted(found, key=_sequence)
+        return sorted(found, key=attrgetter("sequence"))
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -356,11 +218,8 @@ class ShardPoller:
             if out:
                 self.host.meter.minute(self.host.clock.now).filtered += len(out)
                 self._log(note.Filtered, out)
-        room = PAYLOAD_BYTES
-        if self.settings.tumbling_window_ms:
-            room -= STATE_LIMIT + _JSON_PLUS
-        heavy = size * _JSON_TIMES + len(records) * _JSON_PLUS > room
-
+        with_state = bool(self.settings.tumbling_window_ms)
+        heavy = may_exceed(size, len(records), with_state=with_state)
         lanes = self._lanes
         if len(lanes) == 1:
             lane = lanes[0]
@@ -481,9 +340,11 @@ class ShardPoller:
         else:
             why = "available"
         if lane.heavy:
-            fitting = _fitting(lane.queue, lane.head, count, self._room())
-            if fitting < count:
-                return self._form(lane, fitting, "bytes")
+            arn = self.host.stream.arn
+            left = room(self._window, shard_id=self.shard.id, stream_arn=arn)
+            fits = fitting(lane.queue, lane.head, count, left)
+            if fits < count:
+                return self._form(lane, fits, "bytes")
         if why == "available":
             if ending:
                 why = "tumbling window"
@@ -492,17 +353,6 @@ class ShardPoller:
                     return None
                 why = "window"
         return self._form(lane, count, why)
-
-    def _room(self) -> int:
-        """How many bytes of an invocation's payload are left for records and their commas.
-
-        All of the event counts, the state of a tumbling window and its members, too.
-        https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-        """
-        if self._window is None:
-            return PAYLOAD_BYTES - len('{"Records":[]}')
-        arn = self.host.stream.arn
-        return PAYLOAD_BYTES - self._window.envelope_bytes(shard_id=self.shard.id, stream_arn=arn)
 
     def _form(self, lane: Lane, count: int, why: str, ends_window: bool = False) -> Batch:
         host = self.host
@@ -735,95 +585,6 @@ class ShardPoller:
         else:
             window.keep(result.payload["state"])
 
-    # -- what is dealt with ----------------------------------------------------------------
-
-    def _drop_trimmed(self, lane: Lane, batch: Batch) -> Batch:
-        """Records that leave the stream after 24 hours are lost without a note."""
-        kept_since = self.host.clock.now - RETENTION_MS
-        count = 0
-        while count < len(batch.records) and batch.records[count].time_ms < kept_since:
-            count += 1
-        gone, rest = batch.records[:count], batch.but(records=batch.records[count:])
-        self._log(note.Trimmed, gone)
-        lane.batch = rest if rest.records else None
-        self._done(lane, gone)
-        return rest
-
-    def _drop_over_age(self, lane: Lane, batch: Batch) -> Batch:
-        """Discard the records at the front that are above MaximumRecordAgeInSeconds."""
-        count = over_age_prefix(batch, self.settings, self.host.clock.now)
-        if not count:
-            return batch
-        rest = batch.but(records=batch.records[count:])
-        lane.batch = rest if rest.records else None
-        gone = batch.but(records=batch.records[:count])
-        rule = "Records above MaximumRecordAgeInSeconds are dropped before the invocation."
-        self._discard(lane, Discard(rule, ERRORS, gone, AGE_EXCEEDED))
-        return rest
-
-    def _discard(self, lane: Lane, discard: Discard) -> None:
-        """Send a note about records that are given up, and move on."""
-        host = self.host
-        records = discard.batch.records
-        destination = self.settings.destination
-        minute = host.meter.minute(host.clock.now)
-        delivery = failure = None
-        if destination is not None:
-            delivery = failure_note(
-                discard,
-                destination=destination,
-                function_arn=host.function.arn,
-                version=executed_version(host.function),
-                stream_arn=host.stream.arn,
-                shard_id=self.shard.id,
-                mapping_uuid=host.uuid,
-                now_ms=host.clock.now,
-            )
-            failure = why_impossible(destination) or host.destinations.send(delivery)
-        # When the note cannot be written the records count as dropped.
-        # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-        if delivery is not None and failure is None:
-            minute.delivered += len(records)
-        else:
-            minute.dropped += len(records)
-            minute.destination_failures += delivery is not None
-        self._log(note.Discarded, lane.number, discard.batch, discard.condition, delivery, failure)
-        self._done(lane, records)
-
-    def _done(self, lane: Lane, records: Sequence[Record]) -> None:
-        """These records are dealt with, in whatever way."""
-        if not records:
-            return
-        if len(self._lanes) == 1:
-            last = records[-1].sequence
-            if lane.head == len(lane.queue) and lane.is_settled() and self._last_read is not None:
-                # What was read after them and does not wait was filtered out.
-                last = self._last_read
-            self.checkpoint = last
-            if self.host.journal is not None:
-                self._log(note.Checkpointed, last)
-        else:
-            self._done_ahead.update([record.sequence for record in records])
-            self._settle_order()
-
-    def _settle_order(self) -> None:
-        """With several lanes the checkpoint stands before the oldest unfinished record."""
-        order, done = self._order, self._done_ahead
-        last = None
-        while order and order[0].sequence in done:
-            last = order.popleft().sequence
-            done.remove(last)
-        if last is not None:
-            # With nothing unfinished, all that was read is done: also what was finished ahead
-            # before a pause, which is not in the order any more.
-            done_to = last if order or self._last_read is None else self._last_read
-            self._move_checkpoint(done_to)
-
-    def _move_checkpoint(self, sequence: int) -> None:
-        self.checkpoint = sequence
-        if self.host.journal is not None:
-            self._log(note.Checkpointed, sequence)
-
     # -- small things ----------------------------------------------------------------------
 
     def _end_idle(self, until_ms: int) -> None:
@@ -836,40 +597,3 @@ class ShardPoller:
         if until_ms > after_ms:
             anchor_ms = self.host.began_ms + self._phase_ms
             self.host.meter.empty_polls(after_ms, until_ms, anchor_ms, POLL_MS)
-
-    def _log(self, entry: Callable[..., Entry], *facts: object) -> None:
-        """Write a journal entry about this shard."""
-        if self.host.journal is not None:
-            self.host.journal.add(entry(self.host.clock.now, self.number, *facts))
-
-
-def lane_of(key: str, lanes: int) -> int:
-    """The lane, from 0, that a shard's records of one item go to.
-
-    Similar keys have checksums that differ in a few bits only, and a stream may divide its keys
-    among shards by the same checksum: the multiplication scatters them.
-    """
-    checksum = zlib.crc32(key.encode("utf-8", "surrogatepass"))
-    return (checksum * 0x9E3779B1 >> 13 & 0x7FFFF) % lanes
-
-
-def _fitting(records: Sequence[Record], start: int, count: int, room: int) -> int:
-    """How many of ``count`` records from ``start`` on fit into ``room`` bytes; at least 1."""
-    chosen = records[start : start + count]
-    if _size(chosen) * _JSON_TIMES + count * _JSON_PLUS <= room:
-        return count
-    total = -1  # one comma less than records
-    for number, record in enumerate(chosen):
-        text = json.dumps(record.event, separators=(",", ":"), ensure_ascii=False)
-        total += len(text.encode("utf-8", "surrogatepass")) + 1
-        if total > room:
-            return max(number, 1)
-    return count
-
-
-def _size(records: Sequence[Record]) -> int:
-    return sum([record.size for record in records])
-
-
-def _sequence(record: Record) -> int:
-    return record.sequence

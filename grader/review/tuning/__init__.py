@@ -5,7 +5,7 @@ The map of this package:
     load      writes over time and over shards; what the handler costs; the settings
     engine    the simulation itself, event by event
     cycles    skipping what repeats
-    parts     counters, shards, lanes
+    parts     counters, shards, lanes, the state of a simulation
     outcome   ``simulate`` and what comes out of it
     tables    provisioned concurrency's break-even, memory against cost, the poll ceiling
     claims    what tuning guides say, computed, with a verdict

@@ -9,13 +9,16 @@ full, and how much waits behind it makes no difference. Only the ages then grow 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from grader.cloud.mapping.grid import POLL_MS
-from grader.review.tuning.parts import ENVIRONMENT_IDLE_MS, MINUTE_MS, TIMER, Shard, Totals
-
-if TYPE_CHECKING:
-    from grader.review.tuning.engine import Engine
+from grader.review.tuning.parts import (
+    ENVIRONMENT_IDLE_MS,
+    MINUTE_MS,
+    TIMER,
+    Shard,
+    Simulated,
+    Totals,
+)
 
 
 @dataclass(slots=True)
@@ -31,7 +34,7 @@ class _Snapshot:
 class Cycles:
     """The memory of one simulation: its states at full minutes while the rates stay the same."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Simulated) -> None:
         self.engine = engine
         self._era: object = None
         self._seen: dict[object, _Snapshot] = {}

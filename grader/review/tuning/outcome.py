@@ -17,9 +17,9 @@ from grader.review.pricing import (
     lambda_compute,
     provisioned_compute,
 )
-from grader.review.tuning.engine import Engine, Run
+from grader.review.tuning.engine import Engine
 from grader.review.tuning.load import Choice, Handler, Load, ShardPlan
-from grader.review.tuning.parts import Totals
+from grader.review.tuning.parts import Run, Totals
 
 DAY_MS = 86_400_000
 

@@ -1,12 +1,20 @@
-"""What a simulation is made of: counters, shards, lanes, and which lane takes which record."""
+"""What a simulation is made of: counters, shards, lanes and who takes which record, its state."""
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from grader.cloud.mapping import next_poll_ms
-from grader.review.tuning.load import Draws, ShardPlan, Timeline
+from grader.cloud.dynamodb import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS
+from grader.cloud.mapping import (
+    PAYLOAD_BYTES,
+    POLL_ORDER,
+    TIMER_ORDER,
+    next_poll_ms,
+    poll_phase_ms,
+)
+from grader.review.tuning.load import Choice, Draws, Handler, Load, ShardPlan, Timeline
 
 MINUTE_MS = 60_000
 # How long an idle execution environment stays. AWS does not say; minutes is what people observe.
@@ -18,6 +26,7 @@ LONGEST_BLOCK = 120_000
 
 # Kinds of events: ends of invocations, polls, ends of windows and pauses.
 END, POLL, TIMER = 0, 1, 2
+_ORDERS = (0, POLL_ORDER, TIMER_ORDER)
 
 # An event: when (ms), order in that millisecond, asked for when (ms), number, kind, shard, lane.
 Event = tuple[int, int, int, int, int, int, int]
@@ -205,3 +214,112 @@ class Shard:
     def settled(self) -> bool:
         """Whether everything that was read is dealt with."""
         return all(not lane.size and lane.taken == lane.ready for lane in self.lanes)
+
+
+@dataclass(slots=True)
+class Run:
+    """What came out of one simulation. Lists are by the minute; times in milliseconds."""
+
+    totals: Totals
+    invocations: list[int]
+    throttles: list[int]
+    errors: list[int]
+    ages: list[int]
+    delays: list[int]
+    peak: int
+    backlog: int
+    oldest_ms: int
+    steps: int = 0
+    skipped_minutes: int = 0
+
+
+class Simulated:
+    """The state of one simulation of ``plans``: shards that share a function with ``limit``
+    executions at once.
+
+    ``end_ms`` is included. ``poll_from_ms``: the mapping starts polling then, each shard a phase
+    of its own later. ``stream`` gives this simulation its own draws of the seed.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        handler: Handler,
+        choice: Choice,
+        plans: tuple[ShardPlan, ...],
+        *,
+        limit: int,
+        provisioned: int,
+        end_ms: int,
+        poll_from_ms: int,
+        seed: int,
+        stream: int,
+    ) -> None:
+        self.handler = handler
+        self.choice = choice
+        self.limit = limit
+        self.provisioned = provisioned
+        self.end_ms = end_ms
+        self.size = choice.batch_size
+        self.window_ms = choice.window_s * 1000
+        self.timeout_ms = choice.timeout_s * 1000
+        # A page is 1,000 records or 1 MB, an invocation 6 MB; one record always fits.
+        self.page = max(1, min(PAGE_RECORDS, PAGE_BYTES // load.record_bytes))
+        self.fits = max(1, (PAYLOAD_BYTES - len('{"Records":[]}')) // (load.event_bytes + 1))
+        self.max_age_ms = choice.max_age_s * 1000 if choice.max_age_s >= 0 else RETENTION_MS
+        self.keep_ms = min(self.max_age_ms, RETENTION_MS)
+        self.minutes = max(1, -(-end_ms // MINUTE_MS))
+        lanes = choice.parallelization
+        self.shards = [Shard(plan, lanes, self.minutes) for plan in plans]
+        self.poll_from_ms = poll_from_ms
+        for shard in self.shards:
+            shard.phase_ms = poll_phase_ms(shard.number, seed)
+            shard.anchor_ms = poll_from_ms + shard.phase_ms
+        self._place = {shard.number: at for at, shard in enumerate(self.shards)}
+        for at, shard in enumerate(self.shards):
+            if shard.parent is not None:
+                self.shards[self._place[shard.parent]].children.append(at)
+        # With executions for every lane nothing is throttled, and shards do not meet.
+        self.alone = lanes == 1 and len(plans) <= limit
+        # Just one lane, which never waits for more, and no change of shards.
+        self.simple = self.alone and len(plans) == 1 and not self.window_ms
+        self.simple = self.simple and plans[0].close_ms is None
+        self.random = load.random
+
+        self.totals = Totals()
+        self.invocations = [0] * self.minutes
+        self.throttles = [0] * self.minutes
+        self.errors = [0] * self.minutes
+        self.running = 0
+        self.peak = 0
+        self.environments = provisioned
+        self.last_end_ms = 0
+        self.draws = Draws(seed, stream + 1)
+        self.next_failure = -1
+        self._find_next_failure()
+        self._durations: dict[int, int] = {}
+        self.heap: list[Event] = []
+        self._number = 0
+        self.steps = 0
+        self.skipped = 0
+
+    def _add(self, time_ms: int, kind: int, at: int, lane: int, now: int) -> int:
+        """Let something happen at ``time_ms``; the event's number."""
+        self._number += 1
+        event = (time_ms, _ORDERS[kind], now, self._number, kind, at, lane)
+        heapq.heappush(self.heap, event)
+        return self._number
+
+    def _bill(self, billed_ms: int, times: int = 1) -> None:
+        self.totals.billed_ms += billed_ms * times
+        if self.running <= self.provisioned:
+            self.totals.provisioned_ms += billed_ms * times
+
+    def _find_next_failure(self) -> None:
+        """The number of the next invocation that fails; -1 when none ever does."""
+        rate = self.handler.error_rate
+        if rate <= 0:
+            return
+        self.next_failure += 1
+        while not self.draws.chance(rate):
+            self.next_failure += 1

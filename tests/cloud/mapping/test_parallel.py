@@ -13,7 +13,7 @@ from grader.cloud.mapping import Concurrency, Result
 from grader.cloud.mapping.choices import poll_phase_ms
 from grader.cloud.mapping.filters import parse_filter_criteria
 from grader.cloud.mapping.inprocess import ScriptedCall
-from grader.cloud.mapping.poller import lane_of
+from grader.cloud.mapping.lane import lane_of
 
 NAMES = [f"o-{n}" for n in range(40)]
 

@@ -150,8 +150,8 @@ def test_every_record_is_processed_or_in_a_note_or_pending_or_filtered(play):
 @many
 def test_records_of_one_item_are_first_delivered_in_the_order_of_their_changes(play):
     order, seen = {}, set()
-    for _, event in play.world.function.calls:
-        for record in event["Records"]:
+    for call in play.world.function.calls:
+        for record in call.event["Records"]:
             change = record["dynamodb"]
             number = int(change["SequenceNumber"])
             if number not in seen:

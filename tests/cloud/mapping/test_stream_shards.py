@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.cloud.aws import Refused
-from grader.cloud.dynamodb.stream import RETENTION_MS, Stream
+from grader.cloud.dynamodb.shard import RETENTION_MS
+from grader.cloud.dynamodb.stream import Stream
 
 NOW = 1_793_610_000_000
 HOUR = 3_600_000

@@ -17,7 +17,7 @@ from grader.cloud.mapping import (
     Settings,
     Stream,
 )
-from grader.cloud.mapping.poller import lane_of
+from grader.cloud.mapping.lane import lane_of
 from grader.cloud.metrics import Metrics
 from grader.review.tuning import Choice, Draws, Handler, Load
 from grader.review.tuning.parts import Spread
