@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -155,6 +158,42 @@ def test_a_server_that_has_gone_costs_nothing_but_time(
     assert running.report(60).note is None
     running.close()
     serving.line.close()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks /proc who is alive")
+def test_the_server_ends_with_the_process_that_started_it() -> None:
+    """Killed, too: it sees the end of its line."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    server = int(owner.stdout.readline())
+    assert _alive(server)
+    owner.kill()
+    owner.communicate()
+
+    waiter = threading.Event()
+    for _ in range(1200):  # a generous bound, not a measurement
+        if not _alive(server):
+            break
+        waiter.wait(0.05)
+    assert not _alive(server)
+
+
+OWNER = """
+from grader.review import lint
+lint.warm_up()
+print(lint._serving.process.pid, flush=True)
+input()
+"""
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def test_a_file_that_is_not_there_is_not_lints_to_tell(tmp_path: Path) -> None:

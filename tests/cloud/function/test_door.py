@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -203,6 +204,43 @@ def test_what_is_not_a_frame_is_refused(garbage: bytes) -> None:
     parser.feed(garbage)
     with pytest.raises(frames.BadFrame):
         parser.take()
+
+
+def test_reading_a_frame_keeps_it_at_most_twice() -> None:
+    """What a function sends costs the judge a fixed multiple of it, and above the cap nothing."""
+    body = bytes(4 << 20)
+    whole = frames.pack({"t": "end"}, body)
+    parser = frames.Parser()
+    tracemalloc.start()
+    try:
+        for start in range(0, len(whole), 1 << 18):
+            parser.feed(whole[start : start + (1 << 18)])
+            frame = parser.take()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert frame == ({"t": "end"}, body)
+    assert most < 3 * len(whole)
+
+    with pytest.raises(frames.BadFrame, match="above the cap"):
+        parser.feed(frames.LENGTHS.pack(2, frames.MAX_BODY_BYTES + 1))
+        parser.take()
+
+
+def test_a_frame_in_crumbs_is_refused_and_one_in_ordinary_pieces_is_not() -> None:
+    """Each piece wakes the judge: a byte at a time would keep it busy for ever."""
+    whole = frames.pack({"t": "end"}, bytes(1 << 20))
+    parser = frames.Parser()
+    with pytest.raises(frames.BadFrame, match="pieces"):
+        for byte in whole:
+            parser.feed(bytes([byte]))
+    assert len(parser._bytes) < 2 * frames.PIECES
+
+    for piece in (512, 65536):
+        parser = frames.Parser()
+        for start in range(0, len(whole), piece):
+            parser.feed(whole[start : start + piece])
+        assert parser.take() is not None
 
 
 FORGE = """

@@ -242,3 +242,95 @@ def test_tracing_its_neighbour_or_its_parent_is_refused(room: Bench) -> None:
         assert not [one for one in done if one[0] == "ptrace"]
     else:
         assert done == []
+
+
+# -- other ways out --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("through", ["a program", "a link", "a forked child"])
+def test_what_is_closed_is_closed_by_every_way(room: Bench, through: str, tmp_path: Path) -> None:
+    """A file of the machine's, read by a program, through a link out of /tmp, and by a child."""
+    secret = tmp_path / "secret"
+    secret.write_text("real")
+    code = """
+        import os, subprocess, tempfile
+        def program(path):
+            return subprocess.run(["/bin/cat", path], capture_output=True, text=True).stdout
+        def link(path):
+            place = tempfile.gettempdir() + "/link"
+            os.symlink(path, place)
+            return open(place).read()
+        def child(path):
+            ours, theirs = os.pipe()
+            if not os.fork():
+                try: os.write(theirs, open(path, "rb").read())
+                finally: os._exit(0)
+            os.close(theirs)
+            os.wait()
+            return os.read(ours, 100).decode()
+        def handler(event, context):
+            way = {"a program": program, "a link": link, "a forked child": child}[event["through"]]
+            try: return way(event["path"])
+            except OSError: return ""
+    """
+    found = room.invoke(room.deploy(code), {"through": through, "path": str(secret)}).payload
+    open_here = any("read and write this user's files" in one for one in room.nursery.enforced.weak)
+    assert found == ("real" if open_here else "")
+    assert secret.read_text() == "real"
+
+
+@pytest.mark.parametrize("tier", ["namespaces", "landlock", "limits"])
+def test_cleaning_up_follows_no_link_out_of_a_functions_folder(tier: str, tmp_path: Path) -> None:
+    """What a function links to is not what is removed when its nursery closes."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file").write_text("x")
+    nursery = Nursery.start(isolation=tier, limits=LIMITS)
+    bench = Bench(nursery, tmp_path / "bench")
+    try:
+        code = """
+            import os, tempfile
+            def handler(event, context):
+                place = tempfile.gettempdir()
+                os.symlink(event["victim"], place + "/link")
+                os.mkdir(place + "/closed")
+                os.chmod(place + "/closed", 0)
+                return "made"
+        """
+        made = bench.invoke(bench.deploy(code), {"victim": str(victim)}).payload
+    finally:
+        bench.close()
+        nursery.close()
+    assert made == "made" and (victim / "file").read_text() == "x"
+    assert not nursery.work.exists()
+
+
+NUISANCES = {
+    # Its own door, handed to a child over a socket; the child speaks while the parent does.
+    "passes its door on": (
+        "ours, theirs = socket.socketpair()\n"
+        "    if not os.fork():\n"
+        "        fd = socket.recv_fds(theirs, 1, 1)[1][0]\n"
+        "        while True: os.write(fd, bytes([255]) * 64)\n"
+        "    socket.send_fds(ours, [b'x'], [3])\n"
+        "    time.sleep(1)"),
+    "hands a program a huge environment": (
+        "os.environ['HUGE'] = 'x' * (48 << 20)\n    subprocess.run(['/bin/true'])"),
+    "fills its environment with names": (
+        "os.environ.update({f'N{n}': 'x' * 1000 for n in range(20_000)})\n"
+        "    subprocess.run(['/bin/true'])"),
+    "starts a program that writes without end": (
+        "subprocess.run(['/bin/sh', '-c', 'while :; do echo x; done'])"),
+    "replaces itself": "os.execv('/bin/sh', ['sh', '-c', 'while :; do :; done'])",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUISANCES)
+def test_a_nuisance_ends_and_the_next_environment_is_as_ever(room: Bench, name: str) -> None:
+    code = (
+        "import os, socket, subprocess, time\n"
+        f"def handler(event, context):\n    {NUISANCES[name]}\n    return 'wrong'\n"
+    )
+    result = room.run(code)
+    assert result.kind == "error" or result.payload == "wrong"
+    assert room.run("import os\ndef handler(e, c): return 'HUGE' in os.environ").payload is False

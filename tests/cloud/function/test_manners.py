@@ -11,6 +11,9 @@ import math
 from typing import Any
 
 import pytest
+from workbench import LIMITS
+
+from grader.cloud.function.model import MAX_ERROR_BYTES
 
 NAMESPACE = "from collections import namedtuple; from decimal import Decimal\n"
 
@@ -98,6 +101,22 @@ def test_an_exception_is_reported_with_type_message_and_the_functions_own_stack(
         '  File "/var/task/handler.py", line 3, in handler\n    return deeper()\n',
         '  File "/var/task/handler.py", line 6, in deeper\n    raise KeyError("order")\n',
     ]
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "ValueError('x' * (8 << 20))",
+        "type('E' * 1_000_000, (Exception,), {})()",
+        "ExceptionGroup('many', [ValueError('x' * 100_000)] * 50)",
+    ],
+)
+def test_what_an_exception_says_is_cut_to_what_can_be_kept(bench: Any, raised: str) -> None:
+    """In the answer, and in the log; it stays the function's own error."""
+    result = bench.run(f"def handler(event, context):\n    raise {raised}\n")
+    assert result.kind == "error" and result.error_type != "Runtime.ExitError"
+    assert len(json.dumps(result.payload)) < MAX_ERROR_BYTES
+    assert sum(map(len, bench.texts())) < 2 * LIMITS.log_bytes
 
 
 def test_a_failed_environment_stays_warm_but_one_that_exited_does_not(bench: Any) -> None:
