@@ -118,7 +118,7 @@ def _swallows(stage: Stage, day: BadDay | None = None) -> bool:
 
 
 def _passes(sequence: int, invocation: Invocation) -> bool:
-    """Whether Lambda goes on behind a record: the answer names neither it nor one before it."""
+    """Whether Lambda goes on behind a record: the answer names neither it nor one before."""
     result = invocation.result
     if result is None or result.kind != "returned" or not isinstance(result.payload, dict):
         return result is not None and result.kind == "returned"

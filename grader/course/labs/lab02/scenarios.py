@@ -155,10 +155,8 @@ class BadDay:
     def told_in(self, invocation: Invocation) -> Record | None:
         """The first bad record of a batch that the function's answer names, wherever in it."""
         answer = str(invocation.result and invocation.result.payload)
-        batch = invocation.sequences
-        return next(
-            (r for r in self.bad if r.sequence in batch and str(r.sequence) in answer), None
-        )
+        here = [record for record in self.bad if record.sequence in invocation.sequences]
+        return next((record for record in here if str(record.sequence) in answer), None)
 
 
 def bad_records(stage: Stage) -> BadDay:
