@@ -17,7 +17,11 @@ class NoToml(Exception):
 
 
 def read(text: str) -> dict[str, Any]:
-    """The document of a TOML text. Raises NoToml."""
+    """The document of a TOML text. Raises NoToml.
+
+    TOML's nan and inf become their words: nothing can be compared with them, and one of them is a
+    wrong value where it stands, not a wrong document.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -28,17 +32,18 @@ def read(text: str) -> dict[str, Any]:
         raise NoToml("a number in it has too many digits") from None
     level: list[Any] = [document]
     for _ in range(MOST_LEVELS):
-        level = [
-            inner
-            for value in level
-            if isinstance(value, dict | list)
-            for inner in (value.values() if isinstance(value, dict) else value)
-        ]
-        for value in level:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise NoToml(f"{value} is a number that nothing can be compared with")
-            if isinstance(value, int) and not -LARGEST <= value < LARGEST:
-                raise NoToml("a whole number in it does not fit in 64 bits")
+        inside: list[Any] = []
+        for holder in level:
+            for key, value in list(
+                holder.items() if isinstance(holder, dict) else enumerate(holder)
+            ):
+                if isinstance(value, float) and not math.isfinite(value):
+                    holder[key] = str(value)
+                elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
+                    raise NoToml("a whole number in it does not fit in 64 bits")
+                elif isinstance(value, dict | list):
+                    inside.append(value)
+        level = inside
     if level:
         raise NoToml("its values are nested too deeply")
     return document

@@ -19,12 +19,9 @@ from grader.course.toml import MOST_LEVELS, NoToml, read
         ("a = " + "[" * (MOST_LEVELS + 1) + "]" * (MOST_LEVELS + 1), "nested too deeply"),
         ("a = " + "9" * 5_000, "too many digits"),
         ("a = " + "9" * 400, "does not fit in 64 bits"),
-        ("a = [1, {b = nan}]", "nan is a number that nothing can be compared with"),
-        ("a = -inf", "-inf is a number"),
-        ("a = 1e999", "inf is a number"),
         ("a = 1979-02-31", "Invalid date"),
     ],
-    ids=range(11),
+    ids=range(8),
 )
 def test_what_cannot_be_read_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(NoToml, match=sentence):
@@ -36,6 +33,12 @@ def test_what_can_be_read_is_read() -> None:
         "a": [1, -2.5, {"b": "c"}],
         "d": 2**63 - 1,
     }
+
+
+def test_what_is_no_number_is_a_word_where_it_stands() -> None:
+    """One such value costs what asks for it, not the document."""
+    text = "a = [1, {b = nan}]\nc = -inf\nd = 1e999\n"
+    assert read(text) == {"a": [1, {"b": "nan"}], "c": "-inf", "d": "inf"}
 
 
 def test_no_text_raises_anything_else() -> None:
