@@ -79,10 +79,6 @@ LONG: dict[str, str] = {
     "grader.maintain.claims": "one claim after the other, each read by itself",
 }
 STILL_LONG = {
-    "grader.course.labs.lab01.criteria",
-    "grader.course.labs.lab01.scenarios",
-    "grader.course.labs.lab02.criteria",
-    "grader.course.labs.lab04.criteria",
     "grader.course.labs.lab05.criteria",
 }
 MOST_LINES, MOST_LINES_WITH_A_REASON, MOST_LONG_FILES = 600, 800, 5

@@ -25,6 +25,9 @@ def test_the_calm_and_the_rush_make_up_the_month() -> None:
         (Capacity(28, 10), Decimal("1.404")),
         (Capacity(31, 10), Decimal("2.808")),
         (Capacity(32, 10), Decimal("3.276")),
+        # Another class has other prices, and no free units: all 28 of them are paid for.
+        (Capacity(None, None, infrequent=True), Decimal("1.921875")),
+        (Capacity(28, 10, infrequent=True), Decimal("17.55")),
     ],
     ids=str,
 )
@@ -52,6 +55,24 @@ def test_a_burst_lives_on_the_unused_units_of_300_seconds(
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html"""
     noon = workload.noon("writes", units, 1, workload.CALM_WRITES, workload.RUSH_WRITES)
     assert (noon.throttled > 0, noon.on_credit) == (throttled, on_credit)
+
+
+@pytest.mark.parametrize(
+    ("most", "refused"), [(None, 0), (28, 0), (27, 1), (20, 8), (1, 27)], ids=str
+)
+def test_an_on_demand_maximum_refuses_what_is_above_it(most: int | None, refused: int) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode-max-throughput.html"""
+    noon = workload.noon("writes", None, 1, workload.CALM_WRITES, workload.RUSH_WRITES, most)
+    assert noon.throttled == refused * workload.RUSH_SECONDS
+
+
+def test_a_maximum_is_read_for_on_demand_tables_only() -> None:
+    most = {"MaxWriteRequestUnits": 20}
+    units = {"WriteCapacityUnits": 5, "ReadCapacityUnits": 6}
+    given = {"OnDemandThroughput": most, "ProvisionedThroughput": units}
+
+    assert Capacity.of({"BillingMode": "PAY_PER_REQUEST", **given}) == Capacity(None, None, 20)
+    assert Capacity.of(given) == Capacity(5, 6)
 
 
 def test_without_savings_every_write_above_the_units_is_throttled() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.course.criterion import Expect
+from grader.course.grade import Finding
 from grader.course.labs.lab01 import changes
 
 if TYPE_CHECKING:
@@ -102,6 +103,33 @@ def expect_once(
             where=where(stage, said, about if missing or about != "missing" else "again"),
             page=f"{PAGE}#{anchor}",
         ),
+    )
+
+
+def read_again(stage: Stage, play: Play, said: Said) -> Finding:
+    """A read from a checkpoint behind which nothing was written, and that handled something."""
+    return stage.finding(
+        rule="read handles only what was written since the checkpoint.",
+        input=said.story,
+        expected="no record handled",
+        observed=f"handled: {play.library.names_of(said.handled)}{said.ended}",
+        why="What is forgotten in a checkpoint is read again from the beginning, and "
+        "counted again.",
+        where=where(stage, said, "again"),
+        page=f"{PAGE}#checkpoints",
+    )
+
+
+def ended_badly(stage: Stage, said: Said) -> Finding:
+    """A read that did not return what it has to."""
+    return stage.finding(
+        rule="read returns a checkpoint, a value that JSON can express, and the lost shards.",
+        input=said.story,
+        expected="it returns (checkpoint, lost)",
+        observed=f"it ended with {said.error}",
+        why="A checkpoint has to outlive the process that made it: in a file or a table.",
+        where=where(stage, said, "again"),
+        page=f"{PAGE}#checkpoints",
     )
 
 
