@@ -22,36 +22,45 @@ READER = "reader.py"
 # Which line of the reader to look at for what went wrong: the first pattern that is in it, and how
 # many lines below.
 LINES = {
-    "describe": ((r"LastEvaluatedShardId", 0), (r"describe_stream", 0)),
-    "order": ((r"\.sort\(|\bsorted\(.*hard|for \w+ in .*(shards|parents|ordered)", 0),),
-    "missing": ((r"LATEST", 0), (r"get_shard_iterator", 0)),
-    "again": (
-        (r"""["']AT_SEQUENCE""", 0),
-        (r"^    return .*\blost\b", 0),
-        (r"get_shard_iterator", 0),
+    "describe": ((r"for .*\brange\(", 0), (r"LastEvaluatedShardId", 0), (r"describe_stream", 0)),
+    "order": (
+        (r"\.sort\(|\bsorted\(.*hard", 0),
+        (r"for \w+ in (list\()?(shards|parents)\b(?!\.)", 0),
+        (r"for \w+ in .*(shards|parents|ordered)", 0),
     ),
+    "missing": ((r"LATEST", 0), (r"get_shard_iterator", 0)),
+    "again": ((r"^    return .*\blost\b", 0), (r"get_shard_iterator", 0)),
+    "behind": ((r"""["']AT_SEQUENCE""", 0), (r"get_shard_iterator", 0)),
     "next": ((r"NextShardIterator", 0),),
-    "empty": ((r"(?i)empty", 0), (r"NextShardIterator", 0)),
+    "empty": (
+        (r"^[A-Z_]+ *= *[1-4]$", 0),
+        (r"(?i)\bempty *\+=|\bempty = .*(else|\+)", 0),
+        (r"(?i)empty", 0),
+        (r"NextShardIterator", 0),
+    ),
     "expired": ((r"except .*ExpiredIterator", 1), (r"get_records", 0)),
     "trimmed": ((r"TrimmedData", 0), (r"get_shard_iterator", 0)),
     "lost": ((r"\blost *(\+?=|:)|\blost\.(add|append)", 0), (r"TrimmedData", 0)),
     # Where a description says the part that is wrong, and where it makes values of an image.
     "what": ((r"[Pp]rincipalId", 0), (r"userIdentity|REMOVE|eventName", 0)),
     "key": ((r"""["']Keys["']""", 0),),
-    "before": ((r"OldImage", 0),),
-    "after": ((r"NewImage", 0),),
+    "before": ((r"""["']before["']""", 0), (r"OldImage", 0)),
+    "after": ((r"""["']after["']""", 0), (r"NewImage", 0)),
     "changed": ((r"""["']changed["']|\bchanged *=""", 0),),
     "exact": ((r"\bfloat\(|\bround\(|Context\(", 0), (r"deserialize\(|Decimal\(", 0)),
 }
-DESCRIBE = (r"def describe\b", 0)
+DESCRIBE = r"def describe\b"
+OF_DESCRIBE = ("what", "key", "before", "after", "changed")
 
 
 def line(stage: Stage, about: str) -> str:
     """The first line of the reader that has to do with something."""
     lines = (stage.folder / READER).read_text(encoding="utf-8", errors="replace").splitlines()
-    for pattern, below in (*LINES[about], DESCRIBE):
+    begins = [number for number, text in enumerate(lines, start=1) if re.search(DESCRIBE, text)]
+    since = begins[0] if begins and about in OF_DESCRIBE else 1
+    for pattern, below in (*LINES[about], (DESCRIBE, 0)):
         for number, text in enumerate(lines, start=1):
-            if re.search(pattern, text):
+            if number >= since and re.search(pattern, text):
                 return stage.line(READER, min(number + below, len(lines)))
     return stage.line_like(READER, None)
 
@@ -59,6 +68,14 @@ def line(stage: Stage, about: str) -> str:
 def where(stage: Stage, said: Said, about: str) -> str:
     """The line that a call ended with; otherwise the first one that has to do with ``about``."""
     return line(stage, about) if said.line is None else stage.line(READER, said.line)
+
+
+def _repeats(said: Said, about: str) -> str:
+    """What a call that missed nothing has to do with: the record at its place, or the checkpoint."""
+    pairs = zip(said.handled, said.handled[1:], strict=False)
+    if about in ("expired", "missing") and any(one == behind for one, behind in pairs):
+        return "behind"
+    return "again" if about == "missing" else about
 
 
 def _repeated(handled: Sequence[int]) -> list[int]:
@@ -100,7 +117,7 @@ def expect_once(
             expected=f"{len(wanted)} records handled once each: {library.names_of(wanted)}",
             observed="; ".join(observed) + said.ended,
             why=why,
-            where=where(stage, said, about if missing or about != "missing" else "again"),
+            where=where(stage, said, about if missing else _repeats(said, about)),
             page=f"{PAGE}#{anchor}",
         ),
     )
