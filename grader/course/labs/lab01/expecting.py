@@ -71,7 +71,7 @@ def where(stage: Stage, said: Said, about: str) -> str:
 
 
 def _repeats(said: Said, about: str) -> str:
-    """What a call that missed nothing has to do with: the record at its place, or the checkpoint."""
+    """What a call that missed nothing has to do with: its place in the shard, or the checkpoint."""
     pairs = zip(said.handled, said.handled[1:], strict=False)
     if about in ("expired", "missing") and any(one == behind for one, behind in pairs):
         return "behind"
