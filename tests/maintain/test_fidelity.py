@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
+from grader.cloud.template.kinds import KINDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/reference/emulator-fidelity.md").read_text(encoding="utf-8")
 FEATURES, ROW_BY_ROW = PAGE.split("\n## Row by row\n")
@@ -115,6 +117,20 @@ def test_no_behaviour_is_missing() -> None:
 def test_every_test_file_of_the_emulator_stands_on_the_page() -> None:
     files = {path.name for path in (ROOT / "tests/cloud/mapping").glob("test_*.py")}
     assert files == {file for file in files if file in PAGE}
+
+
+def parameters_without_a_row(parameters: set[str]) -> set[str]:
+    """Which of a mapping's parameters no row of the page is about: none begins by naming it."""
+    subjects = " ".join(row.cells[0] for row in (*FEATURE_ROWS, *BEHAVIOUR_ROWS))
+    return parameters - set(re.findall(r"\w+", subjects))
+
+
+def test_every_parameter_of_a_mapping_stands_on_the_page() -> None:
+    """One that is added to the table of resource types without a row here is named."""
+    table = set(KINDS["AWS::Lambda::EventSourceMapping"].fields)
+    assert len(table) > 20
+    assert parameters_without_a_row(table) == set()
+    assert parameters_without_a_row({*table, "PollsPerSecond"}) == {"PollsPerSecond"}
 
 
 def test_every_link_of_the_page_is_used() -> None:
