@@ -38,7 +38,7 @@ ROWS = (
     ("course.play",),
     ("course.stage", "course.unheard"),
     ("course.criterion",),
-    *((f"course.labs.lab{number:02}",) for number in range(1, 10)),
+    *((f"course.labs.lab{number:02}",) for number in range(1, 100)),
     ("course.judge", "course.progress", "course.answers"),
     ("course.warm",),
     # The command line, and what maintains the rest.
