@@ -34,6 +34,7 @@ from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.names import Qualified, unqualified
 from grader.cloud.mapping.ports import Delivery, Function
+from grader.cloud.mapping.settings import cleared
 from grader.cloud.metrics import Metrics
 from grader.cloud.scratch import Scratch
 from grader.cloud.template import Resource, Stack
@@ -297,7 +298,8 @@ class Cloud:
         fixed = ("EventSourceArn", "StartingPosition")
         if any(old.properties.get(name) != resource.properties.get(name) for name in fixed):
             raise _not_acted_out(resource, "a replacement is")
-        wanted = {**resource.properties, **_defaults(old, resource)}
+        gone = [name for name in old.properties if name not in resource.properties]
+        wanted = {**resource.properties, **cleared(gone)}
         self.mappings.update(
             resource.physical_id,
             {name: value for name, value in wanted.items() if name not in fixed},
@@ -429,21 +431,3 @@ def _not_acted_out(resource: Resource, what: str) -> Refused:
         f"{resource.logical_id}: {what} not acted out here.",
         resource=resource.logical_id,
     )
-
-
-def _defaults(old: Resource, new: Resource) -> dict[str, Any]:
-    """What a mapping's update must say about properties that the template no longer has."""
-    standard: dict[str, Any] = {
-        "BatchSize": 100,
-        "BisectBatchOnFunctionError": False,
-        "DestinationConfig": {"OnFailure": {"Destination": ""}},
-        "FilterCriteria": {},
-        "FunctionResponseTypes": [],
-        "MaximumBatchingWindowInSeconds": 0,
-        "MaximumRecordAgeInSeconds": -1,
-        "MaximumRetryAttempts": -1,
-        "MetricsConfig": {"Metrics": []},
-        "ParallelizationFactor": 1,
-        "TumblingWindowInSeconds": 0,
-    }
-    return {name: standard[name] for name in old.properties if name not in new.properties}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from grader.cloud.mapping.settings import PARAMETERS
 from grader.cloud.template.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +132,15 @@ def test_every_parameter_of_a_mapping_stands_on_the_page() -> None:
     assert len(table) > 20
     assert parameters_without_a_row(table) == set()
     assert parameters_without_a_row({*table, "PollsPerSecond"}) == {"PollsPerSecond"}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_of_a_mapping_has_its_row(name: str) -> None:
+    """A parameter that the emulator learns is told on the page, in the first table."""
+    table = FEATURES.partition("\n## Mapping parameters\n")[2].partition("\n## ")[0]
+    assert any(f"`{name}`" in row.cells[0] for row in rows(table)), (
+        f"docs/reference/emulator-fidelity.md, Mapping parameters: add a row for {name}"
+    )
 
 
 def test_every_link_of_the_page_is_used() -> None:

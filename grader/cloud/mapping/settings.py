@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,28 +103,36 @@ class Settings:
 
     def describe(self) -> dict[str, Any]:
         """These parameters as GetEventSourceMapping returns them."""
-        answer: dict[str, Any] = {
-            "StartingPosition": self.starting_position,
-            "BatchSize": self.batch_size,
-            "MaximumBatchingWindowInSeconds": self.window_ms // 1000,
-            "ParallelizationFactor": self.parallelization,
-            "DestinationConfig": {
-                "OnFailure": {} if self.destination is None else {"Destination": self.destination}
-            },
-            "MaximumRecordAgeInSeconds": -1 if self.max_age_ms < 0 else self.max_age_ms // 1000,
-            "BisectBatchOnFunctionError": self.bisect,
-            "MaximumRetryAttempts": self.max_retries,
-            "TumblingWindowInSeconds": self.tumbling_window_ms // 1000,
-            "FunctionResponseTypes": ["ReportBatchItemFailures"] if self.report_failures else [],
-        }
-        # Absent when there are none, as recorded on AWS, not empty.
-        if self.filters:
-            answer["FilterCriteria"] = {"Filters": [{"Pattern": f.pattern} for f in self.filters]}
-        if self.kms_key_arn is not None:
-            answer["KMSKeyArn"] = self.kms_key_arn
-        if self.event_count_metrics:
-            answer["MetricsConfig"] = {"Metrics": ["EventCount"]}
+        answer: dict[str, Any] = {"StartingPosition": self.starting_position}
+        for name, parameter in PARAMETERS.items():
+            value = getattr(self, parameter.field)
+            if parameter.show is not None and not (parameter.sparse and not value):
+                answer[name] = parameter.show(value)
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """How a request's member becomes a field of Settings, and a field the member of an answer.
+
+    ``cleared`` is what an update says to bring back the default. ``show`` is None for what no
+    answer holds under this name; a ``sparse`` member is absent when nothing is set, as recorded on
+    AWS, not empty.
+    """
+
+    field: str
+    read: Callable[[str, Any], Any]
+    cleared: Any
+    show: Callable[[Any], Any] | None = lambda value: value
+    sparse: bool = False
+
+
+def cleared(names: Iterable[str]) -> dict[str, Any]:
+    """An update that brings back the defaults of these members; names of no parameter are left out.
+
+    CloudFormation sends it for the properties that a template no longer has.
+    """
+    return {name: PARAMETERS[name].cleared for name in names if name in PARAMETERS}
 
 
 def _not_a_stream(arn: Any, given: Mapping[str, Any]) -> Refused:
@@ -182,16 +190,15 @@ def _read(given: Mapping[str, Any], address: tuple[str, ...]) -> dict[str, Any]:
                 f"{name} is for {others}; a DynamoDB stream mapping does not take it.",
                 name,
             )
-        if name not in _READERS:
+        if name not in PARAMETERS:
             raise Refused(
                 "InvalidParameterValueException",
                 f"An event source mapping has no parameter {name}.",
                 name,
             )
-        field_name, read = _READERS[name]
-        read_value = read(name, value)
+        read_value = PARAMETERS[name].read(name, value)
         if read_value is not _UNCHANGED:
-            changes[field_name] = read_value
+            changes[PARAMETERS[name].field] = read_value
     return changes
 
 
@@ -365,23 +372,53 @@ def _key_arn(name: str, value: Any) -> str | None:
     return value
 
 
+def _seconds(milliseconds: int) -> int:
+    """Whole seconds; -1, no limit, stays."""
+    return milliseconds if milliseconds == -1 else milliseconds // 1000
+
+
 def _filters(_name: str, value: Any) -> tuple[Filter, ...]:
     return parse_filter_criteria(value)
 
 
-_READERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
-    "BatchSize": ("batch_size", _scaled(1)),
-    "BisectBatchOnFunctionError": ("bisect", _boolean),
-    "DestinationConfig": ("destination", _destination),
-    "Enabled": ("enabled", _boolean),
-    "FilterCriteria": ("filters", _filters),
-    "FunctionResponseTypes": ("report_failures", _response_types),
-    "KMSKeyArn": ("kms_key_arn", _key_arn),
-    "KmsKeyArn": ("kms_key_arn", _key_arn),
-    "MaximumBatchingWindowInSeconds": ("window_ms", _scaled(1000)),
-    "MaximumRecordAgeInSeconds": ("max_age_ms", _record_age),
-    "MaximumRetryAttempts": ("max_retries", _scaled(1)),
-    "MetricsConfig": ("event_count_metrics", _metrics),
-    "ParallelizationFactor": ("parallelization", _scaled(1)),
-    "TumblingWindowInSeconds": ("tumbling_window_ms", _scaled(1000)),
+# The registry: what is read, shown and cleared. Ranges come from the type's published schema; what
+# a template may say of it stands in `cloud/template/kinds/functions.py`.
+PARAMETERS: Mapping[str, _Parameter] = {
+    "BatchSize": _Parameter("batch_size", _scaled(1), 100),
+    "MaximumBatchingWindowInSeconds": _Parameter("window_ms", _scaled(1000), 0, _seconds),
+    "ParallelizationFactor": _Parameter("parallelization", _scaled(1), 1),
+    "DestinationConfig": _Parameter(
+        "destination",
+        _destination,
+        {"OnFailure": {"Destination": ""}},
+        lambda arn: {"OnFailure": {} if arn is None else {"Destination": arn}},
+    ),
+    "MaximumRecordAgeInSeconds": _Parameter("max_age_ms", _record_age, -1, _seconds),
+    "BisectBatchOnFunctionError": _Parameter("bisect", _boolean, False),
+    "MaximumRetryAttempts": _Parameter("max_retries", _scaled(1), -1),
+    "TumblingWindowInSeconds": _Parameter("tumbling_window_ms", _scaled(1000), 0, _seconds),
+    "FunctionResponseTypes": _Parameter(
+        "report_failures",
+        _response_types,
+        [],
+        lambda report: ["ReportBatchItemFailures"] if report else [],
+    ),
+    "FilterCriteria": _Parameter(
+        "filters",
+        _filters,
+        {},
+        lambda filters: {"Filters": [{"Pattern": one.pattern} for one in filters]},
+        sparse=True,
+    ),
+    "KMSKeyArn": _Parameter("kms_key_arn", _key_arn, "", sparse=True),
+    "KmsKeyArn": _Parameter("kms_key_arn", _key_arn, "", show=None),
+    "MetricsConfig": _Parameter(
+        "event_count_metrics",
+        _metrics,
+        {"Metrics": []},
+        lambda _: {"Metrics": ["EventCount"]},
+        sparse=True,
+    ),
+    # An answer tells it as the mapping's state.
+    "Enabled": _Parameter("enabled", _boolean, True, show=None),
 }

@@ -3,10 +3,13 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 """
 
+import json
+
 import pytest
 
+from grader.cloud import template
 from grader.cloud.aws import Refused
-from grader.cloud.mapping.settings import Settings
+from grader.cloud.mapping.settings import PARAMETERS, Settings, cleared
 
 # "Recorded" below: seen on real AWS, published in
 # https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/lambda_/test_lambda_api.snapshot.json
@@ -393,3 +396,48 @@ def test_a_source_that_aws_takes_and_the_emulator_does_not_is_told_as_that(arn, 
     assert refused.value.code == "NotEmulated"
     assert source in refused.value.message
     assert refused.value.parameter == "EventSourceArn"
+
+
+# Every member, set to something else than its default.
+OTHER = {
+    "BatchSize": 500,
+    "BisectBatchOnFunctionError": True,
+    "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+    "Enabled": False,
+    "FilterCriteria": {"Filters": [{"Pattern": PATTERN}]},
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
+    "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
+    "MaximumBatchingWindowInSeconds": 5,
+    "MaximumRecordAgeInSeconds": 3600,
+    "MaximumRetryAttempts": 3,
+    "MetricsConfig": {"Metrics": ["EventCount"]},
+    "ParallelizationFactor": 4,
+    "TumblingWindowInSeconds": 60,
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_that_a_template_no_longer_has_goes_back_to_its_default(name):
+    """A stack update without the property is an update that says the default, Enabled included."""
+    # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+    given = parse(**{name: OTHER[name]})
+    assert given != parse()
+    assert given.update(cleared([name, "Tags"])) == parse()
+
+
+@pytest.mark.parametrize("name", [one for one in PARAMETERS if one != "KMSKeyArn"])
+def test_a_parameter_of_the_registry_is_one_that_a_template_may_set(name):
+    """`KMSKeyArn` is the API's name; a template says `KmsKeyArn`."""
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html
+    mapping = {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {
+            "EventSourceArn": STREAM,
+            "FunctionName": "f",
+            "StartingPosition": "LATEST",
+            name: OTHER[name],
+        },
+    }
+    stack = template.resolve(json.dumps({"Resources": {"Mapping": mapping}}), stack_name="s")
+    assert name in stack.resources["Mapping"].properties or name == "KmsKeyArn"
