@@ -14,6 +14,11 @@ Outcome = Literal["met", "unmet", "unreached", "skipped", "broken"]
 GRADE_SCHEMA = "labs/grade/v1"
 GRADES_SCHEMA = "labs/grades/v1"
 
+# The file that most findings speak of, and where a handler's effect is written in it: the line to
+# look at when a total is wrong.
+HANDLER = "handler.py"
+EFFECT = r"\.(update_item|put_item|transact_write_items|batch_write_item|execute_statement)\("
+
 
 @dataclass(frozen=True)
 class Criterion:

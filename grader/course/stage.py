@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from grader.cloud.cloudwatch import NOT_EMULATED
 from grader.cloud.function import Invocation, Nursery
 from grader.cloud.template import Problem
-from grader.course.grade import Criterion, Finding, Unmet, Unreached, Verdict
+from grader.course.grade import EFFECT, HANDLER, Criterion, Finding, Unmet, Unreached, Verdict
 from grader.course.lab import Lab
 from grader.course.play.player import TEMPLATE, Played, Player
 from grader.course.play.stops import (
@@ -35,11 +35,6 @@ from grader.review import lint
 
 if TYPE_CHECKING:
     from grader.course.play.books import Book, Seen
-
-HANDLER = "handler.py"
-
-# Where a handler's effect is written: the line to look at when a total is wrong.
-EFFECT = r"\.(update_item|put_item|transact_write_items|batch_write_item|execute_statement)\("
 
 # A lint that has not answered by then is left out, and the grade says so. Real seconds, far above
 # the second that it takes.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from grader.course.grade import EFFECT, HANDLER
 from grader.course.labs.lab02.rights import role_of
 from grader.course.play.paging import FUNCTION, MAPPING
-from grader.course.stage import EFFECT, HANDLER
 
 if TYPE_CHECKING:
     from grader.cloud.function import Invocation
