@@ -242,3 +242,56 @@ def test_an_alarm_on_another_function_is_told_as_that() -> None:
     turned = lag.replace("Value: !Ref Function", "Value: another", 1)
     assert turned != lag
     assert "something else than this consumer" in _detail(GOOD.replace(lag, turned), "alarm-lag")
+
+
+TOLD = "  Told: {Type: AWS::SNS::Topic}\n"
+
+
+def behind_a_topic(queue: str, told: str = TOLD) -> str:
+    """The good template with a destination before its queue, which has these properties."""
+    text = GOOD.replace("Destination: !GetAtt Notes.Arn", "Destination: !Ref Told").replace(
+        "    Properties:\n      MessageRetentionPeriod: 1209600\n",
+        f"    Properties: {{{queue}}}\n{told}"
+        "  Listen:\n    Type: AWS::SNS::Subscription\n"
+        "    Properties: {TopicArn: !Ref Told, Protocol: sqs, Endpoint: !GetAtt Notes.Arn}\n",
+    )
+    assert text.count("Told") >= 3
+    return text
+
+
+@pytest.mark.parametrize(
+    ("queue", "retention", "encryption"),
+    [
+        ("MessageRetentionPeriod: 1209600", "met", "met"),
+        ("VisibilityTimeout: 30", "not met", "met"),
+        ("MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: false", "met", "not met"),
+    ],
+)
+def test_a_queue_behind_a_topic_is_asked_as_the_destination_itself_is(
+    queue: str, retention: str, encryption: str
+) -> None:
+    found = verdicts(behind_a_topic(queue))
+    assert (found["note-retention"], found["queue-encryption"]) == (retention, encryption)
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        ("{Status: Enabled, ExpirationInDays: 3}", "not met"),
+        ("{Status: Enabled, ExpirationInDays: 14}", "met"),
+        ("{Status: Disabled, ExpirationInDays: 3}", "met"),
+        ("{Status: Enabled, ExpirationInDays: 3, Prefix: reports/}", "met"),
+        ("{Status: Enabled, ExpirationInDays: 3, Prefix: aws/}", "not met"),
+        ("{Status: Enabled, ExpirationInDays: 3, TagFilters: [{Key: a, Value: b}]}", "met"),
+        ("{Status: Enabled, ExpirationDate: 2031-01-01}", "not met"),
+        ("{Status: Enabled, ExpirationInDays: !Ref Days}", "cannot tell"),
+    ],
+)
+def test_the_rules_of_a_bucket_leave_the_notes_for_fourteen_days(rule: str, verdict: str) -> None:
+    told = (
+        "  Told:\n    Type: AWS::S3::Bucket\n    Properties:\n"
+        f"      LifecycleConfiguration: {{Rules: [{rule}]}}\n"
+    )
+    text = behind_a_topic("VisibilityTimeout: 30", told)
+    text = text.replace("Destination: !Ref Told", "Destination: !GetAtt Told.Arn")
+    assert verdicts(text)["note-retention"] == verdict
