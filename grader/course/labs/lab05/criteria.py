@@ -18,6 +18,7 @@ from grader.course.labs.lab05.scenarios import (
     BATCH,
     MERCHANTS,
     BigBatch,
+    again_at_once,
     best_day,
     big_batch,
     busy_hour,
@@ -25,7 +26,6 @@ from grader.course.labs.lab05.scenarios import (
     killed_between_merchants,
     merchants_of,
     mixed_again,
-    same_at_once,
 )
 from grader.course.labs.lab05.tuned import PLAYS, wrong_point
 from grader.course.labs.lab05.workloads import WORKLOADS, prices
@@ -224,7 +224,7 @@ def test_fold_once(stage: Stage, expect: Expect) -> None:
             stage.play(regrouped_later),
             stage.play(two_at_once),
             stage.play(overtaken),
-            stage.play(same_at_once),
+            stage.play(again_at_once),
         ],
         rule="A record counts once, in whatever batch, company and order it comes again.",
         why="After a partial failure a batch comes again cut differently, next to new records. "

@@ -305,11 +305,7 @@ def why_nobody(stage: Stage, found: Sequence[Notice]) -> str:
     if not found:
         budgets = stage.stack.of_type("AWS::Budgets::Budget")
         if not budgets:
-            billing = [
-                alarm.logical_id
-                for alarm in stage.stack.of_type("AWS::CloudWatch::Alarm")
-                if alarm.properties.get("Namespace") == "AWS/Billing"
-            ]
+            billing = _billing(stage)
             note = (
                 f" ({billing[0]} watches EstimatedCharges, of which AWS does not say whether "
                 "credits are taken off)"
@@ -345,6 +341,11 @@ def why_nobody(stage: Stage, found: Sequence[Notice]) -> str:
     return f": {one.budget.logical_id} waits for {limit} in its period and services"
 
 
+def _billing(stage: Stage) -> list[str]:
+    alarms = stage.stack.of_type("AWS::CloudWatch::Alarm")
+    return [one.logical_id for one in alarms if one.properties.get("Namespace") == "AWS/Billing"]
+
+
 def _has_metrics(one: Notice) -> bool:
     given = one.budget.properties["Budget"]
     return "Metrics" in given or "FilterExpression" in given
@@ -353,6 +354,8 @@ def _has_metrics(one: Notice) -> bool:
 def line_of_budget(stage: Stage, found: Sequence[Notice]) -> str:
     """The line whose change would let somebody be told."""
     budgets = stage.stack.of_type("AWS::Budgets::Budget")
+    if not budgets and (billing := _billing(stage)):
+        return stage.property_line(billing[0])
     if not budgets:
         return "template.yaml (there is no AWS::Budgets::Budget)"
     if not found:
