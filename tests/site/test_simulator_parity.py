@@ -276,3 +276,20 @@ def test_the_calculator_bills_as_the_grader_does() -> None:
         expected = [float(bill.total), float(bill.full_total), float(bill.free_share)]
         assert totals == pytest.approx(expected, rel=1e-9, abs=1e-9), given
         assert lines == pytest.approx([float(line.cost) for line in bill.lines], rel=1e-9, abs=1e-9)
+
+
+def test_links_beside_a_table_show_what_its_rows_print() -> None:
+    """Module 5's batch sizes: each link, simulated, has its row's records a call and longest lag."""
+    text = (HERE.parents[1] / "docs/modules/05-cost.md").read_text("utf-8")
+    head = "| Batch size | Window | Factor | Calls a day | Records a call | Longest lag |"
+    below = text[text.index(head) :]
+    rows = [line.split(" | ") for line in below.split("\n\n")[0].splitlines()[2:]]
+    links = re.findall(r"simulator\.md\?([^)]+)\)", below)[: len(rows)]
+    assert len(rows) == len(links) == 6
+    for row, link in zip(rows, links, strict=True):
+        pairs = [pair.split("=") for pair in link.split("&")]
+        outcome = played({name: int(value) for name, value in pairs})
+        assert row[0].strip("| ") == str(outcome.choice.batch_size)
+        assert row[4] == f"{outcome.mean_batch:,.0f}", link
+        lag = "it grows" if outcome.backlog_grows else f"{outcome.max_delay_ms / 1000:.1f} s"
+        assert row[5] == lag, link
