@@ -85,7 +85,7 @@ def neighbours(stage: Stage) -> str:
 def note_lost(stage: Stage, day: BadDay) -> str:
     """Who lost a note: the role, the destination, the mapping, or the function before them."""
     if failed := day.shop.pipeline.undelivered:
-        if "not authorized" in failed[0]:
+        if re.search(r"(?i)authori|denied|allow", failed[0]):
             return stage.property_line(role_of(stage), "Policies")
         destination = _destination(stage)
         return stage.property_line(destination or MAPPING)
