@@ -24,7 +24,7 @@ READER = "reader.py"
 LINES = {
     "describe": ((r"for .*\brange\(", 0), (r"LastEvaluatedShardId", 0), (r"describe_stream", 0)),
     "order": (
-        (r"\.sort\(|\bsorted\(.*hard", 0),
+        (r"\.sort\(|\bsorted\(\w*(shards|parents)\b(?! -)", 0),
         (r"for \w+ in (list\()?(shards|parents)\b(?!\.)", 0),
         (r"for \w+ in .*(shards|parents|ordered)", 0),
     ),
