@@ -66,7 +66,7 @@ def settings() -> list[dict[str, Any]]:
     """The corners, and settings drawn from all over the form."""
     draw = random.Random(20_260)
     found = list(CORNERS)
-    while len(found) < 500:
+    while len(found) < 320:
         one: dict[str, Any] = {
             "rate": draw.choice([0.2, 3, 17.3, 60, 250, 999, 2_000]),
             "batch": draw.choice([1, 7, 25, 100, 333, 1_000, 10_000]),

@@ -295,29 +295,22 @@ class Engine(Simulated):
             shard.tick = True
             woken = max(now, written)
             polled = shard.grid(woken)
-            if self.unhindered and self.window_ms:
-                polled = max(polled, self._needed_poll(shard))
+            if self.alone and shard.lanes[0].deadline_ms >= 0:
+                polled = max(polled, self._needed_poll(shard, shard.lanes[0]))
             self._add(polled, POLL, at, 0, woken)
 
-    def _needed_poll(self, shard: Shard) -> int:
-        """The first poll in the batching windows that matters to a lane; 0 for the very next.
+    def _needed_poll(self, shard: Shard, lane: Lane) -> int:
+        """The first poll in a batching window that matters: it completes the batch, or is the last.
 
-        It opens a window, completes a batch, or is the last of a window. Those before it only read
-        what it would read as well. While a function has a batch, its end may come in between.
+        Those before it only read what it would read as well.
         """
-        needed = self.end_ms if shard.close_ms is None else shard.grid(shard.close_ms)
-        for lane in shard.lanes:
-            awaited = lane.taken
-            if lane.size:
-                return 0
-            if lane.deadline_ms >= 0:
-                last = lane.deadline_ms - (lane.deadline_ms - shard.anchor_ms) % POLL_MS
-                needed = min(needed, last)
-                awaited += min(self.size, self.fits + 1) - 1
-            record = shard.spread.record(lane.number, awaited)
-            if record < shard.timeline.total:
-                needed = min(needed, shard.grid(shard.timeline.time(record)))
-        return needed
+        last = lane.deadline_ms - (lane.deadline_ms - shard.anchor_ms) % POLL_MS
+        completing = lane.taken + min(self.size, self.fits + 1) - 1
+        if completing < shard.timeline.total:
+            last = min(last, shard.grid(shard.timeline.time(completing)))
+        if shard.close_ms is not None:
+            last = min(last, shard.grid(shard.close_ms))
+        return last
 
     # -- one lane --------------------------------------------------------------------------
 
@@ -509,6 +502,4 @@ class Engine(Simulated):
             else:
                 pause = retry_delay_ms(lane.attempts)
                 lane.timer = self._add(now + pause, TIMER, at, lane.number, now)
-        if lane.size or lane.ready > lane.taken or shard.behind or not shard.tick:
-            self._work(at, now)
-        # Otherwise the lane has nothing to do before the poll that is coming.
+        self._work(at, now)

@@ -280,8 +280,7 @@ class Simulated:
             if shard.parent is not None:
                 self.shards[self._place[shard.parent]].children.append(at)
         # With executions for every lane nothing is throttled, and shards do not meet.
-        self.unhindered = lanes * len(plans) <= limit
-        self.alone = lanes == 1 and self.unhindered
+        self.alone = lanes == 1 and len(plans) <= limit
         # Just one lane, which never waits for more, and no change of shards.
         self.simple = self.alone and len(plans) == 1 and not self.window_ms
         self.simple = self.simple and plans[0].close_ms is None

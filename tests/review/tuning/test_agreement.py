@@ -231,8 +231,8 @@ def _random_case(seed: int) -> tuple[Load, Handler, Choice]:
     return load, handler, choice
 
 
-def test_a_hundred_random_workloads_with_arbitrary_keys_agree_within_two_percent() -> None:
-    for seed in range(100):
+def test_fifty_random_workloads_with_arbitrary_keys_agree_within_two_percent() -> None:
+    for seed in range(50):
         load, handler, choice = _random_case(seed)
         until = load.seconds + 60
         played = play(load, handler, choice, duration_s=until, seed=seed, any_keys=seed)
@@ -252,8 +252,6 @@ def test_skipping_what_repeats_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         (Load.rates([(1500, 100), (900, 20)]), HANDLER, Choice(batch_size=20)),
         (Load.rates([(900, 83.25), (900, 5)]), HANDLER, Choice(batch_size=1)),
         (Load.steady(30, 1800), HANDLER, Choice(window_s=5)),
-        (Load.steady(30, 1200), HANDLER, Choice(window_s=5, parallelization=2)),
-        (Load.rates([(600, 45), (600, 0.2)], shards=2), HANDLER, Choice(40, 9, parallelization=3)),
         (Load.steady(90, 1200), HANDLER, Choice(batch_size=10, parallelization=2)),
         (Load.steady(400, 900), Handler(20, 1), Choice(memory_mb=512)),
         (Load.steady(40, 1800, shards=3), HANDLER, Choice(concurrency=1)),
