@@ -21,7 +21,7 @@ from grader.course import answers, judge, lab
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 TABLES = sorted(SUBMISSIONS.glob("lab*/promises.toml"))
 # Of so many sentences nobody has said yet how they are held. A figure may only fall.
-OPEN = {2: 3, 5: 9, 6: 7}
+OPEN: dict[int, int] = {}
 SECTIONS = re.compile(r"## (The system|Task \d+: .*|How do you know it works\?)")
 
 
