@@ -53,6 +53,7 @@ class Judge(types.ModuleType):
         only: Sequence[str] = (),
         progress: Callable[[str], None] | None = None,
         nursery: object = None,
+        first_loss: bool = False,
     ) -> Grade:
         self.calls.append({"lab": lab.number, "folder": folder, "seed": seed, "only": tuple(only)})
         self.instead()
