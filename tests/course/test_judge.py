@@ -158,9 +158,9 @@ BAD_TEMPLATES: dict[str, tuple[Edit, str]] = {
         _replaced("!Ref TotalsFunction", "!Ref TotalFunction"),
         r"TotalsFunction",
     ),
-    "an unsupported type": (
+    "a destination that takes no notes": (
         _replaced("AWS::SQS::Queue", "AWS::Kinesis::Stream"),
-        r"AWS::Kinesis::Stream",
+        r"belongs to kinesis",
     ),
     "a value AWS refuses": (_replaced("BatchSize: 100", "BatchSize: 100000"), r"10,?000"),
     "a property misspelt": (

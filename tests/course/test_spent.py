@@ -73,13 +73,12 @@ def test_a_grade_that_costs_too_much_is_judged_by_what_was_played(
     nursery: Nursery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What needs no play keeps its points; the rest is told which limit of the grade is spent."""
+    """What could not be played is told which limit of the grade is spent; the maximum stays."""
     monkeypatch.setattr(player, "HangBudget", lambda: HangBudget(**spent))
 
     grade = judge.grade(LAB2, LAB2.solution, nursery=nursery)
 
     assert grade.exit_code == 1 and grade.max_score == 100
-    assert next(one for one in grade.verdicts if one.criterion.id == "role-tight").outcome == "met"
     assert _told(grade) and all(f"{sentence}; the labs stop there" in one for one in _told(grade))
 
 
