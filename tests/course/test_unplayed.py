@@ -106,7 +106,8 @@ def test_a_budget_that_is_not_played_leaves_only_the_budget_undecided(
     edits = [
         (
             "        CostTypes:\n          IncludeCredit: false\n",
-            "        Metrics: [UnblendedCost]\n",
+            "        Metrics: [UnblendedCost]\n        FilterExpression:\n"
+            "          Tags: {Key: team, Values: [shop]}\n",
         )
     ]
     found = outcomes(grade(tmp_path / "lab", nursery, 5, edits))
