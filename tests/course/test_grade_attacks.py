@@ -74,6 +74,7 @@ def test_an_attack_wins_nothing_and_leaves_nothing(
     assert grade.score <= honest.score
     # Rights are judged by what was used, so that no criterion of lab 2 rests on the template alone.
     assert grade.document()["max_score"] == 100
+    assert {one.outcome for one in grade.verdicts} <= {"met", "unmet", "unreached"}
     assert home == {path.name for path in Path.home().iterdir()}
     assert sorted(p.name for p in (tmp_path / "lab").iterdir()) == ["handler.py", "template.yaml"]
     assert not _left_over(before)

@@ -78,7 +78,8 @@ def test_a_grade_that_costs_too_much_is_judged_by_what_was_played(
 
     grade = judge.grade(LAB2, LAB2.solution, nursery=nursery)
 
-    assert grade.exit_code == 1 and grade.max_score == 100
+    assert grade.exit_code == 1 and grade.max_score == 100 and grade.score < 100
+    assert {one.outcome for one in grade.verdicts} <= {"met", "unmet", "unreached"}
     assert _told(grade) and all(f"{sentence}; the labs stop there" in one for one in _told(grade))
 
 
