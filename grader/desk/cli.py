@@ -54,6 +54,10 @@ COMMANDS = {
     ),
     "doctor": ("grader.desk.machine:doctor", "Check this machine: Python, packages, isolation."),
     "docs": ("grader.desk.machine:docs", "Open PAGE of the course, or its start page."),
+    "class": (
+        "grader.desk.instructor:class_",
+        "For instructors: collect, grade, report and hand back a class.",
+    ),
     "dev": ("grader.desk.maintainer:dev", "For maintainers: check the labs, scaffold one."),
 }
 
