@@ -73,7 +73,13 @@ class Judge(types.ModuleType):
         return Grade(lab.number, lab.slug, seed, verdicts)
 
     def timeline(
-        self, lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None
+        self,
+        lab: Lab,
+        folder: Path,
+        seed: int = 0,
+        scenario: str | None = None,
+        *,
+        whole: bool = False,
     ) -> Iterator[str]:
         if scenario not in (None, "poison"):
             raise KeyError(f"{scenario}: this lab has the scenarios poison")

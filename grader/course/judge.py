@@ -127,8 +127,12 @@ def scenarios(lab: Lab) -> list[str]:
     return list(checks.timelines(lab.number, lab.slug))
 
 
-def timeline(lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None) -> Iterator[str]:
+def timeline(
+    lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None, *, whole: bool = False
+) -> Iterator[str]:
     """The lines of ``labs run``: what the lab's scenario did, batch by batch.
+
+    Attempts that are like the one before are counted; ``whole`` tells each.
 
     Raises KeyError with a sentence when ``scenario`` is none of `scenarios`, and `grade.Unmet`
     when nothing can be played because of the learner's files.
@@ -149,6 +153,7 @@ def timeline(lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None)
             from grader.course.stage import Stage
 
             with Stage(copy, lab=lab, seed=seed, nursery=nursery) as stage:
+                stage.whole = whole
                 stage.begin(criteria(lab)[0])
                 try:
                     yield from tell(stage)

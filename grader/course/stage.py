@@ -64,6 +64,8 @@ class Stage(Player):
         self.lab = lab
         self.notes: list[str] = []
         self.criterion: Criterion | None = None
+        # Whether a timeline tells every attempt, also those that are like the one before.
+        self.whole = False
         # A pristine stack that is only played needs no reading by cfn-lint.
         self._lint = lint.start(folder / TEMPLATE) if linted else lint.Lint(None, TEMPLATE)
         self._told: dict[str, Criterion | None] = {}

@@ -350,11 +350,15 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
 @click.option("--path", metavar="DIR", help="Play the files in DIR instead of your workspace.")
 @click.option("--fill", type=click.Choice(["starter", "solution"]), help="See labs grade.")
 @click.option("--seed", type=int, default=0, metavar="S", help="Other ids and amounts. Default: 0.")
-def run(which: str, scenario: str | None, path: str | None, fill: str | None, seed: int) -> int:
+@click.option("-v", "--verbose", is_flag=True, help="Also attempts like the one before, each.")
+def run(
+    which: str, scenario: str | None, path: str | None, fill: str | None, seed: int, verbose: bool
+) -> int:
     """Play a scenario of lab N and show its timeline.
 
     It says when which batch went to the function, what came back, and what Lambda did about it.
-    Where the files cannot be played, it says why as labs grade does, and exits with 1.
+    Attempts that only repeat the one before are counted; -v shows each. Where the files cannot be
+    played, it says why as labs grade does, and exits with 1.
 
     \b
     labs run 2
@@ -372,7 +376,7 @@ def run(which: str, scenario: str | None, path: str | None, fill: str | None, se
         from grader.desk import report
 
         try:
-            for line in judge.timeline(submission.lab, folder, seed, scenario):
+            for line in judge.timeline(submission.lab, folder, seed, scenario, whole=verbose):
                 say(line)
         except (Unmet, Unreached) as stopped:
             say(f"Lab {submission.lab.number} cannot be played to its end with these files:")

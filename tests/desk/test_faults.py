@@ -233,7 +233,7 @@ def test_a_run_that_cannot_be_played_tells_the_finding(
 ) -> None:
     """As `labs grade` would: exit 1, and no word of a fault of ours."""
 
-    def timeline(*args: object) -> Any:
+    def timeline(*args: object, **options: object) -> Any:
         raise Unmet(Finding("The function starts.", "in", "1", "2", "why", "here", "next", "index"))
 
     monkeypatch.setattr(judge, "timeline", timeline)

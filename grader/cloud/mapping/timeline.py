@@ -22,6 +22,7 @@ from grader.cloud.mapping.journal import (
     Invoked,
     Journal,
     Polled,
+    Throttled,
 )
 
 WIDTH = 80
@@ -32,20 +33,72 @@ NAMED = 4
 Name = Callable[[Record], str]
 
 
-def lines(journal: Journal, start_ms: int, name: Name) -> Iterator[str]:
-    """The journal's lines, each at most 80 columns; ``name`` gives a record's role."""
+def lines(journal: Journal, start_ms: int, name: Name, *, whole: bool = False) -> Iterator[str]:
+    """The journal's lines, each at most 80 columns; ``name`` gives a record's role.
+
+    Attempts of a batch that differ from the one before in nothing but their time are counted
+    behind it, with the time of the last; with ``whole`` each is told.
+    """
+    # Polls, batches and checkpoints are implied by what follows them.
+    told = [one for one in journal if not isinstance(one, Polled | Checkpointed | Formed)]
+    runs = {} if whole else _runs(told, name)
+    skipped = {id(entry) for run in runs.values() for attempt in run for entry in attempt}
     sources: list[str] = []
-    for entry in journal:
-        # Polls, batches and checkpoints are implied by what follows them.
-        if isinstance(entry, Polled | Checkpointed | Formed):
+    for entry in told:
+        if id(entry) in skipped:
             continue
         yield from _told(_stamp(entry.time_ms - start_ms), _sentence(entry, name, sources))
         if isinstance(entry, Invoked | Filtered):
             records = entry.batch.records if isinstance(entry, Invoked) else entry.records
             yield from _told("", _named(records, name))
+        if run := runs.get(id(entry)):
+            last = run[-1][0]
+            count = "1 more attempt" if len(run) == 1 else f"{len(run)} more attempts"
+            until = f"number {last.attempt} at {_stamp(last.time_ms - start_ms)}"
+            yield from _told("", f"  {last.batch.name}: {count} like this one, {until}")
     if sources:
         yield ""
         yield from (f"[{number}] {source}" for number, source in enumerate(sources, start=1))
+
+
+Attempt = tuple[Invoked, *tuple[Entry, ...]]
+
+
+def _runs(entries: Sequence[Entry], name: Name) -> dict[int, list[Attempt]]:
+    """Attempts that repeat the one before, by the ``id`` of the entry behind which they stand.
+
+    That is the last entry of the attempt that they repeat. Lanes take turns in a journal, so each
+    is followed by itself.
+    """
+    lanes: dict[tuple[int, int], list[Attempt]] = {}
+    for entry in entries:
+        if isinstance(entry, Invoked):
+            lanes.setdefault((entry.shard, entry.lane), []).append((entry,))
+        elif isinstance(entry, Ended | Throttled | Decided | Discarded):
+            attempts = lanes[entry.shard, entry.lane]
+            attempts[-1] = (*attempts[-1], entry)
+    runs: dict[int, list[Attempt]] = {}
+    for attempts in lanes.values():
+        first = attempts[0]
+        for attempt in attempts[1:]:
+            if _essence(attempt, name) == _essence(first, name):
+                runs.setdefault(id(first[-1]), []).append(attempt)
+            else:
+                first = attempt
+    return runs
+
+
+def _essence(attempt: Attempt, name: Name) -> tuple[object, ...]:
+    """What of an attempt is neither its time nor its number."""
+    batch = attempt[0].batch
+    return (
+        batch.name,
+        tuple(record.sequence for record in batch.records),
+        *(
+            Throttled if isinstance(entry, Throttled) else _sentence(entry, name, [])
+            for entry in attempt[1:]
+        ),
+    )
 
 
 def _sentence(entry: Entry, name: Name, sources: list[str]) -> str:

@@ -197,12 +197,14 @@ def bad_records(stage: Stage) -> BadDay:
 # -- labs run ------------------------------------------------------------------------------------
 
 
-def _told(shop: Shop, story: str) -> Iterator[str]:
+def _told(stage: Stage, shop: Shop, story: str) -> Iterator[str]:
     """A scenario's story, then the journal of the learner's mapping."""
     pipeline = shop.pipeline
     yield story
     yield ""
-    yield from timeline.lines(pipeline.journals[MAPPING], pipeline.start_ms, shop.name)
+    yield from timeline.lines(
+        pipeline.journals[MAPPING], pipeline.start_ms, shop.name, whole=stage.whole
+    )
     yield ""
 
 
@@ -210,6 +212,7 @@ def bad_records_told(stage: Stage) -> Iterator[str]:
     """The bad records, with what was left of them at the end."""
     day = stage.play(bad_records)
     yield from _told(
+        stage,
         day.shop,
         "Ten minutes after deployment 12 good orders are placed, each of a merchant of\n"
         "its own, with three bad ones between them; a minute later three more good ones.",
@@ -226,6 +229,7 @@ def through_the_mapping_told(stage: Stage) -> Iterator[str]:
     """Orders and carts on a day without trouble."""
     seen = stage.play(through_the_mapping)
     yield from _told(
+        stage,
         seen.shop,
         "Four orders are placed while the mapping is being created; ten minutes later\n"
         "orders and carts, changed and deleted.",

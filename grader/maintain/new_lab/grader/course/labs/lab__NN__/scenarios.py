@@ -77,7 +77,9 @@ def orders_told(stage: Stage) -> Iterator[str]:
     pipeline = played.shop.pipeline
     yield "Three orders are placed right after deployment, three more ten minutes later."
     yield ""
-    yield from timeline.lines(pipeline.journals[MAPPING], pipeline.start_ms, played.shop.name)
+    yield from timeline.lines(
+        pipeline.journals[MAPPING], pipeline.start_ms, played.shop.name, whole=stage.whole
+    )
 
 
 TIMELINES = {"orders": orders_told}
