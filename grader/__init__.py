@@ -5,6 +5,7 @@ A map of the package, nearest the learner first. Each row imports only from rows
 
     desk/      the command line: commands, reports, watch, doctor, reading the site
     maintain/  for who makes labs: their contract, the scaffold, everything that is generated
+    classroom/ a class: taken, graded on every core or a cluster, reported
     course/    the labs: criteria and scenarios, play/, judge, grade, progress
     replay/    a run, looked at again: recorded and generated incidents
     review/    any template: checklist/, tuning/, pricing, estimate, lint

@@ -7,6 +7,7 @@ A small map, from the bottom up::
     settings   class.toml: labs, deadlines, extensions, late policy, seeds, places
     roster     who is in the class
     record     the SQLite file: hand-ins, grades, published marks, adjustments
+    version    the version of the course: what decides a mark, in one word
     archives   hostile archives, read within bounds
     taking     what a platform hands out, turned into handed-in/LEARNER/NN-slug/
     room       a warm child that forks grades; never in a Dask process

@@ -58,6 +58,14 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
 
 
+def content_hash(files: Mapping[str, bytes]) -> str:
+    """One SHA-256 over the names and contents of files, in hexadecimal: equal for equal files."""
+    whole = hashlib.sha256()
+    for name, digest in digests(files).items():
+        whole.update(f"{digest} {name}\0".encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
+
+
 @contextmanager
 def written(files: Mapping[str, bytes]) -> Iterator[Path]:
     """A temporary folder that holds just these files."""

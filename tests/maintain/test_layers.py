@@ -41,6 +41,9 @@ ROWS = (
     *((f"course.labs.lab{number:02}",) for number in range(1, 100)),
     ("course.judge", "course.progress", "course.answers"),
     ("course.warm",),
+    # A class: what is kept stands below what takes, grades and tells.
+    ("classroom.record", "classroom.version"),
+    ("classroom",),
     # The command line, and what maintains the rest.
     ("desk.terminal", "desk.keys", "desk.group"),
     ("desk",),
