@@ -41,7 +41,8 @@ ROWS = (
     *((f"course.labs.lab{number:02}",) for number in range(1, 100)),
     ("course.judge", "course.progress", "course.answers"),
     ("course.warm",),
-    # A class: what is kept stands below what takes, grades and tells.
+    # A class: what is kept and read, then what is done with it.
+    ("classroom.private", "classroom.settings", "classroom.roster", "classroom.archives"),
     ("classroom.record", "classroom.version"),
     ("classroom",),
     # The command line, and what maintains the rest.

@@ -1,0 +1,193 @@
+"""Who is in the class: a CSV file, as it is written by hand or exported by a platform.
+
+A learner's *key* is the name of their folder in ``handed-in``. It comes from the column ``learner``
+(or a login's), else from the e-mail address before its ``@``. Of the other columns, ``name``,
+``email`` and ``section`` are known under the names that platforms give them, and every other one is
+kept as an id of the learner, such as ``moodle_id`` or ``canvas_id``.
+
+Read are comma, semicolon and tab, and UTF-8, UTF-16 (by its byte order mark) or else Windows-1252:
+what spreadsheets write. Moodle's "Participant 17" and Canvas's column "ID" become ids as well.
+https://docs.moodle.org/en/Assignment_settings#Offline_grading_worksheet
+https://community.canvaslms.com/t5/Instructor-Guide/How-do-I-export-grades-in-the-Gradebook/ta-p/809
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.course.files import UsageError, reason, shown
+
+LARGEST = 10_000_000
+MOST_LEARNERS = 20_000
+LONGEST_KEY = 100
+
+_COLUMNS = {
+    "learner": ("learner", "login", "username", "user", "sis_login_id", "github_username"),
+    "name": ("name", "full_name", "student", "student_name"),
+    "first": ("first_name", "firstname", "given_name"),
+    "last": ("last_name", "lastname", "surname", "family_name"),
+    "email": ("email", "email_address", "e_mail", "mail"),
+    "section": ("section", "sections", "group", "groups", "section_name"),
+}
+# What platforms call the id that their downloads carry.
+_IDS = {
+    "id": "canvas_id",
+    "identifier": "moodle_id",
+    "sis_user_id": "sis_id",
+    "id_number": "sis_id",
+    "sid": "sis_id",
+    "student_id": "sis_id",
+}
+# Names that Windows keeps for devices, whatever their ending.
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One learner. What the roster does not say is an empty text."""
+
+    key: str
+    name: str = ""
+    email: str = ""
+    section: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(path: Path) -> dict[str, Learner]:
+    """Everybody in the roster by key, in its order; nobody where there is no such file.
+
+    UsageError, with the line, for a roster that cannot be read or names two learners alike.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
+    if len(content) > LARGEST:
+        raise UsageError(f"{shown(path)} is larger than {LARGEST:,} bytes.")
+    found: dict[str, Learner] = {}
+    lines: dict[str, int] = {}
+    for line, row in table(path, content):
+        learner = _learner(path, line, row)
+        if learner is None:
+            continue
+        same = folded(learner.key)
+        if same in lines:
+            raise UsageError(
+                f"{shown(path)}, line {line}: {learner.key!r} is in line {lines[same]} already; two"
+                f" learners need two names, and not ones that differ in case only."
+            )
+        lines[same] = line
+        found[learner.key] = learner
+        if len(found) > MOST_LEARNERS:
+            raise UsageError(f"{shown(path)} names more than {MOST_LEARNERS:,} learners.")
+    return found
+
+
+def key_fault(key: str) -> str | None:
+    """Why ``key`` cannot be the name of a learner's folder on every machine; None where it can."""
+    if not key or key != key.strip() or key.endswith("."):
+        return "it is empty or begins or ends with a space or a dot"
+    if key.startswith("."):
+        return "it begins with a dot"
+    if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
+        return f"it is longer than {LONGEST_KEY} bytes"
+    for character in key:
+        if character in '<>:"/\\|?*' or unicodedata.category(character)[0] == "C":
+            return f"it holds {character!r}"
+    return "Windows keeps that name for a device" if _DEVICES.fullmatch(key) else None
+
+
+def folded(text: str) -> str:
+    """A text as a disk that is blind to case and to ways of writing an accent would compare it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).casefold())
+
+
+def table(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each row of a CSV file, and in which line it ends; by columns in lower case with ``_``.
+
+    Raises UsageError where it is no CSV file.
+    """
+    text = _decoded(path, content)
+    delimiter = _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header: list[str] | None = None
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if header is None:
+                header = [_column(cell) for cell in cells]
+                twice = {name for name in header if name and header.count(name) > 1}
+                if twice:
+                    raise UsageError(f"{shown(path)} has the column {min(twice)!r} twice.")
+                continue
+            row = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
+            yield reader.line_num, dict(zip(header, row, strict=False))
+    except csv.Error as error:
+        raise UsageError(f"{shown(path)}, line {reader.line_num}: {error}.") from None
+    if header is None:
+        raise UsageError(f"{shown(path)} is empty; its first line names the columns.")
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding == "utf-16":
+            raise UsageError(f"{shown(path)} is no complete UTF-16 text.") from None
+        text = content.decode("cp1252", "replace")
+    if "\0" in text:
+        raise UsageError(f"{shown(path)} is no text: it holds a zero byte.")
+    return text
+
+
+def _delimiter(text: str) -> str:
+    """The one of comma, semicolon and tab that the first line holds most, outside quotes."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    bare = re.sub(r'"[^"]*"', "", first)
+    return max(",;\t", key=bare.count)
+
+
+def _column(cell: str) -> str:
+    return re.sub(r"\W+", "_", cell.strip().casefold()).strip("_")
+
+
+def _learner(path: Path, line: int, row: Mapping[str, str]) -> Learner | None:
+    """The learner of a row; None for Canvas's row of maximum points."""
+    name = _first(row, _COLUMNS["name"])
+    if name == "Points Possible":
+        return None
+    name = name or " ".join(
+        filter(None, [_first(row, _COLUMNS["first"]), _first(row, _COLUMNS["last"])])
+    )
+    email = _first(row, _COLUMNS["email"])
+    key = _first(row, _COLUMNS["learner"]) or email.partition("@")[0]
+    if not key:
+        raise UsageError(
+            f"{shown(path)}, line {line}: nobody is named; a roster needs a column learner or"
+            f" email."
+        )
+    if fault := key_fault(key):
+        raise UsageError(f"{shown(path)}, line {line}: {key!r} cannot name a folder: {fault}.")
+    known = {column for columns in _COLUMNS.values() for column in columns}
+    ids = {
+        _IDS.get(column, column): value.removeprefix("Participant ")
+        for column, value in row.items()
+        if column and value and column not in known
+    }
+    return Learner(key, name, email, _first(row, _COLUMNS["section"]), ids)
+
+
+def _first(row: Mapping[str, str], columns: Iterable[str]) -> str:
+    return next((row[column] for column in columns if row.get(column)), "")
