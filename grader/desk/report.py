@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
-from grader.cloud.words import counted
+from grader.cloud.words import clean, counted
 from grader.course.grade import GRADES_SCHEMA, Finding, Grade, Verdict
-from grader.desk.terminal import WIDTH, Paint, clean, plain, wrapped
+from grader.desk.terminal import WIDTH, Paint, plain, wrapped
 
 # A long value of the short report keeps this many lines, and one that counts the others.
 FIELD_LINES = 2

@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import errno
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader import __version__
+from grader.cloud.words import clean
 
 if TYPE_CHECKING:
     from grader.course.lab import Lab
@@ -51,11 +51,6 @@ _PLAIN = str.maketrans(
         "\u00a0": " ",
     }
 )
-# C0 and C1 controls but the line feed, lone surrogates, bidirectional and invisible characters.
-_STEERING = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
-)
-
 Paint = Callable[[str, str], str]
 
 
@@ -145,21 +140,6 @@ def wrapped(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
     return textwrap.wrap(
         clean(text), width, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False
     ) or [""]
-
-
-def clean(text: str) -> str:
-    r"""Text without control characters: each is written out, so that no value can steer a terminal.
-
-    Line breaks stay; tabs become spaces; a stray escape becomes ``\x1b``. Characters that reorder
-    or hide text are written out too.
-    """
-    text = text.replace("\r\n", "\n").expandtabs(4)
-    return _STEERING.sub(lambda found: _written_out(found[0]), text)
-
-
-def _written_out(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def encodable(text: str, encoding: str | None) -> str:

@@ -1,0 +1,417 @@
+"""Charts as SVG: bars, series over an axis, a matrix, and what lanes did over time.
+
+Every page that shows a run, a class or a sandbox draws with these. Data goes in, a `Drawing` comes
+out; its `figure()` is HTML with the picture, its legend and the same facts as a table. A page puts
+`STYLE` into its style sheet once and, where it may run scripts, `SCRIPT`: arrow keys then walk over
+the marks. Nothing asks for a network, no text is trusted, nothing is said by colour alone (every
+state has a sign and an outline of its own, every line a dash and a shape), and paper gets the light
+colours. Lengths are CSS pixels; a picture keeps its size, and scrolls where the page is narrower.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+
+from grader.cloud.words import clean
+
+WIDTH = 620
+ROW, CELL, LETTER = 24, 22, 7.0
+MOST_LABEL = 230.0
+# What a page carries once. In the script the nearest mark in an arrow's direction gets the focus.
+STYLE, SCRIPT = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8")
+    for name in ("drawing.css", "drawing.js")
+)
+TONES = ("good", "bad", "warn", "quiet")
+DASHES = ("none", "7 4", "2 3", "9 3 2 3", "1 5")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a cell or a span of a lane is: a name, a sign of one letter, and one of `TONES`."""
+
+    name: str
+    sign: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A length with its name; ``before`` is an earlier one, marked by a stroke across the row."""
+
+    name: str
+    value: float
+    said: str = ""
+    before: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A series: points from left to right; None as the height is a gap."""
+
+    name: str
+    points: Sequence[tuple[float, float | None]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A field of a matrix. ``share`` from 0 to 1 is how strongly it is filled.
+
+    ``sign`` stands in it instead of the state's, such as a number.
+    """
+
+    state: State
+    said: str = ""
+    share: float = 1.0
+    sign: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a lane did from ``start`` to ``end``, in the axis's units."""
+
+    start: float
+    end: float
+    state: State
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One row over time: a shard, an alarm, a function's environment."""
+
+    name: str
+    spans: Sequence[Span]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A moment that concerns every lane or line."""
+
+    at: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is measured, and how a value of it is written."""
+
+    name: str
+    write: Callable[[float], str] = field(default=lambda value: f"{value:,.10g}")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture and its twin: ``svg`` is "" when there was nothing to draw."""
+
+    title: str
+    svg: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    legend: Sequence[State] = ()
+
+    def figure(self, *, level: int = 3) -> str:
+        """The picture under a heading of ``level``, with its legend and its table."""
+        title = _text(self.title)
+        if not self.svg:
+            return f"<figure><h{level}>{title}</h{level}><p>There is nothing to show.</p></figure>"
+        keys = "".join(
+            f'<li><span class="key {_tone(one)}" aria-hidden="true">{_text(one.sign)}</span>'
+            f" {_text(one.name)}</li>"
+            for one in self.legend
+        )
+        return (
+            f"<figure><h{level}>{title}</h{level}>"
+            + (f'<ul class="legend">{keys}</ul>' if keys else "")
+            + scrolled(title, self.svg)
+            + '<p class="said" aria-hidden="true"></p>'
+            + f"<details><summary>{title}: the same as a table</summary>"
+            + scrolled(f"{title}, as a table", table(self.headings, self.rows))
+            + "</details></figure>"
+        )
+
+
+def scrolled(title: str, content: str) -> str:
+    """HTML that may be wider than the page; ``title`` is escaped already."""
+    return f'<div class="scroll" role="region" aria-label="{title}" tabindex="0">{content}</div>'
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Text as an HTML table whose first column names its rows."""
+    head = "".join(f'<th scope="col">{_text(one)}</th>' for one in headings)
+    body = "".join(
+        f'<tr><th scope="row">{_text(row[0])}</th>'
+        + "".join(f"<td>{_text(one)}</td>" for one in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def bars(title: str, axis: Axis, data: Sequence[Bar], *, names: str = "") -> Drawing:
+    """Lengths, none below zero, one under the other; ``names`` heads the column of their names."""
+    rows = [[one.name, one.said or axis.write(one.value)] for one in data]
+    headings = [names or "name", axis.name]
+    if earlier := any(one.before is not None for one in data):
+        headings.append("before")
+        for row, one in zip(rows, data, strict=True):
+            row.append("" if one.before is None else axis.write(one.before))
+    if not data:
+        return Drawing(title, "", headings, rows)
+    left = _label_room(one.name for one in data)
+    marks = ticks(0, max(max(one.value, one.before or 0) for one in data))
+    scale = _scale(marks[0], marks[-1], left, WIDTH - 40)
+    bottom = ROW * len(data) + 4
+    parts = _across(marks, axis, scale, bottom)
+    for number, (one, row) in enumerate(zip(data, rows, strict=True)):
+        y = number * ROW + 4
+        long = scale(one.value) - left
+        drawn = (
+            f'<rect class="bar" x="{left:g}" y="{y}" width="{long:.1f}" height="{ROW - 7}"/>'
+            f'<text x="{left + long + 5:.1f}" y="{y + 13}">{_text(row[1])}</text>'
+            f"{_right(one.name, left, y + 13)}"
+        )
+        if one.before is not None:
+            at = scale(one.before)
+            drawn += f'<path class="before" d="M{at:.1f} {y - 3}v{ROW - 1}"/>'
+        before = f", before {row[2]}" if earlier and row[2] else ""
+        parts.append(_mark(f"{one.name}: {row[1]}{before}", drawn))
+    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows)
+
+
+def series(
+    title: str, across: Axis, up: Axis, lines: Sequence[Line], events: Sequence[Event] = ()
+) -> Drawing:
+    """Heights over one axis. Each line has a dash and a shape of its own, its name at its end."""
+    known = [(x, y) for line in lines for x, y in line.points if y is not None]
+    places = sorted({x for line in lines for x, _ in line.points})
+    heights = [dict(line.points) for line in lines]
+    rows = [
+        [across.write(x), *("" if (y := at.get(x)) is None else up.write(y) for at in heights)]
+        for x in places
+    ]
+    headings = [across.name, *(f"{line.name} ({up.name})" for line in lines)]
+    if not known:
+        return Drawing(title, "", headings, rows)
+    levels = ticks(min(0.0, *(y for _, y in known)), max(y for _, y in known))
+    steps = _steps(events, places)
+    left = 12 + max(_breadth(up.write(level)) for level in levels)
+    right = 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines))
+    x_of = _scale(steps[0], steps[-1], left, WIDTH - right)
+    bottom = 210.0
+    y_of = _scale(levels[0], levels[-1], bottom, 22)
+    parts = [f'<text x="2" y="12">{_text(up.name)}</text>', *_across(steps, across, x_of, bottom)]
+    for level in levels:
+        y = y_of(level)
+        parts.append(f'<path class="grid" d="M{left:g} {y:.1f}H{WIDTH - right:g}"/>')
+        parts.append(_right(up.write(level), left, y + 4))
+    parts += [_event(event, x_of, bottom) for event in events]
+    for number, line in enumerate(lines):
+        parts += _line(number, line, x_of, y_of, across, up)
+    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows)
+
+
+def matrix(
+    title: str, corner: str, columns: Sequence[str], data: Sequence[tuple[str, Sequence[Cell]]]
+) -> Drawing:
+    """Cells in rows and columns; ``corner`` heads the column of the rows' names."""
+    rows = [[name, *(cell.said or cell.state.name for cell in cells)] for name, cells in data]
+    if not data or not columns:
+        return Drawing(title, "", [corner, *columns], rows)
+    left = _label_room(name for name, _ in data)
+    top = 12 + 0.87 * min(MOST_LABEL, max(_breadth(name) for name in columns))
+    parts = []
+    for number, name in enumerate(columns):
+        x = left + number * CELL + CELL / 2 + 4
+        turned = f'transform="rotate(-60 {x:g} {top - 6:g})"'
+        parts.append(f'<text x="{x:g}" y="{top - 6:g}" {turned}>{_text(_short(name))}</text>')
+    for down, (name, cells) in enumerate(data):
+        y = top + down * CELL
+        parts.append(_right(name, left, y + 15))
+        for number, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+            sign = cell.sign or cell.state.sign
+            box = _box(left + number * CELL, y, CELL - 2, CELL - 2, cell.state, sign, cell.share)
+            parts.append(_mark(f"{name}, {column}: {cell.said or cell.state.name}", box))
+    width = left + CELL * len(columns) + 0.5 * top + 12
+    svg = _svg(title, width, top + CELL * len(data) + 6, parts)
+    used = dict.fromkeys(cell.state for _, cells in data for cell in cells)
+    return Drawing(title, svg, [corner, *columns], rows, list(used))
+
+
+def lanes(title: str, axis: Axis, data: Sequence[Lane], events: Sequence[Event] = ()) -> Drawing:
+    """What each lane did over one axis. A span without a length is drawn, too."""
+    spans = [span for lane in data for span in lane.spans]
+    rows = [
+        [lane.name, span.state.name, axis.write(span.start), axis.write(span.end), span.said]
+        for lane in data
+        for span in lane.spans
+    ]
+    headings = ["lane", "state", f"from ({axis.name})", "to", "what"]
+    if not spans:
+        return Drawing(title, "", headings, rows)
+    left = _label_room(lane.name for lane in data)
+    steps = _steps(events, [moment for span in spans for moment in (span.start, span.end)])
+    x_of = _scale(steps[0], steps[-1], left, WIDTH - 20)
+    top, bottom = 18.0, 18.0 + ROW * len(data)
+    parts = _across(steps, axis, x_of, bottom)
+    for number, lane in enumerate(data):
+        y = top + number * ROW
+        parts.append(_right(lane.name, left, y + 15))
+        for span in lane.spans:
+            x = x_of(span.start)
+            box = _box(x, y + 2, max(2.0, x_of(span.end) - x), ROW - 5, span.state, span.state.sign)
+            when = f"{axis.write(span.start)} to {axis.write(span.end)}"
+            said = f"{lane.name}, {when}: {span.state.name}"
+            parts.append(_mark(f"{said}, {span.said}" if span.said else said, box))
+    parts += [_event(event, x_of, bottom) for event in events]
+    used = list(dict.fromkeys(span.state for span in spans))
+    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows, used)
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """At least two round values, evenly apart, that enclose ``low`` to ``high``.
+
+    Steps are 1, 2 or 5 times a power of ten. ValueError unless both are finite numbers.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"an axis needs finite ends, not {low} and {high}")
+    low, high = min(low, high), max(low, high)
+    if high - low <= 1e-9 * max(-low, high, 1e-9):  # one value: from zero to it, or to one
+        low, high = min(0.0, low), max(0.0, high)
+        high = high if high - low > 1e-12 else low + 1.0
+    rough = (high - low) / (most - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    digits = 9 - math.floor(math.log10(step))
+    return [round(number * step, digits) for number in range(first, max(last, first + 1) + 1)]
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+def _steps(events: Sequence[Event], places: Sequence[float]) -> list[float]:
+    moments = [*places, *(event.at for event in events)]
+    return ticks(min(moments), max(moments))
+
+
+def _line(number: int, line: Line, x_of: _Scale, y_of: _Scale, across: Axis, up: Axis) -> list[str]:
+    kind = f"line{number % len(DASHES)}"
+    known = [(x, y) for x, y in line.points if y is not None]
+    pieces = [
+        f"M{x_of(x):.1f} {y_of(y):.1f}L{x_of(to):.1f} {y_of(high):.1f}"
+        for (x, y), (to, high) in pairwise(line.points)
+        if y is not None and high is not None
+    ]
+    dash = f'stroke-dasharray="{DASHES[number % len(DASHES)]}"'
+    parts = [f'<path class="line {kind}" {dash} d="{"".join(pieces)}"/>'] if pieces else []
+    for x, y in known:
+        shape = _shape(number, x_of(x), y_of(y))
+        said = f"{line.name}: {up.write(y)} at {across.write(x)}"
+        parts.append(_mark(said, f'<path class="dot {kind}" d="{shape}"/>'))
+    for x, y in known[-1:]:
+        place = f'x="{x_of(x) + 8:.1f}" y="{y_of(y) + 4:.1f}"'
+        parts.append(f"<text {place}>{_text(_short(line.name))}</text>")
+    return parts
+
+
+def _shape(number: int, x: float, y: float) -> str:
+    """A circle, a square, a triangle, a rhombus or a cross around a point."""
+    at = f"M{x:.1f} {y:.1f}"
+    return (
+        f"{at}m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z",
+        f"{at}m-3-3h6v6h-6z",
+        f"{at}m0-4l4 7h-8z",
+        f"{at}m0-4l4 4l-4 4l-4-4z",
+        f"{at}m-4-1h3v-3h2v3h3v2h-3v3h-2v-3h-3z",
+    )[number % len(DASHES)]
+
+
+def _box(
+    x: float, y: float, wide: float, high: float, state: State, sign: str, share: float = 1.0
+) -> str:
+    middle = f'x="{x + wide / 2:.1f}" y="{y + high / 2 + 4:.1f}" text-anchor="middle"'
+    inside = f"<text {middle}>{_text(sign)}</text>" if wide >= _breadth(sign) + 2 else ""
+    fill = f' fill-opacity="{max(0.0, min(1.0, share)):.2f}"' if share < 1 else ""
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:g}"'
+    return f'<rect class="{_tone(state)}" {place} rx="2"{fill}/>{inside}'
+
+
+def _across(marks: Sequence[float], axis: Axis, x_of: _Scale, bottom: float) -> list[str]:
+    """The axis below, its values and its name; values that would touch are left out."""
+    parts, free = [], -math.inf
+    for value in marks:
+        x, text = x_of(value), axis.write(value)
+        parts.append(f'<path class="grid" d="M{x:.1f} 0V{bottom + 4:g}"/>')
+        if x - _breadth(text) / 2 > free:
+            free = x + _breadth(text) / 2 + 4
+            middle = f'x="{x:.1f}" y="{bottom + 17:g}" text-anchor="middle"'
+            parts.append(f"<text {middle}>{_text(text)}</text>")
+    middle = f'x="{(x_of(marks[0]) + x_of(marks[-1])) / 2:.1f}" y="{bottom + 34:g}"'
+    return [*parts, f'<text {middle} text-anchor="middle">{_text(axis.name)}</text>']
+
+
+def _event(event: Event, x_of: _Scale, bottom: float) -> str:
+    x = x_of(event.at)
+    side = ' text-anchor="end"' if x > WIDTH / 2 else ""
+    text = f'<text x="{x + (-4 if side else 4):.1f}" y="12"{side}>{_text(event.name)}</text>'
+    return f'<path class="before" d="M{x:.1f} 0V{bottom:g}"/>{text}'
+
+
+def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    name = f'class="drawing" role="group" aria-label="{_text(title)}"'
+    return f"<svg {name} {size}>{''.join(parts)}</svg>"
+
+
+def _mark(said: str, drawn: str) -> str:
+    return f'<g class="mark" role="img" tabindex="-1"><title>{_text(said)}</title>{drawn}</g>'
+
+
+def _right(text: str, edge: float, y: float) -> str:
+    place = f'x="{edge - 7:.1f}" y="{y:.1f}" text-anchor="end"'
+    return f"<text {place}>{_text(_short(text))}</text>"
+
+
+_Scale = Callable[[float], float]
+
+
+def _scale(low: float, high: float, start: float, end: float) -> _Scale:
+    return lambda value: start + (value - low) / (high - low) * (end - start)
+
+
+def _label_room(names: Iterable[str]) -> float:
+    return 12 + min(MOST_LABEL, max(map(_breadth, names), default=0))
+
+
+def _breadth(text: str) -> float:
+    """About how wide a text is drawn: East Asian letters are twice as wide as others."""
+    return sum(
+        LETTER * (2 if unicodedata.east_asian_width(letter) in "WF" else 1)
+        for letter in text
+        if not unicodedata.combining(letter)
+    )
+
+
+def _short(text: str) -> str:
+    """A name that fits its place; the whole of it stands in the table."""
+    if _breadth(text) <= MOST_LABEL:
+        return text
+    while text and _breadth(text) > MOST_LABEL - LETTER:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _tone(state: State) -> str:
+    return f"tone-{state.tone if state.tone in TONES else 'quiet'}"
+
+
+def _text(text: str) -> str:
+    """Text that may stand in HTML and SVG, in elements and in attributes."""
+    return escape(clean(text).replace("\n", " "))
