@@ -35,10 +35,16 @@ def dev() -> None:
 @click.argument("which", metavar="[N]...", nargs=-1)
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, metavar="S")
 @click.option("--answers", is_flag=True, help="Grade the kept answers instead of the solution.")
+@click.option("--only", metavar="PART", help="Only kept answers whose names hold PART.")
 @click.option("--mutants", type=click.IntRange(1), metavar="COUNT", help="Grade mutants instead.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the mutants.")
 def dev_check(
-    which: tuple[str, ...], seeds: int, answers: bool, mutants: int | None, seed: int
+    which: tuple[str, ...],
+    seeds: int,
+    answers: bool,
+    only: str | None,
+    mutants: int | None,
+    seed: int,
 ) -> int:
     """Refuse labs that are not in order: texts, points, hints, starter, solution on S seeds.
 
@@ -46,6 +52,7 @@ def dev_check(
     labs dev check
     labs dev check 2 --seeds 3
     labs dev check 2 --answers
+    labs dev check 2 --answers --only swallows-errors
     labs dev check 2 --mutants 200
     """
     from grader.course.lab import find
@@ -57,7 +64,8 @@ def dev_check(
     pages = _generated()
     with Status(lines=True) as status, interruptible():
         labs = [find(name) for name in which]
-        found = contract.refusals(_clone(), pages, labs, seeds, status, answers=answers)
+        part = (only or "") if answers or only else None
+        found = contract.refusals(_clone(), pages, labs, seeds, status, answers=part)
     for problem in found:
         say(str(problem))
     say(f"{counted(len(found), 'refusal')}." if found else "Every lab is in order.")

@@ -59,11 +59,12 @@ def refusals(
     grader: Grader | None = None,
     criteria: Callable[[Lab], list[Criterion]] | None = None,
     timelines: Callable[[Lab], list[str]] | None = None,
-    answers: bool = False,
+    answers: str | None = None,
 ) -> list[Refusal]:
     """Everything that is not in order in the clone at ``root``; ``only`` limits it to some labs.
 
-    With ``answers`` the labs' kept answers are graded, and neither starter nor solution is.
+    With ``answers`` the labs' kept answers whose names hold it are graded ("" is in every name),
+    and neither starter nor solution is.
     ``pages`` is what `pages.generated` gives. ``grader``, ``criteria`` and ``timelines`` are the
     judge's unless given.
     """
@@ -94,8 +95,8 @@ def refusals(
         if goals:
             solution = root / "solutions" / lab.name
             played = (
-                _answered(root, lab, grader, progress)
-                if answers
+                _answered(root, lab, answers, grader, progress)
+                if answers is not None
                 else _played(lab, solution, seeds, grader, progress)
             )
             found += [Refusal(lab.name, sentence) for sentence in played]
@@ -307,10 +308,15 @@ def _played(
         yield f"it cannot be graded: {error}"
 
 
-def _answered(root: Path, lab: Lab, grader: Grader, progress: Progress | None) -> Iterator[str]:
+def _answered(
+    root: Path, lab: Lab, part: str, grader: Grader, progress: Progress | None
+) -> Iterator[str]:
     """Every kept answer loses what it says and nothing else; known faults of ours stay known."""
     known = misjudged(root)
-    for answer in kept(lab, root):
+    chosen = [answer for answer in kept(lab, root) if part in answer.name]
+    if not chosen:
+        yield f"none of its kept answers has a name with {part!r} in it."
+    for answer in chosen:
         if progress:
             progress(f"{lab.name}: grading the {answer.kind} answer {answer.name}")
         try:

@@ -320,6 +320,34 @@ def test_one_lab_can_be_checked_alone(clone: Path) -> None:
     )
 
 
+def answers(clone: Path, part: str) -> tuple[list[str], list[str]]:
+    """What is refused of the kept answers whose names hold ``part``, and what was graded."""
+    graded: list[str] = []
+    play = grader()
+
+    def counted(lab: Lab, folder: Path, seed: int) -> Grade:
+        graded.append((folder / "handler.py").read_text())
+        return play(lab, folder, seed)
+
+    found = contract.refusals(
+        clone, PAGES, grader=counted, criteria=criteria(40, 60), timelines=told, answers=part
+    )
+    return [str(one) for one in found], graded
+
+
+def test_kept_answers_are_graded_all_or_by_a_part_of_their_name(clone: Path) -> None:
+    for name in ("swallows-errors", "counts-twice"):
+        place = f"tests/submissions/lab07/right/{name}"
+        write(clone, f"{place}/expect.toml", 'why = "Another design."\n')
+        write(clone, f"{place}/handler.py", f"{name}\n")
+    assert answers(clone, "")[1] == ["counts-twice\n", "swallows-errors\n"]
+    assert answers(clone, "swallows")[1] == ["swallows-errors\n"]
+    assert answers(clone, "swalows") == (
+        ["07-fan-out: none of its kept answers has a name with 'swalows' in it."],
+        [],
+    )
+
+
 # --- a new lab --------------------------------------------------------------------------------
 
 
