@@ -335,7 +335,10 @@ def answers(clone: Path, part: str) -> tuple[list[str], list[str]]:
     return [str(one) for one in found], graded
 
 
-def test_kept_answers_are_graded_all_or_by_a_part_of_their_name(clone: Path) -> None:
+def test_kept_answers_are_graded_all_or_by_a_part_of_their_name(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lab, "solution", property(lambda lab: clone / "solutions" / lab.name))
     for name in ("swallows-errors", "counts-twice"):
         place = f"tests/submissions/lab07/right/{name}"
         write(clone, f"{place}/expect.toml", 'why = "Another design."\n')
