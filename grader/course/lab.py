@@ -219,11 +219,8 @@ def pages() -> dict[str, Path]:
 
     The built site where there is one, else the pages' Markdown text: the clone's, or the wheel's.
     """
-    if is_clone(PACKAGE.parent):
-        places = [(PACKAGE.parent / "site", ".html"), (PACKAGE.parent / "docs", ".md")]
-    else:
-        places = [(PACKAGE / "desk" / "_site", ".html"), (PACKAGE / "desk" / "_docs", ".md")]
-    for folder, suffix in places:
+    site = PACKAGE.parent / "site" if is_clone(PACKAGE.parent) else PACKAGE / "desk" / "_site"
+    for folder, suffix in ((site, ".html"), (prose(), ".md")):
         if (folder / f"index{suffix}").is_file():
             return {
                 name.removesuffix(suffix): folder / name
@@ -231,6 +228,11 @@ def pages() -> dict[str, Path]:
                 if name.endswith(suffix)
             }
     return {}
+
+
+def prose() -> Path:
+    """The folder of the pages' Markdown text: the clone's, or the one that the wheel carries."""
+    return PACKAGE.parent / "docs" if is_clone(PACKAGE.parent) else PACKAGE / "desk" / "_docs"
 
 
 def parse_hints(text: str) -> dict[int, tuple[str, ...]]:

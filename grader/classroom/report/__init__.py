@@ -1,0 +1,1 @@
+"""What a class's marks become: gradebooks, a page for each learner, an overview."""
