@@ -86,25 +86,41 @@ _KINDS: Mapping[str, Callable[..., Alarm]] = {
 }
 
 
+@dataclass(frozen=True)
+class Deaf:
+    """Why a topic (an ARN) brings no alarm to a person, and the property to look at for it."""
+
+    topic: str
+    logical_id: str
+    path: tuple[str, ...]
+    reason: str
+
+
 @dataclass
 class Watch:
     """The stack's alarms and whom they reach, with every replay kept.
 
-    ``logical_ids`` gives an alarm's logical id by its name; ``deaf`` are reasons for which some
-    topic or subscription brings no alarm to a person. ``unplayed`` says by logical id why an alarm
-    that AWS takes is none of them: the labs cannot play it.
+    ``logical_ids`` gives an alarm's logical id by its name; ``deaf`` says of topics why they bring
+    no alarm to a person, or not by one of their subscriptions. ``unplayed`` says by logical id why
+    an alarm that AWS takes is none of them: the labs cannot play it.
     """
 
     alarms: list[Alarm]
     logical_ids: dict[str, str]
     subscriptions: list[Subscription]
-    deaf: list[str]
+    deaf: list[Deaf]
     unplayed: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, Replay] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
         """An alarm's logical id; its name may be a generated one."""
         return self.logical_ids[name]
+
+    def deaf_to(self, name: str) -> Deaf | None:
+        """What keeps an alarm from people at the topics of its actions, if something does."""
+        alarm = next(one for one in self.alarms if one.name == name)
+        topics = {action for actions in alarm.actions.values() for action in actions}
+        return next((one for one in self.deaf if one.topic in topics), None)
 
     def replay(self, incident: Incident) -> Replay:
         """What the alarms make of an incident; worked out once for each name of an incident."""
@@ -175,25 +191,12 @@ SNS_OWN_KEY = "alias/aws/sns"
 
 def _subscriptions(
     player: Player, alarms: Mapping[str, str]
-) -> tuple[list[Subscription], list[str]]:
+) -> tuple[list[Subscription], list[Deaf]]:
     """Who is subscribed to the stack's topics, and why some of them hear nothing of alarms."""
     found: list[Subscription] = []
-    deaf: list[str] = []
     topics = player.stack.of_type("AWS::SNS::Topic")
-    locked = set()
-    for topic in topics:
-        if str(topic.properties.get("KmsMasterKeyId", "")).endswith(SNS_OWN_KEY):
-            locked.add(topic.physical_id)
-            deaf.append(
-                f"{topic.logical_id} is encrypted with {SNS_OWN_KEY}, whose policy lets no alarm "
-                "publish"
-            )
-    for policy in player.stack.of_type("AWS::SNS::TopicPolicy"):
-        for arn in policy.properties["Topics"]:
-            sources = [player.stack.resources[one].attributes["Arn"] for one in alarms.values()]
-            if not lets_in(player, policy, arn, "cloudwatch.amazonaws.com", sources):
-                locked.add(arn)
-                deaf.append(f"{policy.logical_id} does not let cloudwatch.amazonaws.com publish")
+    deaf = _locked(player, alarms)
+    locked = {one.topic for one in deaf}
     every: list[tuple[str, str, dict[str, Any]]] = [
         (topic.logical_id, topic.physical_id, given)
         for topic in topics
@@ -208,14 +211,39 @@ def _subscriptions(
         if given.get("FilterPolicy"):
             # A notification of CloudWatch has no message attributes, and of its body nothing is
             # promised that a filter could build on.
-            deaf.append(f"{owner} has a FilterPolicy, which lets no alarm through")
+            reason = f"{owner} has a FilterPolicy, which lets no alarm through"
+            deaf.append(Deaf(topic_arn, owner, ("FilterPolicy",), reason))
             continue
         if topic_arn in locked:
             continue
         if protocol not in incidents.PEOPLE:
-            deaf.append(f"{owner} is a subscription by {protocol}, which wakes nobody")
+            reason = f"{owner} is a subscription by {protocol}, which wakes nobody"
+            deaf.append(Deaf(topic_arn, owner, ("Protocol",), reason))
         found.append(Subscription(topic_arn, protocol, endpoint))
+    subscribed = {topic_arn for _, topic_arn, _ in every}
+    deaf += [
+        Deaf(topic.physical_id, topic.logical_id, (), f"{topic.logical_id} has no subscription")
+        for topic in topics
+        if topic.physical_id not in subscribed
+    ]
     return found, deaf
+
+
+def _locked(player: Player, alarms: Mapping[str, str]) -> list[Deaf]:
+    """The topics that let no alarm in, by their key or by their policy."""
+    found = []
+    for topic in player.stack.of_type("AWS::SNS::Topic"):
+        if str(topic.properties.get("KmsMasterKeyId", "")).endswith(SNS_OWN_KEY):
+            name = topic.logical_id
+            reason = f"{name} is encrypted with {SNS_OWN_KEY}, whose policy lets no alarm publish"
+            found.append(Deaf(topic.physical_id, name, ("KmsMasterKeyId",), reason))
+    for policy in player.stack.of_type("AWS::SNS::TopicPolicy"):
+        for arn in policy.properties["Topics"]:
+            sources = [player.stack.resources[one].attributes["Arn"] for one in alarms.values()]
+            if not lets_in(player, policy, arn, "cloudwatch.amazonaws.com", sources):
+                reason = f"{policy.logical_id} does not let cloudwatch.amazonaws.com publish"
+                found.append(Deaf(arn, policy.logical_id, ("PolicyDocument",), reason))
+    return found
 
 
 def lets_in(
@@ -380,10 +408,11 @@ def meant(watching: Watch, metrics: Sequence[str]) -> list[MetricAlarm]:
     ]
 
 
-def why_unheard(watching: Watch, seen: Replay) -> tuple[str, str, str]:
+def why_unheard(watching: Watch, seen: Replay) -> tuple[str, str, tuple[str, ...]]:
     """Why what rang first in an incident reached no person in time.
 
-    The alarm's logical id, the reason as a sentence, and the alarm's property to look at.
+    The alarm's logical id, the reason as a sentence, and where to look: the logical id of the
+    alarm, the topic, its policy or a subscription, and the path of a property of it.
     """
     assert seen.first is not None
     alarm = next(one for one in watching.alarms if one.name == seen.first.alarm)
@@ -391,11 +420,12 @@ def why_unheard(watching: Watch, seen: Replay) -> tuple[str, str, str]:
     people = [one for one in watching.subscriptions if one.protocol not in ("sqs",)]
     reason = silence(alarm, people, seen.first.state) or f"{logical_id} reaches nobody in time."
     reason = reason.replace(alarm.name, logical_id)
-    if watching.deaf and reason.startswith("No subscription"):
-        reason = f"{watching.deaf[0]}."
+    deaf = watching.deaf_to(alarm.name)
+    if deaf is not None and reason.startswith("No subscription"):
+        return logical_id, f"{deaf.reason}.", (deaf.logical_id, *deaf.path)
     if not alarm.actions_enabled:
-        return logical_id, reason, "ActionsEnabled"
+        return logical_id, reason, (logical_id, "ActionsEnabled")
     # Actions that stand under another state are where the mend is.
     states = (seen.first.state, *alarm.actions)
     state = next((one for one in states if alarm.actions.get(one)), seen.first.state)
-    return logical_id, reason, ACTION_MEMBERS[state]
+    return logical_id, reason, (logical_id, ACTION_MEMBERS[state])

@@ -122,7 +122,7 @@ def test_metrics_units(stage: Stage, expect: Expect) -> None:
                 observed=f"Lag: {lag:g}",
                 why="Seconds recorded as milliseconds, or the newest record instead of the oldest, "
                 "look like a system that is faster than it is: no threshold is ever reached.",
-                where=findings.counted(stage, "Lag"),
+                where=findings.aged(stage, lag),
                 page=f"{PAGE}#units",
             ),
         )
@@ -306,7 +306,11 @@ def test_pages_bad_order(stage: Stage, expect: Expect) -> None:
         why="A discarded record can be fetched from the stream for 24 hours after it was written, "
         "then it is gone. Its failures are over within seconds: only what was given up stays.",
         anchor="discards",
-        metrics=("ApproximateNumberOfMessagesVisible", "OnFailureDestinationDeliveredEventCount"),
+        metrics=(
+            "ApproximateNumberOfMessagesVisible",
+            "OnFailureDestinationDeliveredEventCount",
+            "ApproximateAgeOfOldestMessage",
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.cloudwatch.dashboards import Flaw, Signal
-from grader.course.labs.lab03.batches import measured_batches
+from grader.course.labs.lab03.batches import WAITED_MS, measured_batches
 from grader.course.labs.lab03.board import OF_MAPPINGS, boards
 from grader.course.labs.lab03.scenarios import PAGE
 from grader.course.play.paging import (
@@ -56,6 +56,13 @@ def defined(stage: Stage, name: str) -> str:
 def counted(stage: Stage, name: str) -> str:
     """The line in which a metric gets its value, or is named at all."""
     return _first_line(stage, rf"[\"']{name}[\"']\]?\s*[:=]", rf"{name}.*Value|Value.*{name}", name)
+
+
+def aged(stage: Stage, lag: float) -> str:
+    """The line that makes a wrong lag: its value's, or where a record's time is taken."""
+    if lag < WAITED_MS / 100:
+        return counted(stage, "Lag")
+    return _first_line(stage, r"ApproximateCreationDateTime", r"approximate_creation", "Lag")
 
 
 def _first_line(stage: Stage, *patterns: str) -> str:
@@ -360,14 +367,14 @@ def nervous_line(stage: Stage, watching: Watch, seen: Replay) -> str:
 
 def unheard(stage: Stage, watching: Watch, missed: Sequence[Replay], rung: int) -> Finding:
     """Incidents in which something rings in time and nobody is told in time."""
-    logical_id, reason, member = why_unheard(watching, missed[0])
+    logical_id, reason, place = why_unheard(watching, missed[0])
     return stage.finding(
         rule="An alarm that rings in an incident reaches a person.",
         input=f"{missed[0].incident.title}: {logical_id} rings in time",
         expected="a person is told in time, in each of the incidents in which an alarm rings",
         observed=f"{reason} {len(missed)} of {rung} such incidents reach nobody.",
         why="An alarm that changes its colour in a console at three in the morning is a diary.",
-        where=stage.property_line(logical_id, member),
+        where=stage.property_line(*place),
         page=f"{PAGE}#who-is-told",
     )
 

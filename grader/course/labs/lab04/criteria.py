@@ -407,13 +407,13 @@ def test_somebody_hears(stage: Stage, expect: Expect) -> None:
         )
         return
     if not seen.heard_in_time:
-        logical_id, reason, member = why_unheard(watching, seen)
+        logical_id, reason, place = why_unheard(watching, seen)
         expect(
             False,
             lambda: stage.finding(
                 expected="a person is told in time",
                 observed=f"{logical_id} rings in time. {reason}",
-                where=stage.property_line(logical_id, member),
+                where=stage.property_line(*place),
                 **common,
             ),
         )

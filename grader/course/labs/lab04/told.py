@@ -529,12 +529,9 @@ def _actions(stage: Stage, watching: Any, alarm: Any, change: Any) -> Iterator[s
 
 def _refuses(watching: Any, stage: Stage, topic: str) -> bool:
     """Whether a topic's policy, or its key, keeps alarms out."""
-    policies = [
-        policy.logical_id
-        for policy in stage.stack.of_type("AWS::SNS::TopicPolicy")
-        if stage.stack.resources[topic].physical_id in policy.properties["Topics"]
-    ]
-    return any(reason.startswith((*policies, f"{topic} is encrypted")) for reason in watching.deaf)
+    arn = stage.stack.resources[topic].physical_id
+    shut = ("PolicyDocument",), ("KmsMasterKeyId",)
+    return any(one.topic == arn and one.path in shut for one in watching.deaf)
 
 
 def _topics(stage: Stage, watching: Any, seen: Any) -> Iterator[str]:

@@ -139,9 +139,10 @@ def unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Fin
         observed = (
             f"{watching.label(rung.alarm)} rings {moment(day, rung.time_ms)} and reaches nobody"
         )
-        if watching.deaf:
-            observed += f": {watching.deaf[0]}"
         where = stage.property_line(watching.label(rung.alarm), "AlarmActions")
+        if (deaf := watching.deaf_to(rung.alarm)) is not None:
+            observed += f": {deaf.reason}"
+            where = stage.property_line(deaf.logical_id, *deaf.path)
     elif (wolf := seen.cried(trouble)) is not None:
         observed = (
             f"{watching.label(wolf.alarm)} rings {moment(day, wolf.time_ms)} and does not count: "
