@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grader.course.files import UsageError, shown
+
+# What makes a grade one of its kind: learner, lab, content, seed, course.
+Key = tuple[str, int, str, int, str]
 
 # Real seconds that a call waits for another process that writes.
 PATIENCE_S = 30.0
@@ -41,7 +44,7 @@ STEPS = (
         course TEXT NOT NULL, status TEXT NOT NULL CHECK (status IN ('graded', 'fault')),
         document TEXT, fault TEXT, tier TEXT NOT NULL, worker TEXT NOT NULL,
         began_at TEXT NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
-        CHECK ((status = 'graded') = (document IS NOT NULL)),
+        CHECK (status = 'fault' OR document IS NOT NULL),
         CHECK ((status = 'fault') = (fault IS NOT NULL)),
         PRIMARY KEY (learner, lab, content, seed, course)) STRICT;
     CREATE TABLE published (
@@ -95,9 +98,10 @@ class Refusal:
 class Graded:
     """The grade of files (``content``) for a seed under a version of the course.
 
-    ``document`` is the ``labs/grade/v1`` document. Where ``status`` is ``fault`` there is none, and
-    ``fault`` says what happened in the grader. ``tier`` is the isolation that the worker proved,
-    ``worker`` its name, ``seconds`` real time, ``tries`` how many workers tried.
+    ``document`` is the ``labs/grade/v1`` document. Where ``status`` is ``fault``, ``fault`` says
+    what happened in the grader, and a document, if there is one, is no mark: it has criteria that
+    nobody decided. ``tier`` is the isolation that the worker proved, ``worker`` its name,
+    ``seconds`` real time, ``tries`` how many workers tried.
     """
 
     learner: str
@@ -115,7 +119,7 @@ class Graded:
     tries: int = 1
 
     @property
-    def key(self) -> tuple[str, int, str, int, str]:
+    def key(self) -> Key:
         """What makes it one of its kind: learner, lab, content, seed, course."""
         return self.learner, self.lab, self.content, self.seed, self.course
 
@@ -132,7 +136,7 @@ class Published:
     at: str = ""
 
     @property
-    def key(self) -> tuple[str, int, str, int, str]:
+    def key(self) -> Key:
         """The key of the grade that is meant."""
         return self.learner, self.lab, self.content, self.seed, self.course
 
@@ -279,7 +283,7 @@ class Record:
             for grade in (Graded(*row),)
         ]
 
-    def keys(self) -> dict[tuple[str, int, str, int, str], str]:
+    def keys(self) -> dict[Key, str]:
         """The key of each grade and its status, without reading the documents."""
         with self._told():
             rows = self._sql.execute(
@@ -287,25 +291,24 @@ class Record:
             ).fetchall()
         return {row[:5]: row[5] for row in rows}
 
-    def publish(self, grades: Sequence[Graded]) -> int:
-        """Make these grades the marks of their contents; how many marks that changed or set.
+    def publish(self, keys: Iterable[Key]) -> int:
+        """Make the grades of these keys the marks of their contents; how many marks that changed.
 
-        A ``fault`` is no mark and is passed over.
+        A ``fault``, and a key without a grade, is no mark and is passed over.
         """
-        changed = 0
         with self._told(), self._changing():
-            for grade in grades:
-                if grade.status != "graded":
-                    continue
-                before = self._sql.execute(
-                    "SELECT seed, course FROM published WHERE learner = ? AND lab = ?"
-                    " AND content = ?",
-                    grade.key[:3],
-                ).fetchone()
-                if before != (grade.seed, grade.course):
-                    self._insert("published", Published(*grade.key, at=now()), replacing=True)
-                    changed += 1
-        return changed
+            before = self._sql.total_changes
+            self._sql.executemany(
+                "INSERT INTO published (learner, lab, content, seed, course, at)"
+                " SELECT learner, lab, content, seed, course, ?6 FROM grades WHERE learner = ?1"
+                " AND lab = ?2 AND content = ?3 AND seed = ?4 AND course = ?5"
+                " AND status = 'graded'"
+                " ON CONFLICT DO UPDATE SET seed = excluded.seed, course = excluded.course,"
+                " at = excluded.at"
+                " WHERE seed != excluded.seed OR course != excluded.course",
+                [(*key, now()) for key in keys],
+            )
+            return self._sql.total_changes - before
 
     def published(self, learner: str | None = None, lab: int | None = None) -> list[Published]:
         """Which grade of each content is the mark, by learner, lab and time."""

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 LITTER = ("__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini")
 # Far above any sensible answer; a larger file is a mistake, and reading it would only cost memory.
 LARGEST_FILE = 1_000_000
+# What a grade's folders hold at a time is far below this.
+ROOM = 1_000_000
 
 
 class UsageError(Exception):
@@ -95,6 +98,26 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def require_room() -> None:
+    """UsageError unless this machine has a clock and room in its temporary folder for a grade."""
+    try:
+        time.time()
+    except OverflowError:
+        raise UsageError(
+            "This machine's clock stands beyond 2262, which no Python reads."
+        ) from None
+    try:
+        with tempfile.TemporaryFile(prefix="labs-") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        folder = tempfile.tempdir or "the temporary folder"
+        raise UsageError(
+            f"Nothing can be graded, for {folder} cannot be written: {reason(error)}."
+            " Make room there, or set TMPDIR to another folder. Nothing was recorded."
+        ) from None
 
 
 def require_folder(folder: Path) -> None:

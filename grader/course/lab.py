@@ -174,6 +174,16 @@ class Lab:
             room -= kind.st_size if fits else 0
         return taken, left
 
+    def left_behind(self, folder: Path) -> list[str]:
+        """The note, if any, that not all of the learner's files travel; one sentence at most."""
+        left = self.beside(folder)[1]
+        if not left:
+            return []
+        return [
+            f"{len(left):,} files beside the lab's, such as {left[0]}, are too many or too "
+            "large to travel with the code: they were neither run nor graded."
+        ]
+
     def _text(self, name: str) -> str:
         try:
             return (self.starter / name).read_text(encoding="utf-8")

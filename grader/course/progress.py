@@ -13,7 +13,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -313,14 +313,21 @@ def _fingerprint(files: Mapping[str, bytes]) -> str:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path``. The operating system drops it when the process dies."""
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold an exclusive lock on ``path``. The operating system drops it when the process dies.
+
+    ``waiting`` is called once where another process has it.
+    """
     try:
         file = path.open("a+b")
     except IsADirectoryError:
         raise UsageError(f"{path} is a folder; labs doctor --repair moves it aside.") from None
     with file:
-        _lock(file)
+        if waiting is None or not _lock(file, at_once=True):
+            if waiting is not None:
+                waiting()
+            while not _lock(file):
+                pass
         try:
             yield
         finally:
@@ -330,9 +337,14 @@ def locked(path: Path) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[bytes]) -> None:
+    def _lock(file: IO[bytes], at_once: bool = False) -> bool:
+        """Whether it was free; waits for that (Windows: ten seconds) unless ``at_once``."""
         file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK if at_once else msvcrt.LK_LOCK, 1)
+        except OSError:
+            return False
+        return True
 
     def _unlock(file: IO[bytes]) -> None:
         file.seek(0)
@@ -340,8 +352,13 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    def _lock(file: IO[bytes], at_once: bool = False) -> bool:
+        """Whether it was free; waits for that unless ``at_once``."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if at_once else 0))
+        except BlockingIOError:
+            return False
+        return True
 
     def _unlock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)

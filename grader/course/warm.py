@@ -29,7 +29,7 @@ from grader.course.grade import Grade
 from grader.course.lab import Lab
 
 if TYPE_CHECKING:
-    from grader.cloud.function import Nursery
+    from grader.cloud.function import Isolation, Nursery
 
 # Forking a process that has imported Apple's frameworks is not safe, says Python's own
 # documentation of multiprocessing; Windows has no fork.
@@ -52,7 +52,8 @@ class Warm:
     """Grades one set of files at a time in a process that finds everything imported.
 
     ``forks`` chooses between a fork of this process for each grade and one process that is kept.
-    ``first_loss`` is the judge's. Call ``close`` at the end.
+    ``lab`` and ``seed`` may change between two grades. ``first_loss`` is the judge's. Call
+    ``close`` at the end.
     """
 
     def __init__(
@@ -75,6 +76,19 @@ class Warm:
             self._nursery = _warm_up(self.lab)
         elif not self.forks and self._process is None:
             self._begin()
+
+    @property
+    def isolation(self) -> Isolation:
+        """What keeps learner code away from this machine here. NurseryFailed where none starts."""
+        from grader.cloud.function import Nursery
+
+        if self._nursery is not None:
+            return self._nursery.enforced
+        nursery = Nursery.start()
+        try:
+            return nursery.enforced
+        finally:
+            nursery.close()
 
     @property
     def busy(self) -> bool:

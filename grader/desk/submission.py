@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.cloud.words import nearest
-from grader.course.files import UsageError, reason, require_folder, shown, written
+from grader.course.files import UsageError, require_folder, require_room, shown, written
 from grader.course.grade import Grade
 from grader.course.lab import Lab, labs
 from grader.course.progress import Entry, Store
@@ -23,9 +21,6 @@ from grader.desk.terminal import Status, interruptible, say, warn
 if TYPE_CHECKING:
     from grader.desk.report import Change
     from grader.desk.terminal import Paint
-
-# What a grade's folders hold at a time is far below this.
-ROOM = 1_000_000
 
 
 class Submission:
@@ -55,11 +50,7 @@ class Submission:
             f"{name} is absent; the {fill}'s stood in for it (--fill {fill})."
             for name in lab.absent(folder)
         ]
-        if left := lab.beside(folder)[1]:
-            notes.append(
-                f"{len(left):,} files beside the lab's, such as {left[0]}, are too many or too "
-                "large to travel with the code: they were neither run nor graded."
-            )
+        notes += lab.left_behind(folder)
         submission = cls(lab, files, notes, Store(space.state) if space and not fill else None)
         quoted = f'"{path}"' if path and " " in path else path
         submission.options = (f" --path {quoted}" if path else "") + (
@@ -166,26 +157,6 @@ class Submission:
             for verdict in grade.verdicts
         ]
         return replace(grade, verdicts=verdicts)
-
-
-def require_room() -> None:
-    """UsageError unless this machine has a clock and room in its temporary folder for a grade."""
-    try:
-        time.time()
-    except OverflowError:
-        raise UsageError(
-            "This machine's clock stands beyond 2262, which no Python reads."
-        ) from None
-    try:
-        with tempfile.TemporaryFile(prefix="labs-") as file:
-            file.write(bytes(ROOM))
-            file.flush()
-    except OSError as error:
-        folder = tempfile.tempdir or "the temporary folder"
-        raise UsageError(
-            f"Nothing can be graded, for {folder} cannot be written: {reason(error)}."
-            " Make room there, or set TMPDIR to another folder. Nothing was recorded."
-        ) from None
 
 
 def place(lab: Lab, path: str | None) -> tuple[Path, Workspace | None]:

@@ -67,8 +67,9 @@ def test_a_mark_changes_by_publish_only(path: Path) -> None:
         kept.add_grade(graded(), publish=True)
         kept.add_grade(new, publish=True)
         assert [one.course for one in kept.published()] == ["v1"]
-        assert kept.publish([new, fault(lab=3)]) == 1
-        assert kept.publish([new]) == 0
+        unknown = graded(course="v3")
+        assert kept.publish([new.key, fault(lab=3).key, unknown.key]) == 1
+        assert kept.publish([new.key]) == 0
         assert [one.course for one in kept.published()] == ["v2"]
 
 

@@ -44,6 +44,12 @@ ROWS = (
     # A class: what is kept and read, then what is done with it.
     ("classroom.private", "classroom.settings", "classroom.roster", "classroom.archives"),
     ("classroom.record", "classroom.version"),
+    ("classroom.parcel", "classroom.seeds"),
+    ("classroom.inside",),
+    ("classroom.room",),
+    ("classroom.work",),
+    ("classroom.cluster",),
+    ("classroom.grading",),
     ("classroom",),
     # The command line, and what maintains the rest.
     ("desk.terminal", "desk.keys", "desk.group"),

@@ -20,6 +20,7 @@ from grader.cloud.function.spec import (
     LogLine,
     Stall,
 )
+from grader.cloud.function.watch import look
 
 __all__ = [
     "Answer",
@@ -36,5 +37,6 @@ __all__ = [
     "Nursery",
     "NurseryFailed",
     "Stall",
+    "look",
     "told",
 ]

@@ -1,0 +1,258 @@
+"""Workers of Dask: of a cluster made for one run on this machine, or of somebody's scheduler.
+
+The only module that knows Dask (https://distributed.dask.org), imported when it is used. Dask
+carries parcels and answers, notices what died, and starts it again; nothing is graded in its
+processes. Each thread of a worker has a room (``grader.classroom.room``).
+
+Whoever reaches a port of Dask runs code there. So a cluster of ours listens on loopback only, has
+no dashboard, and speaks TLS with certificates that are made for the run and written nowhere: other
+users of this machine cannot join it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import queue
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from distributed import (
+    Client,
+    Future,
+    KilledWorker,
+    Nanny,
+    Scheduler,
+    Security,
+    SpecCluster,
+    Worker,
+    get_worker,
+)
+
+from grader.classroom.room import Room
+from grader.classroom.work import Address, Done, Terms
+from grader.cloud.scratch import Scratch
+from grader.course.files import UsageError
+
+LOOPBACK = "127.0.0.1"
+# Real seconds: until a scheduler answers, and until a cluster without any worker is given up.
+CONNECT_S = 15.0
+DESERTED_S = 60.0
+# A scheduler of ours gives a parcel up only when so many workers died of it: whoever kills workers
+# by hand should not lose one.
+OURS = {"port": 0, "dashboard": False, "allowed_failures": 10}
+# Parcels under way for each thread: one that is graded, and one so that no worker waits.
+AHEAD = 2
+
+
+# --- on the worker ----------------------------------------------------------------------------
+
+
+_rooms: dict[tuple[int, Terms], Room] = {}
+
+
+def work(parcel: bytes, course: str, terms: Terms) -> bytes:
+    """Grade a parcel in this thread's room; the answer, packed, with this worker's address."""
+    mine = (threading.get_ident(), terms)
+    if mine not in _rooms:
+        _rooms[mine] = Room(weak=terms.weak, bounds=terms.bounds, program=terms.program)
+    answer = _rooms[mine].grade(parcel, course)
+    return replace(answer, worker=get_worker().address).pack()
+
+
+@atexit.register
+def close_rooms() -> None:
+    """End every room of this process."""
+    while _rooms:
+        _rooms.popitem()[1].close()
+
+
+class _Portless:
+    """A server of Dask that opens no port for HTTP: no dashboard, no metrics, no health page."""
+
+    def start_http_server(self, *arguments: Any, **options: Any) -> None:
+        """Start nothing."""
+
+
+class OurScheduler(_Portless, Scheduler):  # type: ignore[misc]
+    """The scheduler of a cluster of ours."""
+
+
+class OurWorker(_Portless, Worker):  # type: ignore[misc]
+    """A worker of a cluster of ours. Ctrl-C is for the command, which ends it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        super().__init__(*arguments, **options)
+
+
+# --- in the command ---------------------------------------------------------------------------
+
+
+class Crew:
+    """The workers of one run. Use it as a context manager.
+
+    ``wanted`` is a number of workers on this machine, or the address of a scheduler.
+    """
+
+    def __init__(self, wanted: int | Address, terms: Terms) -> None:
+        self.terms = terms
+        self._own: SpecCluster | None = None
+        self._scratch = Scratch()
+        self._done: queue.Queue[Future] = queue.Queue()
+        self._numbers: dict[str, int] = {}
+        self._deserted_since: float | None = None
+        for name in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            if isinstance(wanted, int):
+                self.place = "this machine"
+                self._client = self._on_this_machine(wanted)
+            else:
+                self.place = wanted.url
+                self._client = _connected(wanted)
+            self._wait_for_workers()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _on_this_machine(self, workers: int) -> Client:
+        security = Security.temporary()
+        common = {"host": LOOPBACK, "protocol": "tls://", "security": security}
+        worker = {
+            "cls": Nanny,
+            "options": {
+                **common,
+                "worker_class": OurWorker,
+                "nthreads": 1,
+                "memory_limit": 0,  # a room has limits of its own, and nothing else grows
+                "dashboard": False,
+                "local_directory": str(self._scratch.path),
+                "silence_logs": logging.CRITICAL,
+            },
+        }
+        self._own = SpecCluster(
+            scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
+            workers=dict.fromkeys(range(workers), worker),
+            security=security,
+            silence_logs=logging.CRITICAL,
+        )
+        return Client(self._own, security=security)
+
+    def _wait_for_workers(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=DESERTED_S)
+        except TimeoutError:
+            raise UsageError(
+                f"The scheduler at {self.place} has no worker. Start workers there and try again."
+            ) from None
+
+    def close(self) -> None:
+        """End what is under way, and the cluster where it is ours."""
+        client: Client | None = getattr(self, "_client", None)
+        if client is not None:
+            if client.status == "running":
+                # Grades under way end at once. What cannot be told any more ends by itself.
+                with suppress(OSError, TimeoutError):
+                    client.run(close_rooms, on_error="ignore", nanny=False)
+            client.close(timeout=5)
+        if self._own is not None:
+            self._own.close(timeout=10)
+        self._scratch.close()
+
+    # -- parcels ---------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """How many parcels are graded at a time."""
+        return sum(worker["nthreads"] for worker in self._workers().values())
+
+    @property
+    def room_for(self) -> int:
+        """How many more parcels it is worth to submit now."""
+        return max(1, self.size) * AHEAD - len(self._numbers)
+
+    def submit(self, number: int, parcel: bytes, course: str, avoid: str = "") -> None:
+        """Have a parcel graded; ``avoid`` is a worker that should not, if there is another."""
+        others = [one for one in self._workers() if one != avoid] if avoid else []
+        future = self._client.submit(
+            work,
+            parcel,
+            course,
+            self.terms,
+            key=f"grade-{number}-{time.monotonic_ns()}",
+            pure=False,
+            workers=others or None,
+        )
+        self._numbers[future.key] = number
+        future.add_done_callback(self._done.put)
+
+    def wait(self, seconds: float) -> Done | None:
+        """The next parcel that is done, or None after ``seconds``. UsageError when all is lost."""
+        self._require_workers()
+        try:
+            future = self._done.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        number = self._numbers.pop(future.key)
+        try:
+            return Done(number, answer=future.result(timeout=CONNECT_S))
+        except KilledWorker as killed:
+            worker = str(getattr(killed.last_worker, "address", killed.last_worker))
+            problem = "the worker died each time that it was tried"
+            return Done(number, problem=problem, worker=worker)
+        except ModuleNotFoundError as missing:
+            raise UsageError(
+                f"The workers at {self.place} have no {missing.name}: install streamlabs[class]"
+                " there, in the version of this command."
+            ) from None
+        except Exception as error:
+            # Whatever the cluster or our own code there raised is told, and recorded in the end.
+            self._require_scheduler()
+            return Done(number, problem=f"the worker failed ({type(error).__name__}: {error})")
+
+    def _workers(self) -> Mapping[str, Any]:
+        workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        return workers
+
+    def _require_scheduler(self) -> None:
+        if self._client.status != "running":
+            raise UsageError(f"The scheduler at {self.place} does not answer any more.")
+
+    def _require_workers(self) -> None:
+        self._require_scheduler()
+        if self._workers():
+            self._deserted_since = None
+            return
+        self._deserted_since = self._deserted_since or time.monotonic()
+        if time.monotonic() - self._deserted_since > DESERTED_S:
+            raise UsageError(f"No worker is left at {self.place}.")
+
+
+def _connected(address: Address) -> Client:
+    """A client of a scheduler that is there already."""
+    security = None
+    if address.url.startswith("tls://"):
+        security = Security(
+            require_encryption=True,
+            tls_ca_file=address.ca,
+            tls_client_cert=address.cert,
+            tls_client_key=address.key,
+        )
+    try:
+        return Client(address.url, security=security, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        why = str(error.__cause__ or error).rstrip(".")[:300]
+        raise UsageError(f"The scheduler at {address.url} cannot be reached: {why}.") from None
