@@ -11,6 +11,15 @@ from typing import Any, Literal
 
 Outcome = Literal["met", "unmet", "unreached", "skipped", "broken"]
 
+# The word for each outcome, as the learner reads it.
+WORDS: Mapping[Outcome, str] = {
+    "met": "met",
+    "unmet": "not met",
+    "unreached": "not reached",
+    "skipped": "not asked",
+    "broken": "grader fault",
+}
+
 GRADE_SCHEMA = "labs/grade/v1"
 GRADES_SCHEMA = "labs/grades/v1"
 

@@ -15,21 +15,12 @@ from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from grader.cloud.words import clean, counted
-from grader.course.grade import GRADES_SCHEMA, Finding, Grade, Verdict
+from grader.course.grade import GRADES_SCHEMA, WORDS, Finding, Grade, Verdict
 from grader.desk.terminal import WIDTH, Paint, plain, wrapped
 
 # A long value of the short report keeps this many lines, and one that counts the others.
 FIELD_LINES = 2
 LABEL = 10
-
-# The word for each outcome, as the learner reads it.
-WORDS = {
-    "met": "met",
-    "unmet": "not met",
-    "unreached": "not reached",
-    "skipped": "not asked",
-    "broken": "grader fault",
-}
 
 
 @dataclass(frozen=True)
