@@ -4,9 +4,8 @@ A map of the package, nearest the learner first. Each row imports only from rows
 (``tests/maintain/test_layers.py`` proves it)::
 
     desk/      the command line: commands, reports, watch, doctor, reading the site
-    classroom/ a class: hand-ins taken, graded on every core or a cluster, reported, compared
     maintain/  for who makes labs: their contract, the scaffold, everything that is generated
-    classroom/ a class: taken, graded on every core or a cluster, reported
+    classroom/ a class: taken, graded on every core or a cluster, reported; other platforms
     course/    the labs: criteria and scenarios, play/, judge, grade, progress
     replay/    a run, looked at again: recorded and generated incidents, and the drawing of charts
     review/    any template: checklist/, tuning/, pricing, estimate, lint

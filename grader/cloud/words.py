@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -21,6 +20,8 @@ def counted(number: int, thing: str, things: str = "") -> str:
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str | None:
     """What somebody who typed ``name`` probably meant; ``likeness`` from 0 to 1 is how surely."""
+    import difflib
+
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), None)
 
 

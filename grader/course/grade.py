@@ -123,8 +123,8 @@ class Grade:
 
     @property
     def broken(self) -> bool:
-        """True when the grader itself failed somewhere."""
-        return any(verdict.outcome == "broken" for verdict in self.verdicts)
+        """True when the grader itself failed somewhere, or before it decided anything."""
+        return not self.verdicts or any(verdict.outcome == "broken" for verdict in self.verdicts)
 
     @property
     def passed(self) -> bool:

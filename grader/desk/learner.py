@@ -8,6 +8,7 @@ A command returns its exit code, or None for 0; wrong use is a UsageError, which
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from grader.classroom.outward.formats import ALONE, NAMES, rendered, unnamed
 from grader.cloud.words import counted, nearest
 from grader.desk.terminal import (
     FAULT,
@@ -31,6 +33,7 @@ from grader.desk.terminal import (
 )
 
 if TYPE_CHECKING:
+    from grader.course.grade import Grade
     from grader.course.lab import Lab
     from grader.desk.submission import Submission
 
@@ -109,6 +112,12 @@ def list_(as_json: bool) -> None:
 @click.option("--seed", type=int, default=0, metavar="S", help="Other ids and amounts. Default: 0.")
 @click.option("--only", multiple=True, metavar="CRITERION", help="Only this criterion; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(NAMES),
+    help="One document in another platform's format on stdout, nothing else.",
+)
 @click.option("--junit", metavar="FILE", help="Also write JUnit XML to FILE.")
 @click.option("-v", "--verbose", is_flag=True, help="Every criterion and every finding, uncut.")
 def grade(
@@ -118,6 +127,7 @@ def grade(
     seed: int,
     only: tuple[str, ...],
     as_json: bool,
+    form: str | None,
     junit: str | None,
     verbose: bool,
 ) -> int:
@@ -130,6 +140,7 @@ def grade(
     labs grade 2
     labs grade 2 --only once-crash -v
     labs grade 2 --path handed-in/mia --fill starter
+    labs grade 2 --format gradescope
     labs grade all --json
     """
     from grader.course.files import UsageError
@@ -138,6 +149,11 @@ def grade(
 
     if junit:
         _check_target(Path(junit))
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} both want stdout; give one of them.")
+    form = "json" if as_json else form
+    if form in ALONE and which == "all":
+        raise UsageError(f"--format {form} holds one lab; give its number instead of all.")
     if which == "all":
         if only:
             raise UsageError("--only goes with one lab: criteria belong to a lab.")
@@ -159,9 +175,9 @@ def grade(
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_recorded(wanted)) from None
         except Exception as error:
-            if not as_json or not single or is_refusal(error):
+            if not form or not single or is_refusal(error):
                 raise
-            emit(_broken_document(submission.lab, seed, error))
+            emit(_broken_document(submission.lab, seed, error, form))
             return FAULT
     grades = [outcome[0] for outcome in outcomes]
 
@@ -171,9 +187,9 @@ def grade(
         from grader.course.files import write_whole
 
         with writing(Path(junit)):
-            write_whole(Path(junit), report.junit(grades).encode())
-    if as_json:
-        emit(report.json_text(grades[0]) if single else report.json_all(grades))
+            write_whole(Path(junit), rendered("junit", grades).encode())
+    if form:
+        emit(_rendered(form, grades, single))
     elif single:
         (graded, change), submission = outcomes[0], wanted[0]
         emit(submission.text(graded, change, seed, only, verbose, paint_for(sys.stdout)))
@@ -429,13 +445,20 @@ def _check_target(file: Path) -> None:
         raise UsageError(f"There is no folder {shown(file.parent)} to write {file.name} into.")
 
 
-def _broken_document(lab: Lab, seed: int, error: Exception) -> str:
-    """The JSON document of a run that our own fault ended, so that a program can still read it."""
-    import json
+def _rendered(form: str, grades: Sequence[Grade], single: bool) -> str:
+    """The grades in another platform's format, and a word where it will not take them."""
+    if form == "classroom50" and (missing := unnamed(os.environ)):
+        warn(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, so the result"
+            " names no submission. Classroom 50's runner sets them."
+        )
+    return rendered(form, grades, single=single, environment=os.environ)
 
+
+def _broken_document(lab: Lab, seed: int, error: Exception, form: str) -> str:
+    """The document of a run that our own fault ended, so that a program can still read it."""
     from grader.course.grade import Grade
 
     warn(apology(error))
     note = f"The grader failed before it could judge: {type(error).__name__}."
-    empty = Grade(lab=lab.number, slug=lab.slug, seed=seed, verdicts=(), notes=[note])
-    return json.dumps({**empty.document(), "status": "broken"}, indent=2) + "\n"
+    return _rendered(form, [Grade(lab.number, lab.slug, seed, verdicts=(), notes=[note])], True)

@@ -1,4 +1,4 @@
-"""A grade as something to read: terminal text, JSON, JUnit XML.
+"""A grade as something to read in a terminal.
 
 Text is at most 80 columns wide and, for one lab, about a screen long: one line for each task, the
 first finding whole, the others counted. Nothing is said by colour alone. Everything here is a pure
@@ -7,15 +7,13 @@ function of the grade, so that the same grade gives the same bytes.
 
 from __future__ import annotations
 
-import json
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
-from xml.sax.saxutils import escape, quoteattr
 
 from grader.cloud.words import clean, counted
-from grader.course.grade import GRADES_SCHEMA, WORDS, Finding, Grade, Verdict
+from grader.course.grade import WORDS, Finding, Grade, Verdict
 from grader.desk.terminal import WIDTH, Paint, plain, wrapped
 
 # A long value of the short report keeps this many lines, and one that counts the others.
@@ -268,77 +266,3 @@ def _hanging(head: str, text: str, width: int) -> list[str]:
         break_on_hyphens=False,
         break_long_words=False,
     )
-
-
-# --- documents --------------------------------------------------------------------------------
-
-
-def json_text(grade: Grade) -> str:
-    """One grade as its JSON document, in ASCII so that any stream can carry it."""
-    return json.dumps(grade.document(), indent=2) + "\n"
-
-
-def json_all(grades: Iterable[Grade]) -> str:
-    """Several grades as one JSON document."""
-    document = {"schema": GRADES_SCHEMA, "labs": [grade.document() for grade in grades]}
-    return json.dumps(document, indent=2) + "\n"
-
-
-def junit(grades: Sequence[Grade]) -> str:
-    """Grades as JUnit XML of the shape that pytest writes: a suite a lab, a case a criterion.
-
-    Not met and not reached are failures, the grader's own faults are errors, what was not asked is
-    skipped. Times are zero and there is no time stamp or host: the same grade gives the same file.
-    """
-    suites = "".join(_suite(grade) for grade in grades)
-    return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="labs">\n{suites}</testsuites>\n'
-    )
-
-
-def _suite(grade: Grade) -> str:
-    outcomes = [verdict.outcome for verdict in grade.verdicts]
-    counts = {
-        "errors": outcomes.count("broken"),
-        "failures": outcomes.count("unmet") + outcomes.count("unreached"),
-        "skipped": outcomes.count("skipped"),
-        "tests": len(outcomes),
-    }
-    numbers = " ".join(f'{name}="{number}"' for name, number in counts.items())
-    name = f"lab{grade.lab:02}.{grade.slug}"
-    facts = {"score": grade.score, "max_score": grade.max_score, "seed": grade.seed}
-    cases = "".join(_case(name, verdict) for verdict in grade.verdicts)
-    return (
-        f'  <testsuite name={_attribute(name)} {numbers} time="0.000">\n'
-        f"{_properties(facts, '    ')}{cases}  </testsuite>\n"
-    )
-
-
-def _case(suite: str, verdict: Verdict) -> str:
-    criterion = verdict.criterion
-    head = (
-        f"    <testcase classname={_attribute(f'{suite}.task{criterion.task}')}"
-        f' name={_attribute(criterion.id)} time="0.000">\n'
-    )
-    facts = {"points": criterion.points, "score": verdict.score}
-    body = ""
-    if verdict.outcome != "met":
-        tag = {"broken": "error", "skipped": "skipped"}.get(verdict.outcome, "failure")
-        message = criterion.goal if verdict.finding is None else verdict.finding.rule
-        if verdict.outcome != "unmet":
-            message = f"{WORDS[verdict.outcome]}: {message}"
-        found = [verdict.finding, *verdict.further] if verdict.finding else []
-        text = "\n\n".join("\n".join(finding_lines(finding)) for finding in found)
-        body = f"      <{tag} message={_attribute(message)}>{escape(clean(text))}</{tag}>\n"
-    return f"{head}{_properties(facts, '      ')}{body}    </testcase>\n"
-
-
-def _properties(facts: Mapping[str, int], indent: str) -> str:
-    rows = "".join(
-        f'{indent}  <property name="{name}" value="{value}"/>\n' for name, value in facts.items()
-    )
-    return f"{indent}<properties>\n{rows}{indent}</properties>\n"
-
-
-def _attribute(text: str) -> str:
-    return quoteattr(clean(text).replace("\n", " "))

@@ -6,16 +6,15 @@ they are committed.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
+from sample_grades import BROKEN, CRASH, LONG, PARTIAL, PASSED, STARTER, a_grade, verdict
 
-from grader.course.grade import Criterion, Finding, Grade, Outcome, Verdict
+from grader.course.grade import Grade
 from grader.desk import report, terminal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report"
@@ -25,58 +24,6 @@ TASKS = {
     2: "Count it once",
     3: "Survive a bad record, whatever it holds, and say in a place that somebody reads why it failed",
 }
-
-CRASH = Finding(
-    rule="An order is counted once, wherever in the handler the environment dies.",
-    input="batch 1 (order o-17 of merchant m-3, placed at 4,200); the environment dies after call 2"
-    " of the handler; the same batch comes again",
-    expected="MerchantTotals[m-3]: total 4200, orders 1",
-    observed="MerchantTotals[m-3]: total 8400, orders 2",
-    why="Lambda sends a batch again whenever its environment dies, so a merchant is paid twice.",
-    where='handler.py:27   table.update_item(Key={"merchant": merchant}, UpdateExpression=ADD)',
-    next="labs grade 2 --only once-crash, or labs hint 2 2",
-    page="modules/02-lambda-triggers#twice",
-)
-
-
-def verdict(
-    name: str, outcome: Outcome, *findings: Finding, task: int = 1, points: int = 10
-) -> Verdict:
-    criterion = Criterion(name, task, f"The goal of {name}.", points)
-    return Verdict(criterion, outcome, findings[0] if findings else None, findings[1:])
-
-
-def a_grade(*verdicts: Verdict, **more: object) -> Grade:
-    return replace(Grade(2, "lambda-triggers", 0, verdicts), **more)  # type: ignore[arg-type]
-
-
-LONG = replace(
-    CRASH,
-    rule="Every record is either counted or noted.",
-    input="\n".join(f"record {number}: order o-{number}" for number in range(1, 31)),
-    expected="\n".join(f"o-{number}: counted" for number in range(1, 31)),
-    observed="\n".join(
-        f"o-{number}: {'lost' if number == 21 else 'counted'}" for number in range(1, 31)
-    ),
-    where="handler.py: the line cannot be told",
-)
-
-STARTER = a_grade(
-    verdict("start-position", "met"),
-    verdict("once-crash", "unmet", CRASH, LONG, task=2, points=30),
-    verdict("once-overlap", "unreached", replace(CRASH, rule="No update is lost."), task=2),
-    verdict("bad-record-kept", "unmet", LONG, task=3, points=40),
-    verdict("shard-moves-on", "met", task=3),
-    notes=["A real-time limit was met: the handler printed more than 1 MB."],
-    advice=["Tag the table.", "Keep logs for a month."],
-)
-PASSED = a_grade(verdict("start-position", "met"), verdict("once-crash", "met", task=2))
-BROKEN = a_grade(
-    verdict("start-position", "met"), verdict("once-crash", "broken", CRASH, task=2, points=30)
-)
-PARTIAL = a_grade(
-    verdict("start-position", "skipped"), verdict("once-crash", "unmet", LONG, task=2, points=30)
-)
 
 
 def golden(name: str, text: str) -> None:
@@ -101,8 +48,6 @@ CASES = {
     "broken.txt": lambda: text_of(BROKEN),
     "partial.txt": lambda: text_of(PARTIAL, again="labs grade 2 --only once-crash"),
     "summary.txt": lambda: report.summary(STARTER) + report.summary(PASSED),
-    "grades.xml": lambda: report.junit([STARTER, BROKEN, PARTIAL]),
-    "grade.json": lambda: report.json_text(STARTER),
 }
 
 
@@ -242,47 +187,3 @@ def test_the_same_again_is_said_so() -> None:
 
 def test_a_grader_fault_counts_as_no_loss() -> None:
     assert report.compare(BROKEN, {"once-crash": "met"}, 40).lost == ()
-
-
-# --- documents --------------------------------------------------------------------------------
-
-
-def test_json_is_ascii_and_has_the_fields_of_the_contract() -> None:
-    grade = a_grade(
-        verdict("a", "unmet", replace(CRASH, observed="Größe")), files={"b": "1", "a": "2"}
-    )
-    text = report.json_text(grade)
-    assert text.isascii()
-    document = json.loads(text)
-    assert document["schema"] == "labs/grade/v1"
-    assert list(document["files"]) == ["a", "b"]
-    (criterion,) = document["criteria"]
-    assert criterion["finding"]["observed"] == "Größe"
-    assert {"id", "task", "goal", "points", "score", "outcome", "finding"} <= set(criterion)
-
-
-def test_all_labs_are_one_document() -> None:
-    document = json.loads(report.json_all([STARTER, PASSED]))
-    assert document["schema"] == "labs/grades/v1"
-    assert [one["score"] for one in document["labs"]] == [20, 20]
-
-
-def test_junit_counts_what_it_holds() -> None:
-    root = ElementTree.fromstring(report.junit([STARTER, BROKEN, PARTIAL]))
-    assert root.tag == "testsuites"
-    for suite in root:
-        cases = suite.findall("testcase")
-        assert int(suite.get("tests", "")) == len(cases)
-        for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-            assert int(suite.get(kind, "")) == sum(case.find(tag) is not None for case in cases)
-
-
-def test_junit_survives_any_text() -> None:
-    nasty = replace(
-        CRASH, observed='<![CDATA[ & "\x00\x0b\ufffe ]]>', rule='a "quoted" <rule>\nof two'
-    )
-    root = ElementTree.fromstring(report.junit([a_grade(verdict("a", "unmet", nasty))]))
-    failure = root.find(".//failure")
-    assert failure is not None
-    assert failure.get("message") == 'a "quoted" <rule> of two'
-    assert "\\x00\\x0b" in (failure.text or "")

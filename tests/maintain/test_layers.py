@@ -50,6 +50,7 @@ ROWS = (
     ("classroom.work",),
     ("classroom.cluster",),
     ("classroom.grading",),
+    ("classroom.outward",),
     ("classroom",),
     # The command line, and what maintains the rest.
     ("desk.terminal", "desk.keys", "desk.group"),

@@ -1,0 +1,1 @@
+"""A grade on other platforms: their formats, and bundles that grade there."""
