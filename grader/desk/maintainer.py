@@ -73,17 +73,18 @@ def dev_check(
 
 
 def _mutants(lab: Lab, count: int, seed: int) -> int:
-    """Grade mutants of one lab's solution and say which no criterion notices."""
-    from grader.maintain.mutants import survivors, told
+    """Grade mutants of one lab's solution and say which no criterion notices, as they are found."""
+    from grader.maintain.mutants import Mutant, survivors, told
 
-    with Status(lines=True) as status, interruptible():
-        found = survivors(lab, count, seed, status, root=_clone())
     known = told(lab, "equivalent", _clone())
+    with Status(lines=True) as status, interruptible():
+
+        def tell(one: Mutant, became: str) -> None:
+            status.clear()
+            say(f"{lab.name}: {became}: {one.file}:{one.line} {one.name}")
+
+        found = survivors(lab, count, seed, status, tell, root=_clone())
     fresh = [one for one in found.survivors if one.name not in known]
-    for one in found.broken:
-        say(f"{lab.name}: the grader failed: {one.file}:{one.line} {one.name}")
-    for one in fresh:
-        say(f"{lab.name}: no criterion notices: {one.file}:{one.line} {one.name}")
     say(
         f"{lab.name}: {found.counted} of {found.possible} mutants, drawn with seed {seed}: "
         f"{found.killed} noticed, {len(found.survivors) - len(fresh)} known as equivalent, "

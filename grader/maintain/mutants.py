@@ -1,8 +1,8 @@
 """Mutants of a lab's solution: small mistakes that some criterion must notice.
 
 `mutants` makes them of ``handler.py`` and its like and of ``template.yaml``; `survivors` grades a
-sample by forks of a warm judge and says which keep all points. What a learner chooses freely
-(``tuning.toml``), answers or writes down has kept answers of its own and is not mutated.
+sample by forks of a warm judge and says at once which keep all points. What a learner chooses
+freely (``tuning.toml``), answers or writes down has kept answers of its own and is not mutated.
 
 A survivor is a play that is missing, or equivalent: then ``tests/submissions/labNN/mutants.toml``
 names it with the input that cannot exist::
@@ -48,6 +48,7 @@ SHOWN = 70
 PATIENCE_S = 900
 
 Progress = Callable[[str], None]
+Told = Callable[["Mutant", str], None]
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,20 @@ def survivors(
     lab: Lab,
     count: int,
     seed: int,
-    progress: Progress | None = None,
+    progress: Progress,
+    tell: Told,
     *,
     root: Path = PACKAGE.parent,
 ) -> Found:
-    """Grade mutants of the solution until ``count`` of them count; ``seed`` draws them."""
+    """Grade mutants of the solution until ``count`` of them count; ``seed`` draws them.
+
+    ``tell`` hears of each survivor that is not known as equivalent, and of each mutant whose grade
+    was broken, as soon as it is found: a long run that is broken off has told what it knew.
+    """
     folder = root / "solutions" / lab.name
     files = {name: (folder / name).read_bytes() for name in lab.editable}
     other = told(lab, "elsewhere", root)
+    known = told(lab, "equivalent", root)
     every = [one for one in mutants(files) if one.within not in other]
     found = Found(possible=len(every))
     warm = Warm(lab, first_loss=True)
@@ -125,9 +132,10 @@ def survivors(
         for one in random.Random(seed).sample(every, len(every)):
             if found.counted >= count:
                 break
-            if progress:
-                progress(f"{lab.name}: {found.counted} of {count}, {one.name}")
-            _sort(found, one, _grade(warm, {**files, one.file: one.text().encode()}))
+            progress(f"{lab.name}: {found.counted} of {count}, {one.name}")
+            became = _sort(found, one, _grade(warm, {**files, one.file: one.text().encode()}))
+            if became and one.name not in known:
+                tell(one, became)
     finally:
         warm.close()
     return found
@@ -145,17 +153,20 @@ def _grade(warm: Warm, files: Mapping[str, bytes]) -> Grade | None:
     return None
 
 
-def _sort(found: Found, mutant: Mutant, grade: Grade | None) -> None:
+def _sort(found: Found, mutant: Mutant, grade: Grade | None) -> str:
+    """Book a grade; what there is to tell of it, or "" when the mutant was noticed."""
     if grade is None or grade.broken:
         found.broken.append(mutant)
-        return
+        return "the grader failed"
     lost = [one for one in grade.verdicts if one.outcome in ("unmet", "unreached")]
     if not lost:
         found.survivors.append(mutant)
-    elif any(one.finding is not None and one.finding.rule in BEGINS for one in lost):
+        return "no criterion notices"
+    if any(one.finding is not None and one.finding.rule in BEGINS for one in lost):
         found.uncounted += 1
     else:
         found.killed += 1
+    return ""
 
 
 # -- Python ----------------------------------------------------------------------------------------
