@@ -18,6 +18,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -213,6 +214,8 @@ class Crew:
             worker = str(getattr(killed.last_worker, "address", killed.last_worker))
             problem = "the worker died each time that it was tried"
             return Done(number, problem=problem, worker=worker)
+        except CancelledError:
+            raise UsageError(f"The connection to the scheduler at {self.place} was lost.") from None
         except ModuleNotFoundError as missing:
             raise UsageError(
                 f"The workers at {self.place} have no {missing.name}: install streamlabs[class]"

