@@ -44,6 +44,9 @@ _IDS = {
     "sid": "sis_id",
     "student_id": "sis_id",
 }
+_KNOWN = {column for columns in _COLUMNS.values() for column in columns}
+# The row of Canvas's gradebook that names nobody.
+MAXIMUM = "Points Possible"
 # Names that Windows keeps for devices, whatever their ending.
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
@@ -77,9 +80,9 @@ def read(path: Path) -> dict[str, Learner]:
     found: dict[str, Learner] = {}
     lines: dict[str, int] = {}
     for line, row in table(path, content):
-        learner = _learner(path, line, row)
-        if learner is None:
+        if (learner := learner_of(row)).name == MAXIMUM:
             continue
+        _require_key(f"{shown(path)}, line {line}", learner)
         same = folded(learner.key)
         if same in lines:
             raise UsageError(
@@ -104,7 +107,12 @@ def key_fault(key: str) -> str | None:
     for character in key:
         if character in '<>:"/\\|?*' or unicodedata.category(character)[0] == "C":
             return f"it holds {character!r}"
-    return "Windows keeps that name for a device" if _DEVICES.fullmatch(key) else None
+    return "Windows keeps that name for a device" if is_device(key) else None
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows keeps a file's name for a device, such as ``con`` or ``nul.txt``."""
+    return _DEVICES.fullmatch(name) is not None
 
 
 def folded(text: str) -> str:
@@ -163,30 +171,26 @@ def _column(cell: str) -> str:
     return re.sub(r"\W+", "_", cell.strip().casefold()).strip("_")
 
 
-def _learner(path: Path, line: int, row: Mapping[str, str]) -> Learner | None:
-    """The learner of a row; None for Canvas's row of maximum points."""
-    name = _first(row, _COLUMNS["name"])
-    if name == "Points Possible":
-        return None
-    name = name or " ".join(
+def learner_of(row: Mapping[str, str]) -> Learner:
+    """Whom a row means, as far as its columns say; the key may be empty."""
+    name = _first(row, _COLUMNS["name"]) or " ".join(
         filter(None, [_first(row, _COLUMNS["first"]), _first(row, _COLUMNS["last"])])
     )
     email = _first(row, _COLUMNS["email"])
     key = _first(row, _COLUMNS["learner"]) or email.partition("@")[0]
-    if not key:
-        raise UsageError(
-            f"{shown(path)}, line {line}: nobody is named; a roster needs a column learner or"
-            f" email."
-        )
-    if fault := key_fault(key):
-        raise UsageError(f"{shown(path)}, line {line}: {key!r} cannot name a folder: {fault}.")
-    known = {column for columns in _COLUMNS.values() for column in columns}
     ids = {
         _IDS.get(column, column): value.removeprefix("Participant ")
         for column, value in row.items()
-        if column and value and column not in known
+        if column and value and column not in _KNOWN
     }
     return Learner(key, name, email, _first(row, _COLUMNS["section"]), ids)
+
+
+def _require_key(where: str, learner: Learner) -> None:
+    if not learner.key:
+        raise UsageError(f"{where}: nobody is named; a roster needs a column learner or email.")
+    if fault := key_fault(learner.key):
+        raise UsageError(f"{where}: {learner.key!r} cannot name a folder: {fault}.")
 
 
 def _first(row: Mapping[str, str], columns: Iterable[str]) -> str:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 from grader.classroom.private import make_private_folder, write_private
+from grader.classroom.times import NoMoment, moment, zone_called
 from grader.cloud.words import nearest
 from grader.course import toml
 from grader.course.files import UsageError, listed, reason, shown
@@ -36,8 +37,6 @@ _PLACES = {
     "record": "class.sqlite",
     "reports": "reports",
 }
-# "2027-03-05 23:59 Europe/Berlin"
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?: (\S+)|(Z|[+-]\d\d:\d\d))?")
 
 
 @dataclass(frozen=True)
@@ -219,21 +218,10 @@ class _Reader:
         name = self._required("timezone")
         if not isinstance(name, str):
             self._refuse(("timezone",), 'a time zone is a name such as "Europe/Berlin"')
-        return self._zone_of(name, ("timezone",))
-
-    def _zone_of(self, name: str, at: tuple[str, ...]) -> ZoneInfo:
         try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            known = available_timezones()
-            if not known:
-                self._refuse(at, "this machine knows no time zones; pip install tzdata")
-            near = nearest(name, known)
-            # Somebody who writes "Berlin" or "CET/Berlin" means the zone that ends so.
-            city = name.rpartition("/")[2].replace(" ", "_").lower()
-            near = next((one for one in sorted(known) if one.lower().endswith(f"/{city}")), near)
-            hint = f"; did you mean {near!r}?" if near else ""
-            self._refuse(at, f"there is no time zone {name!r}{hint}")
+            return zone_called(name)
+        except NoMoment as error:
+            self._refuse(("timezone",), str(error))
 
     def _labs(self, value: Any, at: tuple[str, ...]) -> tuple[int, ...]:
         if not isinstance(value, list) or not value:
@@ -340,37 +328,10 @@ class _Reader:
         return float(value)
 
     def _time(self, value: Any, at: tuple[str, ...]) -> datetime:
-        """A time with its zone, from TOML's own form or from a text that ends in a zone's name."""
-        if isinstance(value, datetime):
-            return value if value.tzinfo else self._refuse_naive(value, at)
-        if type(value) is date:
-            self._refuse_naive(datetime(value.year, value.month, value.day, 23, 59), at)
-        found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
-        if not found:
-            self._refuse(at, f'a time is written as "2027-03-05 23:59 {self.zone.key}"')
         try:
-            time = datetime.fromisoformat(f"{found[1]} {found[2]}{found[4] or ''}")
-        except ValueError:
-            self._refuse(at, f"there is no such time as {value!r}")
-        if found[4]:
-            return time
-        return self._in_zone(time, found[3], at) if found[3] else self._refuse_naive(time, at)
-
-    def _in_zone(self, time: datetime, name: str, at: tuple[str, ...]) -> datetime:
-        """A wall clock's time in a zone; refused where the clock skips it or shows it twice."""
-        zone = self._zone_of(name, at)
-        first, second = (time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-        if first.utcoffset() == second.utcoffset():
-            return first
-        if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != time:
-            self._refuse(at, f"the clocks of {name} skip {time:%H:%M} then")
-        both = listed([f"{one.isoformat()}" for one in (first, second)]).replace(" and ", " or ")
-        self._refuse(
-            at, f"the clocks of {name} show {time:%H:%M} twice in that night; write {both}"
-        )
-
-    def _refuse_naive(self, time: datetime, at: tuple[str, ...]) -> NoReturn:
-        self._refuse(at, f'the time names no zone; write "{time:%Y-%m-%d %H:%M} {self.zone.key}"')
+            return moment(value, self.zone.key)
+        except NoMoment as error:
+            self._refuse(at, str(error))
 
     def _known(self, table: Mapping[str, Any], known: Iterable[str], at: tuple[str, ...]) -> None:
         known = list(known)

@@ -184,21 +184,25 @@ def read_text_file(folder: Path, name: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
+    if fault := text_fault(content):
+        raise UsageError(f"{shown(path)} {fault}.")
+    return content
+
+
+def text_fault(content: bytes) -> str | None:
+    """Why bytes are no text that a lab can read, as a clause after the file's name."""
     if not content.strip():
-        raise UsageError(f"{shown(path)} is empty.")
+        return "is empty"
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UsageError(f"{shown(path)} is saved as UTF-16; save it as UTF-8.")
+        return "is saved as UTF-16; save it as UTF-8"
     if (zero := content.find(b"\0")) >= 0:
-        raise UsageError(f"{shown(path)} is not a text file: byte {zero} is zero.")
+        return f"is not a text file: byte {zero} is zero"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{shown(path)} is not UTF-8 text: line {line} holds the byte"
-            f" 0x{content[error.start]:02x}."
-        ) from None
-    return content
+        return f"is not UTF-8 text: line {line} holds the byte 0x{content[error.start]:02x}"
+    return None
 
 
 def listed(names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -149,30 +149,27 @@ class Lab:
         return [name for name in self.editable if not exists_exactly(folder, name)]
 
     def beside(self, folder: Path) -> tuple[list[str], list[str]]:
-        """The learner's other files: those that travel with the code, and those too many or large.
+        """The learner's other files: those that travel with the code, and those that do not fit."""
+        sizes = {}
+        for name in filter(self.travels, files_in(folder, foreign=False)):
+            with suppress(OSError):
+                kind = (folder / name).lstat()
+                if stat.S_ISREG(kind.st_mode):
+                    sizes[name] = kind.st_size
+        return fitting(sizes)
 
-        A second module or a table of data is code like the handler. What is hidden, a link, prose,
-        a lab's own file or what tools leave behind is neither.
+    def travels(self, name: str) -> bool:
+        """Whether a file beside the lab's own goes with the code, by its relative path.
+
+        A second module or a table of data is code like the handler. What is hidden, prose, a lab's
+        own file or what steers tools is neither.
         """
-        taken: list[str] = []
-        left: list[str] = []
-        room = MOST_BYTES_BESIDE
-        for name in files_in(folder, foreign=False):
-            path = folder / name
-            if name in self.files or name.endswith(".md") or "/." in f"/{name}":
-                continue
-            if path.name in TOOLS:
-                continue
-            try:
-                kind = path.lstat()
-            except OSError:
-                continue
-            if not stat.S_ISREG(kind.st_mode):
-                continue
-            fits = kind.st_size <= min(LARGEST_FILE, room) and len(taken) < MOST_FILES_BESIDE
-            (taken if fits else left).append(name)
-            room -= kind.st_size if fits else 0
-        return taken, left
+        return not (
+            name in self.files
+            or name.endswith(".md")
+            or "/." in f"/{name}"
+            or name.rpartition("/")[2] in TOOLS
+        )
 
     def left_behind(self, folder: Path) -> list[str]:
         """The note, if any, that not all of the learner's files travel; one sentence at most."""
@@ -189,6 +186,18 @@ class Lab:
             return (self.starter / name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
+
+
+def fitting(sizes: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """Of files that would travel, by their sizes in bytes: those that fit, and the others."""
+    taken: list[str] = []
+    left: list[str] = []
+    room = MOST_BYTES_BESIDE
+    for name, size in sizes.items():
+        fits = size <= min(LARGEST_FILE, room) and len(taken) < MOST_FILES_BESIDE
+        (taken if fits else left).append(name)
+        room -= size if fits else 0
+    return taken, left
 
 
 def labs(root: Path | None = None) -> list[Lab]:

@@ -42,8 +42,12 @@ ROWS = (
     ("course.judge", "course.progress", "course.answers"),
     ("course.warm",),
     # A class: what is kept and read, then what is done with it.
-    ("classroom.private", "classroom.settings", "classroom.roster", "classroom.archives"),
+    ("classroom.private", "classroom.roster"),
+    ("classroom.times", "classroom.members"),
+    ("classroom.settings", "classroom.archives"),
     ("classroom.record", "classroom.version"),
+    ("classroom.platforms",),
+    ("classroom.identity", "classroom.shelf"),
     ("classroom.parcel", "classroom.seeds"),
     ("classroom.inside",),
     ("classroom.room",),
