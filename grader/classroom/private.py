@@ -24,15 +24,19 @@ def make_private_folder(folder: Path) -> None:
         one.chmod(FOLDER)
 
 
-def write_private(path: Path, content: str | bytes) -> None:
-    """Replace a file by renaming a finished one over it; only its owner can ever read it."""
+def write_private(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Replace a file by renaming a finished one over it; only its owner can ever read it.
+
+    What can be made again need not be ``durable``: the disk is not waited for.
+    """
     make_private_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:  # mkstemp makes it 0600
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

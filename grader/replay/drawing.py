@@ -100,10 +100,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is measured, and how a value of it is written."""
+    """What is measured, and how a value of it is written; ``least`` is its smallest step."""
 
     name: str
     write: Callable[[float], str] = field(default=lambda value: f"{value:,.10g}")
+    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class Drawing:
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     legend: Sequence[State] = ()
+    note: str = ""
 
     def figure(self, *, level: int = 3) -> str:
         """The picture under a heading of ``level``, with its legend and its table."""
@@ -129,6 +131,7 @@ class Drawing:
         return (
             f"<figure><h{level}>{title}</h{level}>"
             + (f'<ul class="legend">{keys}</ul>' if keys else "")
+            + (f"<p>{_text(self.note)}</p>" if self.note else "")
             + scrolled(title, self.svg)
             + '<p class="said" aria-hidden="true"></p>'
             + f"<details><summary>{title}: the same as a table</summary>"
@@ -165,7 +168,8 @@ def bars(title: str, axis: Axis, data: Sequence[Bar], *, names: str = "") -> Dra
     if not data:
         return Drawing(title, "", headings, rows)
     left = _label_room(one.name for one in data)
-    marks = ticks(0, max(max(one.value, one.before or 0) for one in data))
+    most = max(max(one.value, one.before or 0) for one in data)
+    marks = ticks(0, most, least=axis.least)
     scale = _scale(marks[0], marks[-1], left, WIDTH - 40)
     bottom = ROW * len(data) + 4
     parts = _across(marks, axis, scale, bottom)
@@ -182,7 +186,8 @@ def bars(title: str, axis: Axis, data: Sequence[Bar], *, names: str = "") -> Dra
             drawn += f'<path class="before" d="M{at:.1f} {y - 3}v{ROW - 1}"/>'
         before = f", before {row[2]}" if earlier and row[2] else ""
         parts.append(_mark(f"{one.name}: {row[1]}{before}", drawn))
-    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows)
+    note = "A dashed stroke shows how it was before." if earlier else ""
+    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows, (), note)
 
 
 def series(
@@ -199,8 +204,8 @@ def series(
     headings = [across.name, *(f"{line.name} ({up.name})" for line in lines)]
     if not known:
         return Drawing(title, "", headings, rows)
-    levels = ticks(min(0.0, *(y for _, y in known)), max(y for _, y in known))
-    steps = _steps(events, places)
+    levels = _steps(up, (), [0.0, *(y for _, y in known)])
+    steps = _steps(across, events, places)
     left = 12 + max(_breadth(up.write(level)) for level in levels)
     right = 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines))
     x_of = _scale(steps[0], steps[-1], left, WIDTH - right)
@@ -256,7 +261,7 @@ def lanes(title: str, axis: Axis, data: Sequence[Lane], events: Sequence[Event] 
     if not spans:
         return Drawing(title, "", headings, rows)
     left = _label_room(lane.name for lane in data)
-    steps = _steps(events, [moment for span in spans for moment in (span.start, span.end)])
+    steps = _steps(axis, events, [moment for span in spans for moment in (span.start, span.end)])
     x_of = _scale(steps[0], steps[-1], left, WIDTH - 20)
     top, bottom = 18.0, 18.0 + ROW * len(data)
     parts = _across(steps, axis, x_of, bottom)
@@ -274,10 +279,11 @@ def lanes(title: str, axis: Axis, data: Sequence[Lane], events: Sequence[Event] 
     return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows, used)
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
+def ticks(low: float, high: float, most: int = 6, least: float = 0.0) -> list[float]:
     """At least two round values, evenly apart, that enclose ``low`` to ``high``.
 
-    Steps are 1, 2 or 5 times a power of ten. ValueError unless both are finite numbers.
+    Their step is 1, 2 or 5 times a power of ten and not below ``least``. ValueError unless both
+    ends are finite numbers.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"an axis needs finite ends, not {low} and {high}")
@@ -285,7 +291,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     if high - low <= 1e-9 * max(-low, high, 1e-9):  # one value: from zero to it, or to one
         low, high = min(0.0, low), max(0.0, high)
         high = high if high - low > 1e-12 else low + 1.0
-    rough = (high - low) / (most - 1)
+    rough = max(least, (high - low) / (most - 1))
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -296,9 +302,9 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 # --- parts ------------------------------------------------------------------------------------
 
 
-def _steps(events: Sequence[Event], places: Sequence[float]) -> list[float]:
+def _steps(axis: Axis, events: Sequence[Event], places: Sequence[float]) -> list[float]:
     moments = [*places, *(event.at for event in events)]
-    return ticks(min(moments), max(moments))
+    return ticks(min(moments), max(moments), least=axis.least)
 
 
 def _line(number: int, line: Line, x_of: _Scale, y_of: _Scale, across: Axis, up: Axis) -> list[str]:

@@ -82,7 +82,7 @@ def test_a_bar_shows_what_was_before_in_the_picture_and_the_table() -> None:
     drawing = bars("t", POINTS, [Bar("one", 10, before=4), Bar("new", 2)])
     assert drawing.headings == ["name", "points", "before"]
     assert told(drawing) == ["one: 10, before 4", "new: 2"]
-    assert drawing.svg.count('class="before"') == 1
+    assert drawing.svg.count('class="before"') == 1 and "dashed" in drawing.figure()
 
 
 def test_a_gap_in_a_line_is_not_bridged() -> None:
@@ -149,6 +149,7 @@ def test_ticks_are_round_and_few() -> None:
     assert ticks(0, 20) == [0, 5, 10, 15, 20]
     assert ticks(0, 0.3) == [0, 0.1, 0.2, 0.3]
     assert ticks(7, 7) == [0, 2, 4, 6, 8] and ticks(0, 0) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert ticks(0, 2, least=1) == [0, 1, 2] and ticks(0, 0, least=1) == [0, 1]
     for bad in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="finite"):
             ticks(0, bad)

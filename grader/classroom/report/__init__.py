@@ -1,1 +1,144 @@
-"""What a class's marks become: gradebooks, a page for each learner, an overview."""
+"""What a class's marks become: gradebooks, a page for each learner, an overview.
+
+Everything is written below the class's folder of reports, which only its owner can read::
+
+    overview.html                   the instructor's; overview-anonymous.html is the projector's
+    gradebook.csv                   a row for each learner and lab
+    canvas.csv, moodle.csv          a platform's own export, filled in
+    feedback/LEARNER/feedback.html  what this learner reads; feedback.md beside it
+    standing.json                   what the next overview compares with
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from grader.classroom import marks as marks_
+from grader.classroom.marks import Mark
+from grader.classroom.private import FOLDER, make_private_folder, write_private
+from grader.classroom.record import Record, now
+from grader.classroom.report import gradebooks, standing
+from grader.classroom.report.feedback import feedback
+from grader.classroom.report.overview import Names, Pseudonyms, counts, overview
+from grader.classroom.roster import Learner
+from grader.classroom.settings import Settings
+from grader.course.files import UsageError
+from grader.course.lab import Lab, find
+
+__all__ = ["Written", "forget", "write", "write_anonymous"]
+
+FEEDBACK = "feedback"
+
+
+@dataclass
+class Written:
+    """What a report wrote, and the sentences that its reader needs."""
+
+    paths: list[Path] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    counts: str = ""
+    learners: int = 0
+
+    def add(self, path: Path, content: str | bytes) -> None:
+        """Write a file that only its owner can read."""
+        write_private(path, content, durable=False)
+        self.paths.append(path)
+
+
+def write(
+    settings: Settings,
+    roster: Mapping[str, Learner],
+    record: Record,
+    into: Sequence[Path] = (),
+    columns: Mapping[int, str] | None = None,
+) -> Written:
+    """Write every report of the class; ``into`` are exports of platforms to fill in.
+
+    ``columns`` is that of `gradebooks.fill`. UsageError, before anything is written, where nobody
+    is in the class, or where an export is none.
+    """
+    marks, labs = _marks(settings, roster, record)
+    done = Written(counts=counts(marks), learners=len({mark.learner for mark in marks}))
+    filled = {}
+    for path in into:
+        name = gradebooks.platform(path)
+        if name in filled:
+            raise UsageError(f"Two of these files are exports of {name.capitalize()}: give one.")
+        filled[name] = gradebooks.fill(path, marks, roster, list(labs.values()), columns or {})
+    folder = _folder(settings)
+    at, earlier = now(), standing.earlier(settings.reports, marks)
+    names = Names(_learners(marks, roster))
+    page = overview(settings, marks, earlier, names, list(labs.values()), at)
+    done.add(folder / "overview.html", page)
+    done.add(folder / "gradebook.csv", gradebooks.own(marks, roster))
+    for name, book in filled.items():
+        done.add(folder / f"{name}.csv", book.content)
+        done.told += [f"{name}.csv: {sentence}" for sentence in book.told]
+    for key, mine in groupby(marks, key=lambda mark: mark.learner):
+        texts = feedback(settings, roster.get(key) or Learner(key), list(mine), labs)
+        for name, text in texts.items():
+            write_private(folder / FEEDBACK / key / name, text, durable=False)
+    done.paths.append(folder / FEEDBACK)
+    standing.keep(folder, marks, at)
+    return done
+
+
+def write_anonymous(settings: Settings, roster: Mapping[str, Learner], record: Record) -> Path:
+    """Write the overview for the projector, which names nobody, and nothing else."""
+    marks, labs = _marks(settings, roster, record)
+    folder = _folder(settings)
+    names = Pseudonyms(_learners(marks, roster), folder)
+    earlier = standing.earlier(settings.reports, marks)
+    page = overview(settings, marks, earlier, names, list(labs.values()), now())
+    write_private(folder / "overview-anonymous.html", page, durable=False)
+    return folder / "overview-anonymous.html"
+
+
+def forget(folder: Path, learner: str) -> list[Path]:
+    """Take a learner out of the reports in ``folder``: their pages go, and all pages about many.
+
+    Those are written anew by the next report. Returns what was deleted.
+    """
+    gone = [
+        path
+        for path in [
+            folder / FEEDBACK / learner,
+            *(folder / f"overview{which}.html" for which in ("", "-anonymous")),
+            *(folder / f"{book}.csv" for book in ("gradebook", "canvas", "moodle")),
+        ]
+        if path.exists()
+    ]
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    standing.forget(folder, learner)
+    return gone
+
+
+def _marks(
+    settings: Settings, roster: Mapping[str, Learner], record: Record
+) -> tuple[list[Mark], dict[int, Lab]]:
+    marks = marks_.marks(settings, roster, record)
+    if not marks:
+        raise UsageError(
+            "Nobody is in the class yet: fill the roster, or take what was handed in with"
+            " labs class take."
+        )
+    return marks, {number: find(str(number)) for number in settings.labs}
+
+
+def _learners(marks: Sequence[Mark], roster: Mapping[str, Learner]) -> list[Learner]:
+    return [roster.get(key) or Learner(key) for key in dict.fromkeys(m.learner for m in marks)]
+
+
+def _folder(settings: Settings) -> Path:
+    """The folder of reports; it holds names and marks, whatever rights it had before."""
+    make_private_folder(settings.reports)
+    settings.reports.chmod(FOLDER)
+    return settings.reports
