@@ -130,10 +130,10 @@ def _mark(
     state: State = "missing"
     if graded is not None:
         state = "fault" if _is_fault(graded) else "graded"
-    elif content is not None:
-        state = "ungraded"
     elif refusal is not None:
         state = "refused"
+    elif content is not None:
+        state = "ungraded"
     late_by = _late_by(hand_in, settings.due(learner.key, learner.section or None, lab))
     score = penalty = None
     if state == "graded" and graded is not None and graded.document is not None:

@@ -62,6 +62,8 @@ def test_a_refusal_takes_nothing_from_what_was_handed_in_before(record: Record) 
 def test_what_was_taken_and_not_graded_yet_is_said_so(record: Record) -> None:
     record.add_hand_in(HandIn("mia", 2, 1, "c1"))
     assert only(record).state == "ungraded" and only(record).points is None
+    record.add_refusal(Refusal("mia", 2, "mia/02-lambda-triggers", "handler.py is no text."))
+    assert only(record).state == "refused"
 
 
 @pytest.mark.parametrize("broken", [None, grade({"role-tight": "broken"})])
@@ -86,7 +88,7 @@ def test_a_later_grade_of_the_same_files_changes_nothing_until_it_is_published(
     record.add_grade(later, publish=True)
     mark = only(record)
     assert mark.points == 60 and mark.differs is not None and mark.differs.course == "v2"
-    record.publish([later])
+    record.publish([later.key])
     assert only(record).points == 100 and only(record).differs is None
 
 
@@ -165,7 +167,9 @@ def test_an_adjustment_stands_over_grade_and_policy_and_outlives_a_regrade(recor
     late = Late("zero")
     mark = only(record, late=late)
     assert (mark.points, mark.score, mark.penalty) == (75.5, 60, 60) and mark.adjusted == made
-    record.publish([graded("mia", grade(), course="v2", began_at=datetime.now(UTC).isoformat())])
+    later = graded("mia", grade(), course="v2", began_at=datetime.now(UTC).isoformat())
+    record.add_grade(later)
+    record.publish([later.key])
     assert only(record, late=late).points == 75.5
     record.undo(made.id)
     assert only(record, late=late).points == 0 and only(record).adjusted is None
