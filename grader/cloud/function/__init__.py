@@ -9,7 +9,7 @@ from grader.cloud.function.host import FunctionHost
 from grader.cloud.function.isolation import Isolation
 from grader.cloud.function.limits import HangBudget, Limits, told
 from grader.cloud.function.model import Model
-from grader.cloud.function.nursery import Nursery
+from grader.cloud.function.nursery import USER_VARIABLE, Nursery
 from grader.cloud.function.process import NurseryFailed
 from grader.cloud.function.spec import (
     Answer,
@@ -23,6 +23,7 @@ from grader.cloud.function.spec import (
 from grader.cloud.function.watch import look
 
 __all__ = [
+    "USER_VARIABLE",
     "Answer",
     "FaultPlan",
     "FunctionHost",

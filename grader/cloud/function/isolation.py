@@ -16,7 +16,8 @@ class Isolation:
 
     ``tier`` is the strongest that this machine permits (or the one that was asked for);
     ``refused`` says why a stronger one was not used; ``landlock`` is the version of the kernel's
-    interface, 0 where Landlock is not in use; ``filtered`` is whether system calls are filtered.
+    interface, 0 where Landlock is not in use; ``filtered`` is whether system calls are filtered;
+    ``other_user`` is whether function code runs as another user than the judge.
     """
 
     tier: Tier
@@ -24,6 +25,7 @@ class Isolation:
     landlock: int = 0
     refused: Mapping[str, str] = field(default_factory=dict)
     filtered: bool = False
+    other_user: bool = False
 
     def sentences(self) -> list[str]:
         """What is enforced and what is not, for ``labs doctor``: one sentence a line."""
@@ -34,6 +36,11 @@ class Isolation:
             "Function code runs in a process of its own with a clean environment; the judge's "
             "state and expected values are not in it.",
         ]
+        if self.other_user:
+            said.append(
+                "It runs as another user than the judge, to whom none of the judge's files and "
+                "processes belong."
+            )
         if self.tier == "namespaces":
             said += [
                 "Each environment has process, mount, network and IPC namespaces of its own, in a "
@@ -70,17 +77,20 @@ class Isolation:
                 said.append("Function code can reach the network.")
             elif not self.filtered:
                 said.append("Function code can send UDP packets to the network.")
-            if self.landlock < 6:
+            if self.landlock < 6 and not self.other_user:
                 said.append("Function code can signal this user's other processes.")
             said.append("Function code finds its writable folder in TMPDIR; /tmp is closed to it.")
         if self.tier in ("limits", "spawn"):
             said.append(
-                "Function code can read and write this user's files and look into this user's "
+                "Function code can read what everybody on this machine can read."
+                if self.other_user
+                else "Function code can read and write this user's files and look into this user's "
                 "other processes."
             )
             if not self.filtered:
                 said.append("Function code can reach the network.")
-            said.append("Function code can signal this user's other processes.")
+            if not self.other_user:
+                said.append("Function code can signal this user's other processes.")
         if not self.filtered:
             shared = "keyrings and file locks" + (
                 "" if self.tier == "namespaces" else ", System V memory and Unix sockets"

@@ -19,6 +19,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from grader.cloud.function.child import frames
 from grader.cloud.function.isolation import TIERS, Isolation, Tier
@@ -40,6 +41,8 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 _CLOCK = "_time_machine"
 # A process that is spawned has so long (real seconds) to import boto3.
 _SPAWN_SECONDS = 60.0
+# Names the user that functions run as, by name or number, where the judge itself is root.
+USER_VARIABLE = "LABS_FUNCTION_USER"
 _SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
 MAX_CODE_BYTES = 250 << 20
 
@@ -61,9 +64,11 @@ class Nursery:
     ) -> None:
         """``root`` replaces the folder that the functions' file system is built in."""
         self.limits = limits
+        self._user = function_user()
         self._scratch = Scratch()
         self.work = self._scratch.path
-        self._tiers = tiers
+        # A process started by itself would be the judge's user.
+        self._tiers = [tier for tier in tiers if self._user is None or tier != "spawn"]
         names = [*RUNTIME_PACKAGES, *(packages or ())]
         self._packages = _folders_of(names)
         self._visible = list(self._packages)
@@ -81,7 +86,13 @@ class Nursery:
         self._owner = os.getpid()
         for name in ("code", "own", "root"):
             (self.work / name).mkdir()
-        if tiers[0] != "spawn":
+        if self._user is not None:
+            # It may pass through and list nothing; what it may write is made its own, one by one.
+            for folder in (self.work, self.work / "own"):
+                folder.chmod(0o711)
+        if not self._tiers:
+            raise NurseryFailed(f"{USER_VARIABLE} needs a platform that forks processes")
+        if self._tiers[0] != "spawn":
             self._launch()
 
     @classmethod
@@ -148,6 +159,8 @@ class Nursery:
         if self.enforced.tier == "namespaces":
             return self._fork(code, own), "/var/task", "/tmp"
         own.mkdir(parents=True)
+        if self._user is not None:
+            os.chown(own, *self._user)
         if self.enforced.tier == "spawn":
             return self._spawn(own), str(task), str(own)
         return self._fork(code, own), str(task), str(own)
@@ -213,17 +226,27 @@ class Nursery:
 
     def _launch(self) -> None:
         ours, theirs = socket.socketpair()
+        other: dict[str, Any] = {}
+        if self._user is not None:
+            other = {"user": self._user[0], "group": self._user[1], "extra_groups": []}
         with theirs:
-            self._process = subprocess.Popen(
-                [*_python(), str(_MAIN), "nursery", str(theirs.fileno())],
-                env=_clean_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=[theirs.fileno()],
-                cwd=self.work,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [*_python(), str(_MAIN), "nursery", str(theirs.fileno())],
+                    env=_clean_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=[theirs.fileno()],
+                    cwd=self.work,
+                    start_new_session=True,
+                    **other,
+                )
+            except PermissionError as problem:
+                raise NurseryFailed(
+                    f"{problem.filename} cannot be run by the user of functions; Python has to lie"
+                    " where everybody may read it"
+                ) from None
         self._socket = ours
         ours.sendall(frames.pack(self._config()))
 
@@ -277,6 +300,7 @@ class Nursery:
             said["landlock"],
             {**self._refused, **said["refused"]},
             said["filtered"],
+            self._user is not None,
         )
 
     def _fall_back(self) -> Isolation:
@@ -345,6 +369,32 @@ class Nursery:
                 raise NurseryFailed(f"a process for functions did not start; it said: {said}")
             parser.feed(happened.data)
         return process
+
+
+def function_user() -> tuple[int, int] | None:
+    """User and group that functions run as, from the environment; None is the judge's own.
+
+    NurseryFailed for a name that this machine does not know, and where the judge is not root: only
+    root hands a process over to somebody else.
+    """
+    name = os.environ.get(USER_VARIABLE, "")
+    if not name:
+        return None
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        raise NurseryFailed(f"{USER_VARIABLE} is set, and only root can run functions as others")
+    if name.isascii() and name.isdigit():
+        user = group = int(name)
+    else:
+        import pwd
+
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            raise NurseryFailed(f"{USER_VARIABLE} names {name}, a user who is not here") from None
+        user, group = entry.pw_uid, entry.pw_gid
+    if user == 0 or group == 0:
+        raise NurseryFailed(f"{USER_VARIABLE} is {name}, and functions never run as root for it")
+    return user, group
 
 
 def _python() -> list[str]:
