@@ -19,6 +19,9 @@ from grader.course import judge, lab
 from grader.course.grade import Grade
 
 ATTACKS = Path(__file__).parent / "attacks"
+# What is read on the template alone and judged whatever the handler does.
+OF_THE_TEMPLATE = {"role-tight"}
+
 attacks = sorted(path.stem for path in ATTACKS.glob("*.py") if path.stem != "honest")
 
 
@@ -27,6 +30,10 @@ def _grade(place: Path, name: str, nursery: Any) -> Grade:
     shutil.copytree(lab2.solution, place, ignore=shutil.ignore_patterns("NOTES.md"))
     shutil.copy(ATTACKS / f"{name}.py", place / "handler.py")
     return judge.grade(lab2, place, nursery=nursery)
+
+
+def _won(grade: Grade) -> set[str]:
+    return {verdict.criterion.id for verdict in grade.verdicts if verdict.outcome == "met"}
 
 
 @pytest.fixture(scope="module", name="honest")
@@ -72,7 +79,7 @@ def test_an_attack_wins_nothing_and_leaves_nothing(
 
     assert not grade.broken
     assert grade.score <= honest.score
-    # Rights are judged by what was used, so that no criterion of lab 2 rests on the template alone.
+    assert _won(grade) >= OF_THE_TEMPLATE
     assert grade.document()["max_score"] == 100
     assert {one.outcome for one in grade.verdicts} <= {"met", "unmet", "unreached"}
     assert home == {path.name for path in Path.home().iterdir()}

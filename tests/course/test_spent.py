@@ -57,6 +57,9 @@ def test_an_endless_loop_on_the_first_line_is_the_learners(
     assert grade.max_score == 100
     lost = [one for one in grade.verdicts if one.outcome == "unmet"]
     assert lost and all(one.finding and TOLD in one.finding.observed for one in lost)
+    for seen in _told(grade):
+        # What happened comes first; the words in which AWS would tell of it stand behind.
+        assert "Task timed out" not in seen.partition(TOLD)[0]
 
 
 @pytest.mark.parametrize(
@@ -73,13 +76,14 @@ def test_a_grade_that_costs_too_much_is_judged_by_what_was_played(
     nursery: Nursery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What could not be played is told which limit of the grade is spent; the maximum stays."""
+    """What needs no play keeps its points; the rest is told which limit of the grade is spent."""
     monkeypatch.setattr(player, "HangBudget", lambda: HangBudget(**spent))
 
     grade = judge.grade(LAB2, LAB2.solution, nursery=nursery)
 
     assert grade.exit_code == 1 and grade.max_score == 100 and grade.score < 100
     assert {one.outcome for one in grade.verdicts} <= {"met", "unmet", "unreached"}
+    assert next(one for one in grade.verdicts if one.criterion.id == "role-tight").outcome == "met"
     assert _told(grade) and all(f"{sentence}; the labs stop there" in one for one in _told(grade))
 
 

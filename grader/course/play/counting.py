@@ -91,6 +91,15 @@ def regrouped_later(player: Player) -> Book:
     story = "twenty hours later two of the records come again, each alone"
     book.truth(story, "acme", last)
     book.like(story, "globex", once, "the first delivery", last)
+
+    # The stream keeps a record for 24 hours: until then somebody may send again what a note names.
+    shop.pipeline.run_for(hours=3, minutes=30)
+    shop.pipeline.expire()
+    shop.pipeline.recycle(FUNCTION)
+    last = settle(player, shop, [*placed[:2], *changed])[-1]
+    story = "almost 24 hours later the notes are redriven, and four of the records come again"
+    book.truth(story, "acme", last)
+    book.like(story, "globex", once, "the first delivery", last)
     return book
 
 

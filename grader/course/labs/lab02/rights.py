@@ -6,6 +6,8 @@ pages beside it list the actions and the resources that each of them is about.
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ _STATEMENTS = ("PartiQLInsert", "PartiQLUpdate", "PartiQLDelete")
 _OWNER = ("DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups")
 
 # Whole tables, many items at once, items that go for ever: allowed on a table of its own only to
-# a function that does it.
+# a function that does it (`excused`).
 _RARE = ("Scan", "DeleteItem", "BatchGetItem", "BatchWriteItem", "PartiQLSelect", *_STATEMENTS)
 
 # What nobody needs who only sends failure notes, or writes a log, by the type of the resource.
@@ -34,6 +36,12 @@ _BESIDES = {
     "AWS::SQS::Queue": ("sqs", ("ReceiveMessage", "DeleteMessage", "PurgeQueue")),
     "AWS::SNS::Topic": ("sns", ("Subscribe",)),
     "AWS::S3::Bucket": ("s3", ("GetObject", "DeleteObject")),
+}
+# By what else code says that it takes an action: in a transaction; Powertools deletes the record of
+# a handler that raises, https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/
+_ALSO = {
+    "DeleteItem": ("Delete", "DynamoDBPersistenceLayer"),
+    "BatchWriteItem": ("batch_writer",),
 }
 _OWNS = {
     "AWS::SQS::Queue": ("sqs", ("DeleteQueue", "SetQueueAttributes", "AddPermission")),
@@ -104,20 +112,60 @@ def never_needed(stage: Stage) -> Iterator[Request]:
     yield "logs:DeleteLogGroup", group, "it only writes logs"
 
 
-def never_used(stage: Stage, used: set[tuple[str, str]]) -> Iterator[Request]:
-    """Requests on the stack's own resources that are as good as never needed: nobody made them."""
+def seldom_needed(stage: Stage) -> Iterator[Request]:
+    """Requests on the stack's own resources: a function may be allowed them that makes them."""
     for table in stage.stack.of_type("AWS::DynamoDB::Table"):
-        for action in _RARE:
-            request = f"dynamodb:{action}", table.attributes["Arn"]
-            if table.logical_id != ORDERS and request not in used:
-                yield *request, "it never does that"
+        if table.logical_id != ORDERS:
+            for action in _RARE:
+                yield f"dynamodb:{action}", table.attributes["Arn"], "it never does that"
     for kind, (service, actions) in _BESIDES.items():
         for resource in stage.stack.of_type(kind):
-            done = {action for action, arn in used if arn.startswith(_arn(resource))}
             place = _arn(resource) + ("/2026/11/note.json" if service == "s3" else "")
             for action in actions:
-                if f"{service}:{action}" not in done:
-                    yield f"{service}:{action}", place, "it only sends there"
+                yield f"{service}:{action}", place, "it only sends there"
+
+
+def excused(stage: Stage, request: Request, used: set[tuple[str, str]]) -> bool:
+    """Whether the function makes such a request: a play has seen it, or its code says so.
+
+    A documented choice: code that names the call needs the right for it, also in a branch that no
+    play reaches. Who allows what nothing in the code can do is refused.
+    """
+    action, resource, _ = request
+    bucket = resource.partition("/")[0] if action.startswith("s3:") else resource
+    if any(done == action and arn.startswith(bucket) for done, arn in used):
+        return True
+    return _says(action.partition(":")[2], _words(stage))
+
+
+def _says(action: str, words: set[str]) -> bool:
+    """Whether the names and texts of some code call an action."""
+    if action.startswith("PartiQL"):
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
+        verb = action.removeprefix("PartiQL").lower()
+        return any("execute_" in one for one in words) and any(
+            one.lstrip().lower().startswith(verb) for one in words
+        )
+    names = {re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower(), *_ALSO.get(action, ())}
+    return bool(names & words)
+
+
+def _words(stage: Stage) -> set[str]:
+    """Every name, attribute and text in the function's code; comments say nothing."""
+    found: set[str] = set()
+    for path in sorted(stage.folder.rglob("*.py")):
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            continue  # what Python cannot read, it cannot do
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.Name):
+                found.add(node.id)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
 
 
 def _arn(resource: Resource) -> str:
