@@ -99,5 +99,6 @@ def error_text(invocation: Invocation) -> str:
     if invocation.real_limit is not None:
         from grader.cloud.function import Limits, told
 
-        text += f" ({told(invocation.real_limit, Limits())})"
+        # What happened comes before the words in which AWS would tell of it.
+        text = f"a limit: {told(invocation.real_limit, Limits())} ({text})"
     return text
