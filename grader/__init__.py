@@ -7,7 +7,7 @@ A map of the package, nearest the learner first. Each row imports only from rows
     maintain/  for who makes labs: their contract, the scaffold, everything that is generated
     classroom/ a class: taken, graded on every core or a cluster, reported; other platforms
     course/    the labs: criteria and scenarios, play/, judge, grade, progress
-    replay/    a run, looked at again: recorded and generated incidents, and the drawing of charts
+    replay/    a run, looked at again: as data, as a page; incidents, and the drawing of charts
     review/    any template: checklist/, tuning/, pricing, estimate, lint
     cloud/     the emulated AWS: pipeline, account/, function/, mapping/, template/, cloudwatch/,
                dynamodb/, iam/, messaging/, clock, metrics

@@ -80,6 +80,7 @@ class Judge(types.ModuleType):
         scenario: str | None = None,
         *,
         whole: bool = False,
+        plain: bool = False,
     ) -> Iterator[str]:
         if scenario not in (None, "poison"):
             raise KeyError(f"{scenario}: this lab has the scenarios poison")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,21 @@ class Note:
         return first <= sequence <= last
 
 
+@dataclass
+class Story:
+    """What whoever plays on a stack says about it, for people who look at the run afterwards.
+
+    ``written`` are records by the logical id of their table, also those that the stream has
+    forgotten since; ``roles`` names them by their sequence numbers. ``moments`` are things that
+    happened, each at its virtual time in milliseconds.
+    """
+
+    title: str = ""
+    written: dict[str, list[Record]] = field(default_factory=dict)
+    roles: dict[str, dict[int, str]] = field(default_factory=dict)
+    moments: list[tuple[int, str]] = field(default_factory=list)
+
+
 class Pipeline:
     """A deployed stack; see the module's docstring. Times are virtual milliseconds."""
 
@@ -86,6 +101,7 @@ class Pipeline:
         self.stack = stack = stack.playable()
         self.seed = seed
         self.start_ms = start_ms
+        self.story = Story()
         self.cloud = cloud = Cloud(
             nursery,
             account_id=stack.account_id,

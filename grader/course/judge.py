@@ -12,6 +12,7 @@ import hashlib
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,20 +129,73 @@ def scenarios(lab: Lab) -> list[str]:
 
 
 def timeline(
-    lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None, *, whole: bool = False
+    lab: Lab,
+    folder: Path,
+    seed: int = 0,
+    scenario: str | None = None,
+    *,
+    whole: bool = False,
+    plain: bool = False,
 ) -> Iterator[str]:
     """The lines of ``labs run``: what the lab's scenario did, batch by batch.
 
-    Attempts that are like the one before are counted; ``whole`` tells each.
+    Attempts that are like the one before are counted; ``whole`` tells each. ``plain`` lines have no
+    block characters.
 
     Raises KeyError with a sentence when ``scenario`` is none of `scenarios`, and `grade.Unmet`
     when nothing can be played because of the learner's files.
     """
+    _, tell = _scenario(lab, scenario)
+    with _staged(lab, folder, seed) as stage:
+        stage.whole, stage.plain = whole, plain
+        yield from _telling(stage, tell)
+
+
+def run(
+    lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None
+) -> tuple[dict[str, Any], Finding | None]:
+    """The document of a scenario's run (`grader.replay.run`), and what stopped it.
+
+    Raises KeyError as `timeline` does.
+    """
+    from grader.replay import run as replay
+
+    name, tell = _scenario(lab, scenario)
+    told: list[str] = []
+    stopped = None
+    with _staged(lab, folder, seed) as stage:
+        try:
+            told.extend(_telling(stage, tell))
+        except (Unmet, Unreached) as met:
+            stopped = met.finding
+        from grader.course.play.recording import scenes
+
+        played = replay.document(
+            scenes(stage),
+            lab=lab.number,
+            slug=lab.slug,
+            scenario=name,
+            seed=seed,
+            told=told,
+            stopped=None if stopped is None else asdict(stopped),
+        )
+    return played, stopped
+
+
+Tell = Callable[["Stage"], Iterator[str]]
+
+
+def _scenario(lab: Lab, scenario: str | None) -> tuple[str, Tell]:
     told = checks.timelines(lab.number, lab.slug)
     name = scenario or next(iter(told))
     if name not in told:
         raise KeyError(f"{name}: lab {lab.number} has the scenarios {', '.join(told)}.")
-    tell = told[name]
+    return name, told[name]
+
+
+@contextlib.contextmanager
+def _staged(lab: Lab, folder: Path, seed: int) -> Iterator[Stage]:
+    """A stage with a copy of the learner's files on it, in an environment without credentials."""
     with clean_environment(), Scratch() as place:
         from grader.cloud.function import Nursery
 
@@ -149,18 +203,23 @@ def timeline(
         try:
             copy = place / "lab"
             lab.copy_editable(folder, copy)
-            from grader.course.play.stops import Stopped
             from grader.course.stage import Stage
 
             with Stage(copy, lab=lab, seed=seed, nursery=nursery) as stage:
-                stage.whole = whole
                 stage.begin(criteria(lab)[0])
-                try:
-                    yield from tell(stage)
-                except Stopped as stopped:
-                    stage.judge(stopped)
+                yield stage
         finally:
             nursery.close()
+
+
+def _telling(stage: Stage, tell: Tell) -> Iterator[str]:
+    """The scenario's lines; what stopped its play is raised as a finding."""
+    from grader.course.play.stops import Stopped
+
+    try:
+        yield from tell(stage)
+    except Stopped as stopped:
+        stage.judge(stopped)
 
 
 def _decide(

@@ -66,6 +66,8 @@ class Stage(Player):
         self.criterion: Criterion | None = None
         # Whether a timeline tells every attempt, also those that are like the one before.
         self.whole = False
+        # Whether what it is told on cannot show block characters.
+        self.plain = False
         # A pristine stack that is only played needs no reading by cfn-lint.
         self._lint = lint.start(folder / TEMPLATE) if linted else lint.Lint(None, TEMPLATE)
         self._told: dict[str, Criterion | None] = {}
@@ -86,6 +88,7 @@ class Stage(Player):
             self.lab.starter, lab=self.lab, seed=self.seed, nursery=self.nursery, linted=False
         )
         shipped.criterion = self.criterion
+        shipped.opened, shipped.shown = self.opened, self.shown
         return shipped
 
     def begin(self, criterion: Criterion) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from grader.desk.terminal import (
     is_refusal,
     paint_for,
     say,
+    shows_blocks,
     warn,
     writing,
 )
@@ -367,8 +369,15 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
 @click.option("--fill", type=click.Choice(["starter", "solution"]), help="See labs grade.")
 @click.option("--seed", type=int, default=0, metavar="S", help="Other ids and amounts. Default: 0.")
 @click.option("-v", "--verbose", is_flag=True, help="Also attempts like the one before, each.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 def run(
-    which: str, scenario: str | None, path: str | None, fill: str | None, seed: int, verbose: bool
+    which: str,
+    scenario: str | None,
+    path: str | None,
+    fill: str | None,
+    seed: int,
+    verbose: bool,
+    as_json: bool,
 ) -> int:
     """Play a scenario of lab N and show its timeline.
 
@@ -379,33 +388,54 @@ def run(
     \b
     labs run 2
     labs run 2 bad-records
+    labs run 2 --json
     """
-    from grader.course.files import UsageError, written
+    from grader.course.files import written
     from grader.course.lab import find
     from grader.desk.submission import Submission
 
     submission = Submission.find(find(which), path, fill)
     warn(*submission.notes)
-    with written(submission.files) as folder, interruptible():
+    with written(submission.files) as folder, interruptible(), _known_scenario(scenario):
+        if as_json:
+            return _run_as_data(submission.lab, folder, seed, scenario)
         from grader.course import judge
         from grader.course.grade import Unmet, Unreached
         from grader.desk import report
 
+        look = {"whole": verbose, "plain": not shows_blocks()}
         try:
-            for line in judge.timeline(submission.lab, folder, seed, scenario, whole=verbose):
+            for line in judge.timeline(submission.lab, folder, seed, scenario, **look):
                 say(line)
         except (Unmet, Unreached) as stopped:
             say(f"Lab {submission.lab.number} cannot be played to its end with these files:")
             for line in report.finding_lines(stopped.finding):
                 say(line)
             return UNMET
-        except KeyError as error:
-            # The judge names the scenarios it knows; any other KeyError is its own fault.
-            if scenario is None or not str(error.args[0]).startswith(f"{scenario}: "):
-                raise
-            known = str(error.args[0]).partition(": ")[2]
-            raise UsageError(f"There is no scenario {scenario!r}: {known.rstrip('.')}.") from None
     return MET
+
+
+@contextmanager
+def _known_scenario(scenario: str | None) -> Iterator[None]:
+    from grader.course.files import UsageError
+
+    try:
+        yield
+    except KeyError as error:
+        # The judge names the scenarios it knows; any other KeyError is its own fault.
+        if scenario is None or not str(error.args[0]).startswith(f"{scenario}: "):
+            raise
+        known = str(error.args[0]).partition(": ")[2]
+        raise UsageError(f"There is no scenario {scenario!r}: {known.rstrip('.')}.") from None
+
+
+def _run_as_data(lab: Lab, folder: Path, seed: int, scenario: str | None) -> int:
+    from grader.course import judge
+    from grader.replay import run as replay
+
+    document, stopped = judge.run(lab, folder, seed, scenario)
+    emit(replay.text(document))
+    return MET if stopped is None else UNMET
 
 
 def _task_number(lab: Lab, task: str) -> int:

@@ -134,6 +134,11 @@ def paint_for(stream: Any) -> Paint:
     return coloured if wanted and os.environ.get("TERM") != "dumb" else plain
 
 
+def shows_blocks() -> bool:
+    """Whether what is printed can show the block characters that pictures of data are made of."""
+    return encodable("▁█", sys.stdout.encoding) == "▁█"
+
+
 def wrapped(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
     """A sentence in lines of at most ``width`` characters; commands in it are not broken."""
     pad = " " * indent

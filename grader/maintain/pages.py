@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,6 +35,7 @@ def generated(command: click.Group) -> Generated:
         "docs/reference/templates.md": templates_reference,
         "docs/reference/production-checklist-items.md": checklist_reference,
         "docs/reference/tuning-claims.md": claims_reference,
+        "docs/reference/run-document.md": run_reference,
         "docs/assets/js/prices.js": prices_script,
         "docs/cards.md": cards_page,
         schemas.SCHEMAS: schemas.schemas_table,
@@ -180,6 +182,67 @@ def templates_reference() -> str:
         lines = [f"| `{row.property}` | {words[row.use]} | {row.note} |" for row in rows]
         parts.append("\n".join(["| property | here | note |", "|---|---|---|", *lines]) + "\n")
     return "\n".join(parts)
+
+
+def run_reference() -> str:
+    """The format of a run as Markdown, field by field, from its JSON schema."""
+    from grader.replay.run import SCHEMA_FILE
+
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    parts = [
+        "# A run as data: `labs/run/v1`\n",
+        "<!-- Written by `labs dev sync` from grader/replay/run.schema.json. Do not edit. -->\n",
+        "`labs run N [SCENARIO] --json` prints one document with everything that happened: which "
+        "record was written when and what became of it, every attempt with its answer and the rule "
+        "that Lambda applied, calls, logs, notes, metrics and alarms. Every picture of a run is "
+        "made from such a document.\n",
+        "Records, batches and resources are named by their role; no generated id, no path and no "
+        "time of this machine is in it. Moments are milliseconds of virtual time since the play's "
+        "start, minutes count from it, too. The same files and seed give the same bytes. Each play "
+        "is a line of its own. The JSON schema is `grader/replay/run.schema.json`.\n",
+        "Where the files cannot be played to the end, `stopped` says why, the document holds what "
+        "was played until then, and the exit code is 1.\n",
+    ]
+    for name, fields in _objects("the document", schema):
+        parts.append(f"## {name[0].upper()}{name[1:]}\n")
+        rows = [f"| `{one}` | {_kind(field)} | {_meaning(field)} |" for one, field in fields]
+        parts.append("\n".join(["| field | type | meaning |", "|---|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+# What one element of a list is called.
+_ONE = {"batches": "attempt"}
+
+
+def _objects(name: str, schema: Any) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """Every object of a schema with its fields, from the outside in."""
+    fields = list(schema.get("properties", {}).items())
+    if fields:
+        yield name, fields
+    for field, inner in fields:
+        for one in (inner, inner.get("items", {}), *inner.get("anyOf", ())):
+            if isinstance(one, dict) and "properties" in one:
+                single = _ONE.get(field, field.removesuffix("s"))
+                yield from _objects(f"one of `{field}`" if single != field else f"`{field}`", one)
+
+
+def _kind(field: Any) -> str:
+    if "const" in field:
+        return "text"
+    kinds = field.get("type") or [one.get("type") for one in field.get("anyOf", [])] or ["any"]
+    words = {"string": "text", "integer": "number", "array": "list", "boolean": "true or false"}
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return " or ".join(words.get(one, one) for one in kinds)
+
+
+def _meaning(field: Any) -> str:
+    told = str(field["description"])
+    items = field.get("items")
+    if isinstance(items, dict) and "prefixItems" in items:
+        told += f" Each is a list. {items['description']}"
+    elif isinstance(items, dict) and "prefixItems" in (items.get("items") or {}):
+        told += f" {items['items']['description']}"
+    return told
 
 
 def checklist_reference() -> str:

@@ -34,6 +34,7 @@ from grader.cloud.function.spec import (
     Invocation,
     Kill,
     LogLine,
+    ended,
 )
 from grader.cloud.function.variables import log_level, variables
 from grader.cloud.mapping.ports import Result
@@ -335,6 +336,7 @@ class FunctionHost:
             self._killed(run, "before")
             return
         reply = self._answer(call)
+        run.invocation.ends[call.number] = ended(reply)
         if isinstance(fault, Kill):
             self._killed(run, "after")
             return

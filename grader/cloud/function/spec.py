@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,17 @@ Answer = Callable[[Call], Reply]
 FaultPlan = Callable[[Call], Kill | Stall | None]
 
 
+_CODE = re.compile(rb'(?:"__type"\s*:\s*"(?:[^"#]*#)?|<Code>)([A-Za-z0-9.]+)')
+
+
+def ended(reply: Reply) -> str:
+    """How a call ended: "answered", or the code of the error that its service gave."""
+    if reply.status < 400:
+        return "answered"
+    code = _CODE.search(reply.body)
+    return code[1].decode() if code else f"HTTP status {reply.status}"
+
+
 @dataclass(slots=True)
 class LogLine:
     """One line of a function's log, as CloudWatch Logs would have received it."""
@@ -67,6 +79,8 @@ class Invocation:
     ``real_limit`` names the judge's own limit that ended it (`limits.told` says what that is),
     "hang budget" when it was never started because the play had hung too often, None in the
     ordinary case. ``killed`` is the fault's ``when`` ("before", "after").
+    ``ends`` says by a call's number how it ended: "answered", or the code of the service's error; a
+    call without one was never answered, because the environment had ended.
     ``init_failed`` is True when the function's module never became ready, so that its handler was
     not called.
     """
@@ -81,6 +95,7 @@ class Invocation:
     result: Result | None = None
     calls: list[Call] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
+    ends: dict[int, str] = field(default_factory=dict)
     killed: str | None = None
     real_limit: str | None = None
     init_failed: bool = False

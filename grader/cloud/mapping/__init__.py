@@ -51,12 +51,38 @@ from grader.cloud.mapping.choices import (
     throttle_pause_ms,
 )
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT, Concurrency
-from grader.cloud.mapping.decide import Batch, Decision, Discard, Reading, decide, read_response
+from grader.cloud.mapping.decide import (
+    Advance,
+    Batch,
+    Decision,
+    Discard,
+    Partial,
+    Reading,
+    Retry,
+    Split,
+    decide,
+    read_response,
+)
 from grader.cloud.mapping.destinations import failure_note
 from grader.cloud.mapping.filters import Filter, matches_any, parse_filter_criteria
 from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
 from grader.cloud.mapping.inprocess import InProcess, NoDestinations, Scripted
-from grader.cloud.mapping.journal import Journal
+from grader.cloud.mapping.journal import (
+    Decided,
+    Discarded,
+    Ended,
+    Filtered,
+    Formed,
+    Invoked,
+    Journal,
+    Polled,
+    ShardStarted,
+    StateChanged,
+    Throttled,
+    Trimmed,
+    Unreadable,
+    WindowChanged,
+)
 from grader.cloud.mapping.mapping import EventSourceMapping
 from grader.cloud.mapping.payload import PAYLOAD_BYTES
 from grader.cloud.mapping.ports import Delivery, Destinations, Function, Result
@@ -70,29 +96,46 @@ __all__ = [
     "POLL_ORDER",
     "SHARD_DISCOVERY_MS",
     "TIMER_ORDER",
+    "Advance",
     "Batch",
     "Bench",
     "Concurrency",
+    "Decided",
     "Decision",
     "Delivery",
     "Destinations",
     "Discard",
+    "Discarded",
+    "Ended",
     "EventSourceMapping",
     "EventSourceMappings",
     "Filter",
+    "Filtered",
+    "Formed",
     "Function",
     "InProcess",
     "Inbox",
     "Invocation",
+    "Invoked",
     "Journal",
     "NoDestinations",
+    "Partial",
+    "Polled",
     "Reading",
     "Record",
     "Result",
+    "Retry",
     "Scripted",
     "Settings",
     "Shard",
+    "ShardStarted",
+    "Split",
+    "StateChanged",
     "Stream",
+    "Throttled",
+    "Trimmed",
+    "Unreadable",
+    "WindowChanged",
     "decide",
     "failure_note",
     "matches_any",

@@ -90,7 +90,8 @@ class Dealt:
         else:
             minute.dropped += len(records)
             minute.destination_failures += delivery is not None
-        self._log(note.Discarded, lane.number, discard.batch, discard.condition, delivery, failure)
+        facts = (discard.condition, delivery, failure, discard.rule, discard.source)
+        self._log(note.Discarded, lane.number, discard.batch, *facts)
         self._done(lane, records)
 
     def _done(self, lane: Lane, records: Sequence[Record]) -> None:

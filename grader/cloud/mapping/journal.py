@@ -193,7 +193,8 @@ class Discarded(Entry):
     """The batch was given up for ``condition``.
 
     ``delivery`` is the failure note, None when the mapping has no destination; ``failure`` says
-    why the note did not arrive, None when it did or when there was none.
+    why the note did not arrive, None when it did or when there was none. ``rule`` and ``source``
+    are those of the decision, which for records that are too old is no answer to an invocation.
     """
 
     shard: int
@@ -202,6 +203,8 @@ class Discarded(Entry):
     condition: str
     delivery: Delivery | None = None
     failure: str | None = None
+    rule: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
         if self.delivery is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from grader.cloud import Pipeline, may, template
 from grader.cloud.aws import Refused
@@ -34,6 +34,9 @@ from grader.course.play.stops import (
     Stopped,
     Undeployable,
 )
+
+if TYPE_CHECKING:
+    from grader.replay.scene import Scene
 
 Played = TypeVar("Played")
 
@@ -62,6 +65,10 @@ class Player:
         self.nursery = nursery
         self.advice: list[str] = []
         self.hangs = HangBudget()
+        # For whoever looks at the plays afterwards: stacks with whose they are, and what else there
+        # is to see (`course.play.recording`).
+        self.opened: list[tuple[Player, Pipeline]] = []
+        self.shown: list[Callable[[], Scene]] = []
         self._stack: Stack | None = None
         self._problems: list[Problem] | None = None
         self._played: dict[str, Any] = {}
@@ -130,6 +137,7 @@ class Player:
         except Refused as refused:
             raise self._undeployed(refused) from refused
         self._open.append(pipeline)
+        self.opened.append((self, pipeline))
         return pipeline
 
     def may(self, role: str, action: str, resource: str) -> bool:
@@ -188,9 +196,11 @@ class Player:
         try:
             return scenario(self)
         except NurseryFailed:
+            again = len(self._open) - opened
             for pipeline in self._open[opened:]:
                 pipeline.close()
             del self._open[opened:]
+            del self.opened[len(self.opened) - again :]
             for host in [host for one in self._open for host in one.functions.values()]:
                 host.recycle()
             self.hangs.spent = before

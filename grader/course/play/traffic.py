@@ -47,7 +47,11 @@ class Shop:
     @classmethod
     def open(cls, pipeline: Pipeline, play: str) -> Shop:
         """A shop on a deployed stack; ``play`` seeds its amounts together with the stack's seed."""
-        shop = cls(pipeline, random.Random(f"{pipeline.seed}/{play}"))
+        pipeline.story.title = play
+        roles = pipeline.story.roles.setdefault(ORDERS, {})
+        written = pipeline.story.written.setdefault(ORDERS, [])
+        dice = random.Random(f"{pipeline.seed}/{play}")
+        shop = cls(pipeline, dice, names=roles, written=written)
         pipeline.watch(ORDERS, shop.written.append)
         return shop
 

@@ -26,6 +26,7 @@ from grader.cloud.metrics import Metrics
 from grader.cloud.scratch import Scratch
 from grader.course.labs.lab01.changes import Image, changes
 from grader.course.play.traffic import listed
+from grader.replay.scene import Handed, Scene
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record, Shard
@@ -109,7 +110,12 @@ class Library:
         self._asked: list[Asked] = []
         self._iterators: dict[str, str] = {}
         self._letters: dict[str, str] = {}
+        self._name = name
+        # What each call in turn is about: the story of a reading, and calls of it in words.
+        self._stories: list[str] = []
+        self._words: dict[tuple[int, int], str] = {}
         self._host = self._start(name)
+        stage.shown.append(self._scene)
 
     # -- the stream ----------------------------------------------------------------------------
 
@@ -235,6 +241,8 @@ class Library:
         else:
             said = "answered"
         self._asked.append(Asked(call.time_ms, call.operation, self.letter(shard), said))
+        where = f"shard {self.letter(shard)}: " if shard else ""
+        self._words[call.invocation, call.number] = f"{where}{said}"
 
     def read(
         self, story: str, checkpoint: Any = None, *, naps: Mapping[int, int] | None = None
@@ -261,6 +269,30 @@ class Library:
         self.clock.run_for(round(minutes * MINUTE_MS))
         self._host.recycle()
 
+    def _scene(self) -> Scene:
+        """The stream and every reading of it, as a picture shows them."""
+        known = {record.sequence: record for record in self.records.values()}
+        invocations = self._host.invocations
+        handed = []
+        for number, (made, story) in enumerate(zip(invocations, self._stories, strict=True), 1):
+            said = self.said[number - 1].handled if number <= len(self.said) else []
+            records = [known[one] for one in said if one in known]
+            name = f"reading {number}: {story}"
+            handed.append(Handed("reader", name, 1, made, "reader", records, records))
+        return Scene(
+            title=self._name,
+            kind="reader",
+            start_ms=START_MS,
+            end_ms=self.clock.now,
+            streams={self.stream.table: self.stream},
+            handed=handed,
+            functions={"reader": invocations},
+            shards={one.id: f"shard {letter}" for letter, one in self.shards.items()},
+            roles={self.stream.table: self.names},
+            written={self.stream.table: list(self.records.values())},
+            words=self._words,
+        )
+
     def _invoke(self, story: str, event: dict[str, Any]) -> Said:
         ended = False
 
@@ -269,6 +301,7 @@ class Library:
             ended = True
 
         first = len(self._asked)
+        self._stories.append(story)
         self._host.invoke(event, done)
         while not ended:
             self.clock.step()

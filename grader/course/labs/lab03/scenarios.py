@@ -7,9 +7,9 @@ judge nothing; they only stop when there is nothing to play.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.aws import Refused
@@ -31,6 +31,7 @@ from grader.course.play.paging import (
     told,
     watch,
 )
+from grader.course.play.recording import of_incident
 from grader.course.play.stops import ResourceRefused
 from grader.course.play.traffic import ORDERS, SYSTEM, TOTALS, Blip, Shop
 from grader.replay import incidents
@@ -372,15 +373,6 @@ SLEEPING: tuple[Callable[[Stage], Incident], ...] = (burst, deploy_blip, idle_ni
 # -- timelines for `labs run 3` -------------------------------------------------------------------
 
 
-def _plain() -> bool:
-    """Whether the terminal cannot show block characters."""
-    try:
-        incidents.BLOCKS.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeError, LookupError):
-        return True
-    return False
-
-
 def incidents_told(stage: Stage) -> Iterator[str]:
     """Every incident with the alarms' data and states."""
     watching = stage.play(watch)
@@ -390,12 +382,13 @@ def incidents_told(stage: Stage) -> Iterator[str]:
     for scenario in (*PAGING, *SLEEPING):
         incident = stage.play(scenario)
         seen = watching.replay(incident)
+        stage.shown.append(partial(of_incident, watching, seen))
         yield ""
         length = in_minutes(incident.to_ms - incident.from_ms)
         yield f"== {incident.title} ({incident.name}, {length})"
         yield from _wrapped(incident.story)
         label = watching.label
-        for line in incidents.picture(seen, watching.alarms, label=label, plain=_plain()):
+        for line in incidents.picture(seen, watching.alarms, label=label, plain=stage.plain):
             yield f"  {line}".rstrip()
         yield told(seen, label)
 

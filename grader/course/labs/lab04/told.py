@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from grader.course.labs.lab04.scenarios import (
     timed_out,
 )
 from grader.course.play.paging import FUNCTION, MAPPING, watch
+from grader.course.play.recording import of_incident
 from grader.replay.incidents import MINUTE_MS
 
 if TYPE_CHECKING:
@@ -460,6 +462,7 @@ def _pager(stage: Stage) -> Iterator[str]:
     watching = stage.play(watch)
     incident = stage.play(stuck_incident)
     seen = watching.replay(incident)
+    stage.shown.append(partial(of_incident, watching, seen))
     yield from _ticket(
         "pager",
         "From your boss: in the hour of ticket stuck "

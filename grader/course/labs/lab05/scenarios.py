@@ -7,20 +7,19 @@ folding handler can get wrong.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grader.course.grade import Unmet, Unreached
 from grader.course.labs.lab05 import spend
-from grader.course.labs.lab05.tuned import PLAYS, lag_line, seconds, settings_told
+from grader.course.labs.lab05.tuned import PLAYS, figures, lag_line, settings_told, shown
 from grader.course.labs.lab05.workloads import WORKLOADS
 from grader.course.play.books import Book, deaths, settle
 from grader.course.play.paging import FUNCTION, MAPPING, open_shop
 from grader.course.play.traffic import ORDERS, TOTALS, Shop
-from grader.replay import incidents
 from grader.review.estimate import amount_text
 from grader.review.pricing import dollars
 
@@ -321,15 +320,6 @@ def busy_hour(stage: Stage) -> BusyHour:
 # -- timelines for `labs run 5` -------------------------------------------------------------------
 
 
-def _plain() -> bool:
-    """Whether the terminal cannot show block characters."""
-    try:
-        incidents.BLOCKS.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeError, LookupError):
-        return True
-    return False
-
-
 def workloads_told(stage: Stage) -> Iterator[str]:
     """The four workloads at the learner's points."""
     yield "Each line of blocks is the lag over the hour that holds the burst: from a write"
@@ -342,16 +332,12 @@ def workloads_told(stage: Stage) -> Iterator[str]:
         except (Unmet, Unreached) as stopped:
             yield f"== {name}: {stopped.finding.observed}"
             continue
+        stage.shown.append(partial(shown, point))
         yield f"== {name}: {settings_told(point)}"
-        yield f"  {lag_line(point, 60, plain=_plain())}"
-        rows = (
-            ("lag", seconds(point.lag_ms / 1000), f"{workload.lag_s} s", point.late),
-            ("throttles a day", f"{point.throttles:,}", f"{workload.throttles:,}", point.throttled),
-            ("dollars a month", dollars(point.bill.total), dollars(workload.budget), point.dear),
-        )
-        for what, value, limit, broken in rows:
-            verdict = "above the limit" if broken else "met"
-            yield f"  {what:<16} {value:>12}   limit {limit:>9}   {verdict}"
+        yield f"  {lag_line(point, 60, plain=stage.plain)}"
+        for one in figures(point):
+            verdict = "met" if one.met else "above the limit"
+            yield f"  {one.name:<16} {one.value:>12}   limit {one.limit:>9}   {verdict}"
         yield f"  {point.invocations:,} invocations a day. The month:"
         for line in point.bill.lines:
             free = f"   {line.free_share:.0%} of it free" if workload.free else ""

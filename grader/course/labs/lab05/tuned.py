@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grader.cloud.metrics import MINUTE_MS, Metrics
 from grader.cloud.words import counted
 from grader.course.grade import Finding
 from grader.course.labs.lab05 import tuning_file
 from grader.course.labs.lab05.workloads import WORKLOADS, Judged, judged
 from grader.replay import incidents
+from grader.replay.scene import Figure, Scene
 from grader.review.pricing import dollars, lambda_compute
 
 if TYPE_CHECKING:
@@ -46,11 +48,7 @@ def lag_line(point: Judged, columns: int, *, plain: bool) -> str:
 
     One block stands for some minutes and shows the longest lag of them.
     """
-    part = point.parts[-1]
-    minutes: list[Any] = [None if one is None else one / 1000 for one in part.delay_ms]
-    if part.oldest_ms:
-        # What still waits at the end is as late as the latest.
-        minutes[-1] = max(minutes[-1] or 0, part.oldest_ms / 1000)
+    minutes = [None if one is None else one / 1000 for one in _lags(point)]
     values = [
         max(
             (
@@ -66,6 +64,44 @@ def lag_line(point: Judged, columns: int, *, plain: bool) -> str:
     # A gap is a time in which nothing was finished.
     blocks = incidents.sparkline(values, plain=plain).replace(" ", "~")
     return f"{blocks} 0 to {seconds(top)}"
+
+
+def _lags(point: Judged) -> list[Any]:
+    """The longest lag of each minute (ms) of the hour that holds the burst, None for a gap."""
+    part = point.parts[-1]
+    minutes: list[Any] = list(part.delay_ms)
+    if part.oldest_ms:
+        # What still waits at the end is as late as the latest.
+        minutes[-1] = max(minutes[-1] or 0, part.oldest_ms)
+    return minutes
+
+
+def figures(point: Judged) -> list[Figure]:
+    """A point's lag, throttles and cost beside their limits."""
+    workload = point.workload
+    rows = (
+        ("lag", seconds(point.lag_ms / 1000), f"{workload.lag_s} s", point.late),
+        ("throttles a day", f"{point.throttles:,}", f"{workload.throttles:,}", point.throttled),
+        ("dollars a month", dollars(point.bill.total), dollars(workload.budget), point.dear),
+    )
+    return [Figure(name, value, limit, not broken) for name, value, limit, broken in rows]
+
+
+def shown(point: Judged) -> Scene:
+    """A point as a picture shows it: the lag over the hour that holds the burst."""
+    metrics, lags = Metrics(), _lags(point)
+    for minute, lag in enumerate(lags):
+        if lag is not None:
+            metrics.put("labs", "Lag", lag, minute * MINUTE_MS, unit="Milliseconds")
+    return Scene(
+        title=point.workload.name,
+        kind="simulation",
+        start_ms=0,
+        end_ms=len(lags) * MINUTE_MS,
+        story=settings_told(point),
+        metrics=metrics,
+        figures=figures(point),
+    )
 
 
 def seconds(value: float) -> str:

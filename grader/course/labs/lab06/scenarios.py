@@ -143,6 +143,10 @@ class Day:
         now = self.shop.pipeline.clock.now
         over = now + minutes * MINUTE_MS
         self.troubles.append(Trouble(kind, title, merchant, now + delay_ms, over, pages))
+        moments = self.shop.pipeline.story.moments
+        moments.append((now, title))
+        if minutes:
+            moments.append((over, f"over: {kind}"))
         self.stories[merchant] = f"orders placed while this went on: {title}"
         return merchant
 

@@ -1,0 +1,292 @@
+"""The document of a run: what it says is the journal's, and it has the form that its schema says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from grader.course import judge
+from grader.course.lab import find
+from grader.replay import run
+from grader.replay.naming import ranges
+from tests.replay.scenes import QUEUE, Staged, keys, numbers
+
+SCHEMA = json.loads(run.SCHEMA_FILE.read_text(encoding="utf-8"))
+FORM = Draft202012Validator(SCHEMA)
+
+
+def fates(play: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """How each item's record ended and why, by reader."""
+    return {
+        record["item"]: [(fate["how"], fate["why"]) for fate in record["fates"]]
+        for record in play["records"]
+    }
+
+
+def failing_on(*bad: str) -> Staged:
+    """A mapping with a queue whose function reports these items."""
+    staged = Staged(
+        lambda event: numbers(event, *bad),
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        MaximumRetryAttempts=1,
+        BisectBatchOnFunctionError=True,
+        DestinationConfig={"OnFailure": {"Destination": QUEUE}},
+    )
+    staged.bench.destination(QUEUE)
+    return staged
+
+
+def test_records_end_as_the_journal_says() -> None:
+    """Done before and after a bad record, which is given up with a note; the note is told, too."""
+    staged = failing_on("b")
+    staged.put("a", "b", "c")
+    staged.bench.run_for(minutes=5)
+    play = staged.play()
+    assert fates(play) == {
+        "a": [("done", "")],
+        "b": [("noted", "RetryAttemptsExhausted")],
+        "c": [("done", "")],
+    }
+    assert [(one["condition"], one["arrived"], one["records"]) for one in play["notes"]] == [
+        ("RetryAttemptsExhausted", True, [[2, 2]])
+    ]
+    discarded = [one for one in play["batches"] if one["decision"] == "discard"]
+    assert [(one["records"], one["setting"]) for one in discarded] == [
+        ([[2, 2]], "MaximumRetryAttempts")
+    ]
+
+
+def test_each_attempt_has_the_rule_and_the_source_of_its_decision() -> None:
+    """The sentences are the journal's own; the setting that decides has its line."""
+    staged = failing_on("b")
+    staged.put("a", "b", "c")
+    staged.bench.run_for(minutes=5)
+    play = staged.play()
+    told = [
+        (one.batch, one.attempt, type(one.decision).__name__.lower(), one.decision.rule)
+        for one in staged.bench.invocations(staged.uuid)
+        if one.decision is not None
+    ]
+    rules = [one["rule"] for one in play["rules"]]
+    assert told == [
+        (one["batch"], one["attempt"], one["decision"], rules[one["rule"] - 1])
+        for one in play["batches"]
+    ]
+    assert {"partial", "split", "retry", "discard", "advance"} >= {one[2] for one in told}
+    assert all(one["source"] for one in play["rules"])
+    lines = {one["name"]: one["line"] for one in play["mappings"][0]["settings"]}
+    assert lines["MaximumRetryAttempts"] == 7 and lines["BatchSize"] is None
+
+
+def test_a_note_that_does_not_arrive_is_a_loss() -> None:
+    """The queue of the mapping does not take it."""
+    staged = failing_on("a")
+    staged.bench.destination(QUEUE).refuses = "the queue is full"
+    staged.put("a")
+    staged.bench.run_for(minutes=5)
+    play = staged.play()
+    assert fates(play) == {"a": [("lost", "RetryAttemptsExhausted")]}
+    assert [(one["arrived"], one["why"]) for one in play["notes"]] == [(False, "the queue is full")]
+
+
+def test_what_no_filter_lets_through_is_told_as_that() -> None:
+    """Filtered records are never in a batch."""
+    pattern = json.dumps({"dynamodb": {"Keys": {"id": {"S": [{"prefix": "o"}]}}}})
+    staged = Staged(lambda event: None, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    staged.put("o-1", "c-1")
+    staged.bench.run_for(minutes=1)
+    assert fates(staged.play()) == {"o-1": [("done", "")], "c-1": [("filtered", "")]}
+
+
+def test_what_comes_before_the_starting_position_is_lost() -> None:
+    """LATEST begins behind it."""
+    staged = Staged(lambda event: None, StartingPosition="LATEST", Enabled=False)
+    staged.put("early")
+    staged.bench.run_for(minutes=1)
+    staged.bench.update(staged.uuid, Enabled=True)
+    staged.bench.run_for(minutes=5)
+    staged.put("late")
+    staged.bench.run_for(minutes=1)
+    told = fates(staged.play())
+    assert told["late"] == [("done", "")]
+    assert told["early"] == [("lost", "written before the position at which the mapping began")]
+
+
+def test_old_records_are_given_up_without_an_invocation() -> None:
+    """The attempt says so, and its rule is the mapping's."""
+    staged = Staged(
+        lambda event: (_ for _ in ()).throw(ValueError("no")),
+        MaximumRecordAgeInSeconds=60,
+    )
+    staged.put("a")
+    staged.bench.run_for(minutes=10)
+    play = staged.play()
+    assert fates(play) == {"a": [("lost", "RecordAgeExceeded")]}
+    last = play["batches"][-1]
+    assert (last["attempt"], last["outcome"], last["decision"]) == (0, "not invoked", "discard")
+    assert last["setting"] == "MaximumRecordAgeInSeconds"
+    assert "MaximumRecordAgeInSeconds" in play["rules"][last["rule"] - 1]["rule"]
+
+
+def test_a_record_that_leaves_the_stream_is_lost() -> None:
+    """After 24 hours, without a note."""
+    staged = Staged(lambda event: (_ for _ in ()).throw(ValueError("no")), MaximumRetryAttempts=-1)
+    staged.put("a")
+    staged.bench.run_for(hours=25)
+    assert fates(staged.play()) == {"a": [("lost", "it left the stream after 24 hours")]}
+
+
+def test_what_still_waits_waits() -> None:
+    """The function has been asked and has not answered."""
+    staged = Staged(lambda event: None, MaximumBatchingWindowInSeconds=60)
+    staged.put("a")
+    staged.bench.run_for(seconds=5)
+    assert fates(staged.play()) == {"a": [("waiting", "")]}
+
+
+def test_throttled_attempts_are_told_with_the_next_one() -> None:
+    """The function never started; when the batch goes out again is the journal's."""
+    staged = Staged(lambda event: None)
+    staged.bench.concurrency.account_limit = 0
+    staged.put("a")
+    staged.bench.run_for(seconds=20)
+    play = staged.play()
+    first = play["batches"][0]
+    assert first["outcome"] == "throttled" and first["next"] == play["batches"][1]["start"]
+    assert [one["batch"] for one in play["throttles"]] == [
+        one["id"] for one in play["batches"] if one["outcome"] == "throttled"
+    ]
+
+
+def test_shards_know_their_parent() -> None:
+    """A split closes one shard and opens two."""
+    staged = Staged(lambda event: None)
+    staged.put("a")
+    staged.bench.run_for(minutes=1)
+    staged.stream.split(staged.stream.shards[0].id, staged.bench.now)
+    staged.put("b", "c")
+    staged.bench.run_for(minutes=5)
+    shards = staged.play()["shards"]
+    assert [(one["name"], one["parent"], one["closed"], one["opened"]) for one in shards] == [
+        ("shard 1", None, 60_000, 0),
+        ("shard 2", 1, None, 60_000),
+        ("shard 3", 1, None, 60_000),
+    ]
+    assert sum(one["records"] for one in shards) == 3
+
+
+def test_generated_ids_become_roles() -> None:
+    """In answers, too: the reported number is the record's name."""
+    staged = failing_on("b")
+    staged.put("a", "b")
+    staged.bench.run_for(minutes=5)
+    text = run.text(run.document([staged.scene(roles={"Orders": {}})]))
+    assert not re.search(r"[0-9]{21}|shardId-", text)
+    first = staged.play()["batches"][0]
+    assert json.loads(first["answer"]) == {
+        "batchItemFailures": [{"itemIdentifier": "‹b (INSERT)›"}]
+    }
+
+
+def test_long_answers_are_cut_and_counted() -> None:
+    """What is cut says how much."""
+    staged = Staged(lambda event: "x" * 2_000)
+    staged.put("a")
+    staged.bench.run_for(minutes=1)
+    answer = staged.play()["batches"][0]["answer"]
+    assert answer.endswith("… (1402 more characters)") and len(answer) < 700
+
+
+def test_equal_minutes_are_one_entry() -> None:
+    """Two silent hours are no list of 120 zeros."""
+    staged = Staged(lambda event: None, MetricsConfig={"Metrics": ["EventCount"]})
+    staged.put("a")
+    staged.bench.run_for(hours=2)
+    staged.bench.mappings.flush()
+    for metric in staged.play()["metrics"]:
+        assert len(metric["minutes"]) < 6
+        for one, other in zip(metric["minutes"], metric["minutes"][1:], strict=False):
+            assert other[0] > one[1]
+
+
+def test_the_same_run_gives_the_same_bytes() -> None:
+    """Twice on the bench."""
+
+    def text() -> str:
+        staged = failing_on("b", "d")
+        staged.put(*"abcdef")
+        staged.bench.run_for(minutes=5)
+        return run.text(run.document([staged.scene()]))
+
+    assert text() == text()
+
+
+def test_ranges() -> None:
+    """Runs of numbers are first and last."""
+    assert ranges([3, 4, 5, 9]) == [[3, 5], [9, 9]] and ranges([]) == []
+
+
+def test_what_the_bench_plays_has_the_form_of_the_schema() -> None:
+    """And the schema is one."""
+    Draft202012Validator.check_schema(SCHEMA)
+    staged = failing_on("b")
+    staged.put("a", "b", "c")
+    staged.bench.run_for(minutes=5)
+    document = run.document([staged.scene()])
+    assert not list(FORM.iter_errors(json.loads(run.text(document))))
+    assert list(FORM.iter_errors({**document, "more": 1}))
+
+
+def scenarios() -> Iterator[tuple[int, str]]:
+    """Every lab's scenarios; the tickets of lab 4's shift are played by the shift."""
+    for number in range(1, 7):
+        for name in judge.scenarios(find(str(number))):
+            if number != 4 or name in ("shift", "mine"):
+                yield number, name
+
+
+@pytest.mark.played
+@pytest.mark.parametrize("fill", ["starter", "solution"])
+@pytest.mark.parametrize(("number", "scenario"), list(scenarios()))
+def test_every_labs_every_scenario_has_the_form_of_the_schema(
+    number: int, scenario: str, fill: str
+) -> None:
+    """No path, no generated id, and every record's fate refers to an attempt that exists."""
+    lab = find(str(number))
+    folder = lab.solution if fill == "solution" else lab.starter
+    document, _ = judge.run(lab, folder, 0, scenario)
+    text = run.text(document)
+    assert not [one.message for one in FORM.iter_errors(json.loads(text))]
+    assert not re.search(r"/tmp/|/home/|shardId-0|[0-9a-f]{8}-[0-9a-f]{4}-4", text)
+    assert document["told"]
+    for play in document["plays"]:
+        _refers(play)
+
+
+def _refers(play: dict[str, Any]) -> None:
+    batches = {one["id"]: one for one in play["batches"]}
+    known = {one["id"] for one in play["records"]}
+    for record in play["records"]:
+        for fate in record["fates"]:
+            if fate["batch"] is not None:
+                spans = batches[fate["batch"]]["records"]
+                assert any(low <= record["id"] <= high for low, high in spans)
+                assert fate["at"] >= record["written"]
+    for batch in play["batches"]:
+        assert batch["rule"] is None or 1 <= batch["rule"] <= len(play["rules"])
+        assert {one for low, high in batch["records"] for one in range(low, high + 1)} <= known
+        assert batch["end"] is None or batch["end"] >= batch["start"]
+
+
+def test_keys_of_an_event_are_the_items_of_its_records() -> None:
+    """The bench of these tests writes what the document names."""
+    seen: list[list[str]] = []
+    staged = Staged(lambda event: seen.append(keys(event)))
+    staged.put("a", "b")
+    staged.bench.run_for(minutes=1)
+    assert [one["item"] for one in staged.play()["records"]] == [one for run in seen for one in run]
