@@ -41,9 +41,11 @@ from grader.cloud.scratch import Scratch
 from grader.course.files import UsageError
 
 LOOPBACK = "127.0.0.1"
-# Real seconds: until a scheduler answers, and until a cluster without any worker is given up.
+# Real seconds: until a scheduler answers, until a cluster without any worker is given up, and for its
+# end.
 CONNECT_S = 15.0
 DESERTED_S = 60.0
+CLOSE_S = 10.0
 # A scheduler of ours gives a parcel up only when so many workers died of it: whoever kills workers
 # by hand should not lose one.
 OURS = {"port": 0, "dashboard": False, "allowed_failures": 10}
@@ -107,7 +109,7 @@ class Crew:
         self._own: SpecCluster | None = None
         self._scratch = Scratch()
         self._done: queue.Queue[Future] = queue.Queue()
-        self._numbers: dict[str, int] = {}
+        self._under: dict[str, tuple[int, Future]] = {}
         self._deserted_since: float | None = None
         for name in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -161,16 +163,20 @@ class Crew:
             ) from None
 
     def close(self) -> None:
-        """End what is under way, and the cluster where it is ours."""
+        """End what is under way, and the cluster where it is ours.
+
+        On a busy machine Dask may not be done with that in time; its processes end with ours then.
+        """
         client: Client | None = getattr(self, "_client", None)
-        if client is not None:
-            if client.status == "running":
-                # Grades under way end at once. What cannot be told any more ends by itself.
-                with suppress(OSError, TimeoutError):
-                    client.run(close_rooms, on_error="ignore", nanny=False)
-            client.close(timeout=5)
-        if self._own is not None:
-            self._own.close(timeout=10)
+        with suppress(OSError, TimeoutError):
+            if client is not None and client.status == "running" and self._own is None:
+                client.cancel([future for _, future in self._under.values()])
+                client.run(close_rooms, on_error="ignore")
+        with suppress(TimeoutError):
+            if client is not None:
+                client.close(timeout=CLOSE_S)
+            if self._own is not None:
+                self._own.close(timeout=CLOSE_S)
         self._scratch.close()
 
     # -- parcels ---------------------------------------------------------------------------------
@@ -183,7 +189,7 @@ class Crew:
     @property
     def room_for(self) -> int:
         """How many more parcels it is worth to submit now."""
-        return max(1, self.size) * AHEAD - len(self._numbers)
+        return max(1, self.size) * AHEAD - len(self._under)
 
     def submit(self, number: int, parcel: bytes, course: str, avoid: str = "") -> None:
         """Have a parcel graded; ``avoid`` is a worker that should not, if there is another."""
@@ -196,8 +202,9 @@ class Crew:
             key=f"grade-{number}-{time.monotonic_ns()}",
             pure=False,
             workers=others or None,
+            allow_other_workers=bool(others),  # those may be gone when its turn comes
         )
-        self._numbers[future.key] = number
+        self._under[future.key] = number, future
         future.add_done_callback(self._done.put)
 
     def wait(self, seconds: float) -> Done | None:
@@ -207,7 +214,7 @@ class Crew:
             future = self._done.get(timeout=seconds)
         except queue.Empty:
             return None
-        number = self._numbers.pop(future.key)
+        number, _ = self._under.pop(future.key)
         try:
             return Done(number, answer=future.result(timeout=CONNECT_S))
         except KilledWorker as killed:

@@ -169,7 +169,8 @@ class Room:
 
     def _wait(self, seconds: float) -> dict[str, Any]:
         """What the process says next; Broke when it passes a limit or ends."""
-        assert self._process is not None
+        process = self._process
+        assert process is not None
         began = moved = time.monotonic()
         computed = -1.0
         while True:
@@ -178,13 +179,13 @@ class Room:
                 break
             except queue.Empty:
                 pass
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 data = None
                 break
             now = time.monotonic()
             if now - began > seconds:
                 raise Broke(f"the grade did not end within {seconds:g} s; it was ended.")
-            if (seen := look(self._process.pid)) is None:
+            if (seen := look(process.pid)) is None:
                 continue
             if seen.memory_bytes > self.bounds.memory_bytes:
                 raise Broke(
@@ -198,19 +199,18 @@ class Room:
                     f"the grade stood still for {self.bounds.still_seconds:g} s; it was ended."
                 )
         if data is None:
-            raise Broke(f"the process that grades ended{self._how()}.")
+            raise Broke(f"the process that grades ended{self._how(process)}.")
         try:
             said: dict[str, Any] = json.loads(data)
         except ValueError:
             raise Broke("the process that grades said what is no JSON.") from None
         return said
 
-    def _how(self) -> str:
+    def _how(self, process: subprocess.Popen[bytes]) -> str:
         """How the process ended, in words that continue a sentence."""
-        assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(TICK_S)
-        code = self._process.poll()
+            process.wait(TICK_S)
+        code = process.poll()
         lines = self._last_words.decode("utf-8", "replace").strip().splitlines()
         last = f"; it said last: {lines[-1][:300]}" if lines else ""
         if code is None or code >= 0:
