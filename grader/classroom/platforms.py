@@ -380,12 +380,16 @@ def _created(value: Any) -> datetime | None:
 def _folders(name: str, tree: _Tree, course: Course) -> Found:
     tops = tree.tops()
     paths = [path[tree.depth :] for path, _ in tree.members]
-    if course.is_hand_in(paths) or (course.knows(name) and not any(map(course.knows, tops))):
-        members = [_placed(one, path[tree.depth :]) for path, one in tree.members]
+    several = any(
+        not course.lab(top) and course.is_hand_in([path for path, _ in inside if path])
+        for top, inside in tops.items()
+        if top.casefold() != "labs"
+    )
+    alone = course.is_hand_in(paths) and not several
+    if alone or (course.knows(name) and not any(map(course.knows, tops))):
+        members = [_placed(member, path[tree.depth :]) for path, member in tree.members]
         return Found("folders", [Delivery((Person(name, name=name, login=name),), members)])
-    if all(
-        course.lab(top) and [] not in [path for path, _ in inside] for top, inside in tops.items()
-    ):
+    if all(course.lab(top) and inside[0][0] for top, inside in tops.items()):
         # A folder for each lab, and in it one for each learner.
         found = Found("folders", [])
         for top, inside in tops.items():

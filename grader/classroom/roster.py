@@ -105,7 +105,7 @@ def key_fault(key: str) -> str | None:
     if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
         return f"it is longer than {LONGEST_KEY} bytes"
     for character in key:
-        if character in '<>:"/\\|?*' or unicodedata.category(character)[0] == "C":
+        if character in '<>:"/\\|?*' or not character.isprintable():
             return f"it holds {character!r}"
     return "Windows keeps that name for a device" if is_device(key) else None
 

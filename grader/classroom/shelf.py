@@ -21,6 +21,7 @@ from grader.course.lab import Lab
 from grader.course.progress import locked
 
 BY_HAND = "by hand"
+UNKNOWN = "unknown"
 UNTOUCHED = "it is the starter, untouched"
 
 
@@ -63,7 +64,14 @@ class Shelf:
         attempts = self.record.hand_ins(learner, lab.number)
         odd = list(hand_in.odd)
         present = self._present(learner, lab)
-        if same := _same(attempts, hand_in):
+        same = _same(attempts, hand_in)
+        replacing = (same is None or wanted is not None) and (
+            content_hash(present) != hand_in.content
+        )
+        if replacing and self._secure(lab, learner, present, attempts):
+            odd.append("what lay there by hand is kept as an attempt")
+            attempts = self.record.hand_ins(learner, lab.number)
+        if same:
             number, new = same.attempt, False
             if not self._attempt(learner, lab, number).is_dir():
                 self._write(self._attempt(learner, lab, number), files)
@@ -73,10 +81,6 @@ class Shelf:
                 )
                 self.record.add_hand_in(same)
         else:
-            by_hand = present and content_hash(present) not in {one.content for one in attempts}
-            if by_hand and content_hash(present) != hand_in.content:
-                attempts.append(self._add(lab, _by_hand(learner, lab, present), present, attempts))
-                odd.append("what lay there by hand is kept as an attempt")
             added = self._add(lab, replace(hand_in, odd=tuple(odd)), files, attempts)
             number, new = added.attempt, True
         attempts = self.record.hand_ins(learner, lab.number)
@@ -96,8 +100,29 @@ class Shelf:
         counting = next((one for one in attempts if one.attempt == wanted), None)
         if counting is None:
             return False
+        present = self._present(learner, lab)
+        if self._secure(lab, learner, present, attempts):
+            attempts = self.record.hand_ins(learner, lab.number)
         self.record.add_hand_in(replace(counting, counts=True))
-        self._show(lab, counting, attempts, self._present(learner, lab))
+        self._show(lab, counting, attempts, present)
+        return True
+
+    def _secure(
+        self, lab: Lab, learner: str, present: Mapping[str, bytes], attempts: Sequence[HandIn]
+    ) -> bool:
+        """Keep files that an instructor put there as an attempt; whether they had to be kept."""
+        if not present:
+            return False
+        hashed = content_hash(present)
+        same = [one for one in attempts if one.content == hashed]
+        if any(self._attempt(learner, lab, one.attempt).is_dir() for one in same):
+            return False
+        if same:
+            # `labs class grade` has seen them, and numbered them.
+            self._write(self._attempt(learner, lab, same[-1].attempt), present)
+        else:
+            by_hand = HandIn(learner, lab.number, 0, hashed, time_source=UNKNOWN, source=BY_HAND)
+            self._add(lab, by_hand, present, attempts)
         return True
 
     def _counting(self, attempts: Sequence[HandIn], wanted: int | None, new: bool) -> HandIn:
@@ -181,10 +206,6 @@ def _read(folder: Path) -> dict[str, bytes]:
         if place.is_file() and not place.is_symlink() and place.stat().st_size <= LARGEST_FILE:
             found[name] = place.read_bytes()
     return found
-
-
-def _by_hand(learner: str, lab: Lab, files: Mapping[str, bytes]) -> HandIn:
-    return HandIn(learner, lab.number, 0, content_hash(files), source=BY_HAND)
 
 
 def _same(attempts: Sequence[HandIn], hand_in: HandIn) -> HandIn | None:

@@ -21,7 +21,7 @@ from grader.classroom.platforms import Course, Delivery, stem, take_apart
 from grader.classroom.record import HandIn, Record, Refusal
 from grader.classroom.roster import Learner, folded
 from grader.classroom.settings import Settings
-from grader.classroom.shelf import UNTOUCHED, Shelf, Taken
+from grader.classroom.shelf import UNKNOWN, UNTOUCHED, Shelf, Taken
 from grader.classroom.times import Row
 from grader.course.files import (
     LARGEST_FILE,
@@ -155,8 +155,9 @@ class Taker:
             if lab.number not in self.settings.labs:
                 odd.append(f"lab {lab.number} is none of the class's labs")
             at, said_by = delivery.at, delivery.time_source
-            if at is None and (at := self.people.time(learner, lab.number)):
-                said_by = "--times"
+            if at is None:
+                at = self.people.time(learner, lab.number)
+                said_by = "--times" if at else UNKNOWN
             hand_in = HandIn(
                 learner=learner.key,
                 lab=lab.number,
@@ -290,7 +291,7 @@ def _content(
         files[name] = inside[name].read()
         if fault := text_fault(files[name]):
             odd.append(f"{name} {fault}")
-    fit, left = fitting({name: one.size for name, one in inside.items() if lab.travels(name)})
+    fit, left = fitting({name: inside[name].size for name in sorted(inside) if lab.travels(name)})
     files |= {name: inside[name].read() for name in fit}
     left += [name for name in inside if not lab.travels(name) and name not in lab.files]
     if left := [*left, *outside]:
