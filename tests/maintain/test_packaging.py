@@ -58,6 +58,13 @@ def test_the_wheel_carries_every_lab_its_solution_and_its_page(names: list[str])
         assert f"grader/desk/_docs/{lab.page}.md" in names
 
 
+def test_the_wheel_carries_the_scripts_of_bundles(names: list[str]) -> None:
+    """They are files as their platforms run them, and no text in a module."""
+    folder = ROOT / "grader" / "classroom" / "outward" / "templates"
+    scripts = [path.relative_to(ROOT).as_posix() for path in folder.rglob("*") if path.is_file()]
+    assert len(scripts) >= 8 and set(scripts) <= set(names)
+
+
 def test_the_wheel_carries_the_built_site(wheel: Path, names: list[str]) -> None:
     """Whole enough to be opened from disk, and within 4 MB."""
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")
