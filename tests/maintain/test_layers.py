@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -132,23 +133,30 @@ def rank(name: str) -> int:
     raise AssertionError(f"{name} has no place in the map of tests/maintain/test_layers.py")
 
 
-def arrows(name: str) -> set[str]:
+@cache
+def nodes(name: str) -> tuple[ast.AST, ...]:
+    """Everything in a module's source, outermost first: read by the first test that asks."""
+    path = PATHS[name]
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
+
+
+@cache
+def arrows(name: str) -> frozenset[str]:
     """The modules of the package that ``name`` leads to; an import for type checking is none.
 
     Imports inside functions count, and so does the name of a module in a text: that is how
     ``import_module`` and a table of lazy commands reach it.
     """
-    tree = TREES[name]
     uncounted = {
         id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        for block in nodes(name)
+        if isinstance(block, ast.If) and _for_types(block.test)
         for statement in block.body
         for node in ast.walk(statement)
     }
-    uncounted |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    uncounted |= {id(node.value) for node in nodes(name) if isinstance(node, ast.Expr)}
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(name):
         if id(node) in uncounted:
             continue
         if isinstance(node, ast.Import):
@@ -157,10 +165,15 @@ def arrows(name: str) -> set[str]:
             source = _source(name, node)
             for alias in node.names:
                 full = f"{source}.{alias.name}"
-                found.add(full if full in TREES else source)
+                found.add(full if full in PATHS else source)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.add(_named(node.value))
-    return (found & set(TREES)) - {name, "grader"}
+    return frozenset((found & set(PATHS)) - {name, "grader"})
+
+
+def _for_types(test: ast.expr) -> bool:
+    """Whether a condition is ``TYPE_CHECKING`` or ``typing.TYPE_CHECKING``."""
+    return "TYPE_CHECKING" in (getattr(test, "id", ""), getattr(test, "attr", ""))
 
 
 def _source(name: str, node: ast.ImportFrom) -> str:
@@ -177,7 +190,7 @@ def _named(text: str) -> str:
     if not text.startswith("grader."):
         return ""
     name = text.partition(":")[0]
-    while name not in TREES and "." in name:
+    while name not in PATHS and "." in name:
         name = name.rpartition(".")[0]
     return name
 
@@ -185,7 +198,7 @@ def _named(text: str) -> str:
 def imported(name: str) -> set[str]:
     """Everything that the module imports, ours or not, whatever for."""
     found = set()
-    for node in ast.walk(TREES[name]):
+    for node in nodes(name):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -196,36 +209,31 @@ def imported(name: str) -> set[str]:
 def circles() -> list[set[str]]:
     """The files that lead back to themselves, each circle once."""
     reached: dict[str, set[str]] = {}
-    for name in TREES:
+    for name in PATHS:
         seen: set[str] = set()
-        waiting = list(ARROWS[name])
+        waiting = list(arrows(name))
         while waiting:
             if (one := waiting.pop()) not in seen:
                 seen.add(one)
-                waiting += ARROWS[one]
+                waiting += arrows(one)
         reached[name] = seen
-    tied = [name for name in TREES if name in reached[name]]
+    tied = [name for name in PATHS if name in reached[name]]
     groups = {frozenset(two for two in tied if two in reached[one] and one in reached[two])
               for one in tied}  # fmt: skip
     return [set(group) for group in groups]
 
 
 PATHS = modules()
-TREES = {
-    name: ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for name, path in PATHS.items()
-}
-ARROWS = {name: arrows(name) for name in TREES}
 
 
 def test_every_module_has_a_place_in_the_map() -> None:
-    for name in set(TREES) - {"grader"}:
+    for name in set(PATHS) - {"grader"}:
         rank(name)
 
 
-@pytest.mark.parametrize("name", sorted(set(TREES) - {"grader"}))
+@pytest.mark.parametrize("name", sorted(set(PATHS) - {"grader"}))
 def test_imports_point_downwards(name: str) -> None:
-    for target in ARROWS[name]:
+    for target in arrows(name):
         if {name, target} not in [circle & {name, target} for circle in CIRCLES]:
             assert rank(target) <= rank(name), f"{name} leads to {target}, which stands above it"
 
@@ -241,25 +249,25 @@ def test_labs_do_not_import_each_other() -> None:
 
     between = {
         (name, target)
-        for name in TREES
-        for target in ARROWS[name]
+        for name in PATHS
+        for target in arrows(name)
         if lab(name) and lab(target) not in ("", lab(name))
     }
     assert between == BETWEEN_LABS
 
 
 def test_the_cloud_imports_no_other_wing() -> None:
-    for name in TREES:
+    for name in PATHS:
         if name.startswith("grader.cloud"):
-            assert all(target.startswith("grader.cloud") for target in ARROWS[name]), name
+            assert all(target.startswith("grader.cloud") for target in arrows(name)), name
 
 
 def test_other_wings_enter_the_cloud_by_its_faces() -> None:
     entered = {
         target
-        for name in TREES
+        for name in PATHS
         if not name.startswith("grader.cloud")
-        for target in ARROWS[name]
+        for target in arrows(name)
         if target.startswith("grader.cloud")
     }
     assert entered - FACES == ENTERED
@@ -267,7 +275,7 @@ def test_other_wings_enter_the_cloud_by_its_faces() -> None:
 
 def test_a_handful_of_things_lie_directly_in_the_package() -> None:
     inside = {
-        name.split(".")[1] for name in TREES if name != "grader" and not name.endswith("__main__")
+        name.split(".")[1] for name in PATHS if name != "grader" and not name.endswith("__main__")
     }
     assert len(inside) <= 8
 
@@ -283,12 +291,11 @@ def test_no_file_is_too_long() -> None:
     assert all(lengths[name] <= MOST_LINES_WITH_A_REASON for name in LONG)
 
 
-@pytest.mark.parametrize("name", [name for name in TREES if name.startswith(PURE)])
+@pytest.mark.parametrize("name", [name for name in PATHS if name.startswith(PURE)])
 def test_the_engine_is_pure(name: str) -> None:
-    tree = TREES[name]
     found = {target.split(".")[0] for target in imported(name)}
     assert not found & IMPURE_MODULES, f"{name} imports {sorted(found & IMPURE_MODULES)}"
-    for node in ast.walk(tree):
+    for node in nodes(name):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in IMPURE_CALLS, f"{name}:{node.lineno} calls {node.func.id}"
 
@@ -296,7 +303,7 @@ def test_the_engine_is_pure(name: str) -> None:
 def test_the_child_of_the_function_process_knows_nothing_of_the_judge() -> None:
     """It runs beside learner code, so it imports the standard library, the SDK, the clock and itself."""
     beside = {"boto3", "botocore", "time_machine", "_time_machine"}
-    children = [name for name in TREES if name.startswith("grader.cloud.function.child")]
+    children = [name for name in PATHS if name.startswith("grader.cloud.function.child")]
     for name in children:
         for target in imported(name):
             top = target.split(".")[0]
@@ -310,7 +317,7 @@ def test_only_what_stands_on_moto_and_the_judge_know_moto_or_pytest() -> None:
         "moto": ("cloud.account", "cloud.messaging", "cloud.dynamodb", "cloud.moto_world"),
         "pytest": ("course", "desk"),
     }
-    for name in TREES:
+    for name in PATHS:
         for target in imported(name):
             rows = allowed.get(target.split(".")[0])
             assert rows is None or name.startswith(tuple(f"grader.{row}" for row in rows)), name
@@ -318,8 +325,8 @@ def test_only_what_stands_on_moto_and_the_judge_know_moto_or_pytest() -> None:
 
 def test_the_map_names_every_row_of_the_package() -> None:
     """The docstring of the package is the map: each module that exists stands in it."""
-    text = ast.get_docstring(TREES["grader"]) or ""
-    for row in sorted({name.split(".")[1] for name in TREES if "." in name} - {"__main__"}):
+    text = ast.get_docstring(ast.parse(PATHS["grader"].read_text(encoding="utf-8"))) or ""
+    for row in sorted({name.split(".")[1] for name in PATHS if "." in name} - {"__main__"}):
         assert row in text, f"{row} is missing from the map in grader/__init__.py"
 
 
