@@ -12,10 +12,15 @@ names it with the input that cannot exist::
     why = "One sentence."
 
 What another lab judges and this one's README does not ask for is told there, too, by the name of
-the resource or the function, and is not mutated::
+the resource or the function, or by a pattern of names (``*`` stands for anything), and is not
+mutated::
 
     [[elsewhere]]
     within = "TotalsLate"
+    why = "One sentence."
+
+    [[elsewhere]]
+    mutant = "template.yaml: TotalsRole: let Resource be anything*"
     why = "One sentence."
 
 A mutant that fails at import or deployment proves nothing and is not counted.
@@ -28,8 +33,9 @@ import random
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
@@ -99,12 +105,20 @@ def mutants(files: Mapping[str, bytes]) -> list[Mutant]:
 
 
 def told(lab: Lab, what: str, root: Path = PACKAGE.parent) -> dict[str, str]:
-    """What a lab's ``mutants.toml`` says: of each ``equivalent`` mutant, or ``elsewhere``, why."""
+    """What a lab's ``mutants.toml`` says: of each ``equivalent`` mutant, or ``elsewhere``, why.
+
+    The keys are names of mutants; ``elsewhere`` has patterns and names of what holds them, too.
+    """
     path = root / "tests" / "submissions" / f"lab{lab.number:02}" / LISTED
     if not path.is_file():
         return {}
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get(what, [])
-    return {one["mutant" if what == "equivalent" else "within"]: one["why"] for one in entries}
+    return {one.get("mutant") or one["within"]: one["why"] for one in entries}
+
+
+def is_elsewhere(mutant: Mutant, names: Iterable[str]) -> bool:
+    """Whether one of these names or patterns of ``elsewhere`` means the mutant."""
+    return any(mutant.within == name or fnmatchcase(mutant.name, name) for name in names)
 
 
 def survivors(
@@ -125,7 +139,7 @@ def survivors(
     files = {name: (folder / name).read_bytes() for name in lab.editable}
     other = told(lab, "elsewhere", root)
     known = told(lab, "equivalent", root)
-    every = [one for one in mutants(files) if one.within not in other]
+    every = [one for one in mutants(files) if not is_elsewhere(one, other)]
     found = Found(possible=len(every))
     warm = Warm(lab, first_loss=True)
     try:
