@@ -311,11 +311,22 @@ class Stage(Player):
             page=page,
         )
 
-    def wrong_total(self, books: Sequence[Book], *, rule: str, why: str, page: str) -> Finding:
-        """The finding on the first wrong total in ``books``; there is one."""
-        every = [seen for book in books for seen in book.seen]
-        wrong: list[Seen] = [seen for seen in every if not seen.right]
-        seen = wrong[0]
+    def wrong_total(
+        self,
+        books: Sequence[Book],
+        *,
+        rule: str,
+        why: str,
+        page: str,
+        where: Callable[[Book, Seen], str] | None = None,
+    ) -> Finding:
+        """The finding on the first wrong total in ``books``; there is one.
+
+        ``where`` finds the line to look at; without it that is the write.
+        """
+        every = [(book, seen) for book in books for seen in book.seen]
+        wrong = [one for one in every if not one[1].right]
+        book, seen = wrong[0]
         observed = f"{seen.merchant}: {says(seen.observed)}"
         if seen.last.result is not None and seen.last.result.kind != "returned":
             observed += f"; the last invocation ended with {error_text(seen.last)}"
@@ -329,7 +340,7 @@ class Stage(Player):
             expected=f"{seen.merchant}: {says(seen.expected)} (by {seen.basis})",
             observed=observed,
             why=why,
-            where=self.effect_line(seen.last),
+            where=where(book, seen) if where else self.effect_line(seen.last),
             page=page,
         )
 

@@ -37,7 +37,7 @@ ROWS = (
     ("course.files", "course.grade"),
     ("course.lab", "course.workspace"),
     ("course.play",),
-    ("course.stage", "course.unheard"),
+    ("course.stage", "course.unheard", "course.places"),
     ("course.criterion",),
     *((f"course.labs.lab{number:02}",) for number in range(1, 100)),
     ("course.judge", "course.progress", "course.answers"),

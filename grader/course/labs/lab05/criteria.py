@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grader.course.criterion import Expect, criterion
-from grader.course.grade import Unreached
+from grader.course.grade import Finding, Unreached
 from grader.course.labs.lab05 import spend, tuning_file
 from grader.course.labs.lab05.scenarios import (
     BATCH,
@@ -29,7 +29,8 @@ from grader.course.labs.lab05.scenarios import (
 )
 from grader.course.labs.lab05.tuned import PLAYS, wrong_point
 from grader.course.labs.lab05.workloads import WORKLOADS, prices
-from grader.course.play.books import Book
+from grader.course.places import large_attribute, quoted, source, total_line
+from grader.course.play.books import Book, Seen
 from grader.course.play.counting import overtaken, quiet_day, regrouped_later, two_at_once
 from grader.course.play.paging import FUNCTION, MAPPING
 from grader.course.play.traffic import says
@@ -104,7 +105,8 @@ def _needs_counting(stage: Stage, batch: BigBatch) -> None:
     """What a batch cost says nothing while its orders are not in the totals."""
     if not batch.counted:
         raise Unreached(
-            stage.wrong_total(
+            _wrong_total(
+                stage,
                 [batch.book],
                 rule="A large healthy batch is counted.",
                 why="What does not count can be as cheap as it likes.",
@@ -118,7 +120,18 @@ def _expect_totals(
 ) -> None:
     page = f"{PAGE}#micro-batching"
     right = all(book.right for book in books)
-    expect(right, lambda: stage.wrong_total(books, rule=rule, why=why, page=page))
+    expect(right, lambda: _wrong_total(stage, books, rule=rule, why=why, page=page))
+
+
+def _wrong_total(stage: Stage, books: Sequence[Book], **told: str) -> Finding:
+    """The first wrong total; where its last invocation failed, the line of the error."""
+
+    def where(book: Book, seen: Seen) -> str:
+        if seen.last.result is not None and seen.last.result.kind != "returned":
+            return stage.effect_line(seen.last)
+        return total_line(stage, book.shop, seen.merchant, seen.expected, seen.observed)
+
+    return stage.wrong_total(books, where=where, **told)
 
 
 @criterion(
@@ -190,6 +203,7 @@ def test_write_units(stage: Stage, expect: Expect) -> None:
     for write in batch.writes:
         table = names.get(write.table, write.table)
         by_table[table] = by_table.get(table, 0) + write.units
+    code = source(stage)
     split = ", ".join(f"{units} in {table}" for table, units in sorted(by_table.items()))
     expect(
         batch.units <= MOST_UNITS,
@@ -201,7 +215,8 @@ def test_write_units(stage: Stage, expect: Expect) -> None:
             observed=f"{batch.units:,} write units: {split}",
             why="Every started KB of an item is a unit, and two in a transaction. At 100 orders a "
             "second each unit for an order is 162 dollars a month.",
-            where=stage.effect_line(),
+            where=quoted(stage, code.naming(large_attribute(batch.invocation.calls) or ""))
+            or stage.effect_line(),
             page=f"{PAGE}#micro-batching",
         ),
     )
@@ -249,7 +264,8 @@ def test_fold_bad_order(stage: Stage, expect: Expect) -> None:
     common = {
         "input": f"{len(hour.orders)} good changes of orders and {len(hour.bad)} bad orders: "
         + shop.names_of(hour.bad),
-        "where": stage.handler_line(r"batchItemFailures|itemIdentifier"),
+        "where": quoted(stage, source(stage).swallowing() if lost else None)
+        or stage.handler_line(r"batchItemFailures|itemIdentifier"),
         "page": f"{PAGE}#partial-failures",
     }
     expect(
@@ -261,6 +277,17 @@ def test_fold_bad_order(stage: Stage, expect: Expect) -> None:
             why="Folding ties records together: one that cannot be read must be taken out before "
             "the sum, not take the sum with it.",
             **common,
+        ),
+    )
+    expect(
+        bool(wrong) or shop.stored(hour.mended) == shop.truth(hour.mended),
+        lambda: stage.finding(
+            rule="A bad order that was corrected is counted like a new one.",
+            expected=f"{hour.mended}: {says(shop.truth(hour.mended))} (by its only order)",
+            observed=f"{hour.mended}: {says(shop.stored(hour.mended))} half an hour later",
+            why="The older image of the correction holds what was never counted: nothing is to be "
+            "taken off for it, and it must not keep the correction out.",
+            **{**common, "where": stage.handler_line(r"OldImage")},
         ),
     )
     expect(

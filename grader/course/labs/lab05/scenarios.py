@@ -121,6 +121,10 @@ def big_batch(stage: Stage) -> BigBatch:
 # -- folding and repetition -----------------------------------------------------------------------
 
 
+# By how many cents an order of these merchants changes.
+CENTS = {"dearer": 1, "cheaper": -1}
+
+
 def folded_changes(stage: Stage) -> Book:
     """Several changes of one order in one batch, and merchants side by side."""
     shop = open_shop(stage, "folded changes", mappings=False)
@@ -128,6 +132,7 @@ def folded_changes(stage: Stage) -> Book:
     placed = [shop.put("acme", f"o-{n}") for n in (1, 2, 3)]
     placed.append(shop.put("globex", "o-1"))
     placed += [shop.put("gratis", f"o-{n}", amount=0) for n in (1, 2, 3)]
+    placed += [shop.put(name, "o-1") for name in CENTS]
     settle(stage, shop, placed)
     batch = [
         shop.put("acme", "o-4"),
@@ -144,6 +149,7 @@ def folded_changes(stage: Stage) -> Book:
         shop.put("gratis", "o-2"),
         shop.put("hooli", "o-1", amount=0),
         shop.put("hooli", "o-1"),
+        *(shop.put(name, "o-1", shop.orders[name, "o-1"] + more) for name, more in CENTS.items()),
     ]
     last = settle(stage, shop, batch)[-1]
     told = "one batch: o-4 of acme placed and changed twice, o-1 deleted, o-2 paid, o-3 cancelled, "
@@ -151,8 +157,8 @@ def folded_changes(stage: Stage) -> Book:
     told += (
         "changed; of gratis's three free orders one deleted, one no longer free; hooli's placed "
     )
-    told += "free and made dear"
-    for name in ("acme", "globex", "initech", "gratis", "hooli"):
+    told += "free and made dear; o-1 of dearer costs a cent more, that of cheaper a cent less"
+    for name in ("acme", "globex", "initech", "gratis", "hooli", *CENTS):
         book.truth(told, name, last)
     return book
 
@@ -265,7 +271,10 @@ def killed_between_merchants(stage: Stage) -> Book:
 
 @dataclass
 class BusyHour:
-    """A play of the learner's own mapping: orders, carts, and two bad orders among them."""
+    """A play of the learner's own mapping: orders, carts, and three bad orders among them.
+
+    ``mended`` is the merchant whose bad order was corrected when it had been given up.
+    """
 
     shop: Shop
     orders: list[Record]
@@ -275,10 +284,14 @@ class BusyHour:
     calls: int
     cart_only_calls: int
     merchants: tuple[str, ...] = ("acme", "globex", "initech")
+    mended: str = "umbrella"
 
 
 def busy_hour(stage: Stage) -> BusyHour:
-    """Orders and carts of three merchants; two of the orders are bad and share a batch."""
+    """Orders and carts of three merchants; two of the orders are bad and share a batch.
+
+    A third one, of a merchant of its own, is bad, too, and is corrected later.
+    """
     shop = open_shop(stage, "busy hour")
     shop.pipeline.run_for(minutes=10)
     names = BusyHour.merchants
@@ -292,6 +305,7 @@ def busy_hour(stage: Stage) -> BusyHour:
             bad.append(shop.put_bad("globex", "bad-2", None))
         orders.append(shop.put(names[n % 3], f"o-{n}"))
         carts.append(shop.put_cart(names[n % 3], f"c-{n}", items=n))
+    bad.append(shop.put_bad(BusyHour.mended, "bad-3", "7.30"))
     shop.pipeline.run_for(minutes=2)
     # Of merchants whose totals nobody looks at here: whether they arrive is what counts.
     orders += [shop.put("soylent", "o-1"), shop.put("soylent", "o-2"), shop.put("hooli", "o-1")]
@@ -302,6 +316,7 @@ def busy_hour(stage: Stage) -> BusyHour:
         carts.append(shop.put_cart("acme", f"c-{n}", items=n + 20))
         carts.append(shop.delete_cart(names[n % 3], f"c-{n + 6}"))
         shop.pipeline.run_for(seconds=20)
+    orders.append(shop.put(BusyHour.mended, "bad-3"))
     shop.pipeline.run_for(minutes=30)
     invocations = shop.pipeline.invocations(FUNCTION)
     stage.require_start(invocations)
