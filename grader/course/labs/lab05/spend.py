@@ -153,7 +153,7 @@ def notices(stage: Stage) -> list[Notice]:
     return found
 
 
-# When a budget ends whose template does not say: in June 2087.
+# When a budget ends whose template does not say: "06/15/87 00:00 UTC", which is 2087.
 # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_TimePeriod.html
 NO_END = "3706473600"
 
@@ -180,9 +180,11 @@ def first_told(found: Sequence[Notice], charges: Sequence[int], since: int = 1) 
 def _counted(stage: Stage, budget: Resource, given: Mapping[str, Any]) -> list[Charge]:
     """The charges that the budget adds up. Raises NotPlayed at a filter that is not replayed.
 
-    ``Metrics`` and ``FilterExpression`` stand for the older ``CostTypes`` and ``CostFilters``; with
-    them credits are counted unless the expression leaves their record type out.
+    AWS says what each member is: ``Metrics`` how the data is aggregated, ``FilterExpression`` and
+    ``CostFilters`` which of it, ``CostTypes`` which types of cost.
     https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Budget.html
+    A documented choice, for AWS does not say it: with one of the first two the others count for
+    nothing, and credits are in unless the expression leaves their record type out.
     """
     for metric in given.get("Metrics", []):
         # All of them are dollars, and in one account without reservations they are the same ones.
@@ -200,9 +202,10 @@ def _counted(stage: Stage, budget: Resource, given: Mapping[str, Any]) -> list[C
 
 
 def _matches(stage: Stage, budget: Resource, told: Mapping[str, Any], charge: Charge) -> bool:
-    """Whether an expression takes a charge in.
+    """Whether an expression takes a charge in: And takes what all match, Or what any does.
 
     https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Expression.html
+    A documented choice, for AWS does not say it: members beside each other all have to match.
     """
     for name, part in told.items():
         if name == "Dimensions":
