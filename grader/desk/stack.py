@@ -170,8 +170,9 @@ def cost(
     """Estimate a month's bill of lab N's stack, line by line.
 
     The stack is your template.yaml; the traffic is steady. It says what the always-free quotas
-    cover and what would be charged. Prices are those of us-east-1, each with its source and date
-    in the JSON. A new account's credits are not taken off.
+    cover and what would be charged. Where a value cannot be known (a parameter without a default,
+    an import), what AWS takes without it is counted and a note says why. Prices are those of
+    us-east-1, each with its source and date in the JSON. A new account's credits are not taken off.
 
     \b
     labs cost 5
@@ -198,13 +199,11 @@ def cost(
     except ValueError as error:
         raise UsageError(f"This traffic cannot be: {error}.") from None
     try:
-        stack = template.resolve(submission.files["template.yaml"].decode("utf-8"))
-    except template.TemplateProblems as problems:
-        first = problems.problems[0]
-        line = f":{first.line}" if first.line else ""
-        raise UsageError(
-            f"template.yaml{line} cannot be deployed, so nothing is estimated: {first.sentence}"
-        ) from None
+        stack = template.read(submission.files["template.yaml"].decode("utf-8", "replace"))
+    except template.NoTemplate as error:
+        raise _not_deployed(error.line, str(error)) from None
+    if stack.problems:
+        raise _not_deployed(stack.problems[0].line, stack.problems[0].sentence)
     try:
         found = estimate.estimate(stack, traffic, pricing.load(), free=not no_free)
     except ValueError as error:
@@ -224,3 +223,12 @@ def cost(
     say("")
     for text in found.text():
         say(text)
+
+
+def _not_deployed(line: int | None, sentence: str) -> Exception:
+    from grader.course.files import UsageError
+
+    place = f":{line}" if line else ""
+    return UsageError(
+        f"template.yaml{place} cannot be deployed, so nothing is estimated: {sentence}"
+    )

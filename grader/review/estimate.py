@@ -7,7 +7,8 @@
 What the mapping and the function cause is simulated with ``grader.review.tuning``; what stands
 still (capacity, alarms, dashboards) is counted in the template; what only the traffic's owner can
 know (sizes, times, log lines) is in `Traffic`. Nothing that costs money is left out silently: a
-kind of resource without a price is named in the notes.
+kind of resource without a price is named in the notes. A template that was read leniently may hold
+values that nobody can know: AWS's default stands for each, and its reason is a note.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from grader.cloud.cloudwatch import dashboards
 from grader.cloud.dynamodb import write_units
-from grader.cloud.template import Resource, Stack
+from grader.cloud.template import Problem, Resource, Stack, Unknown, unknowns
 from grader.review import pricing
 from grader.review.pricing import Bill, Pricing, dollars
 from grader.review.tuning import Choice, Handler, Load, simulate
@@ -73,6 +74,16 @@ COUNTED = {
     "AWS::Budgets::Budget",
 }
 
+
+# What an amount is made of, by the names of the properties.
+_PRICED = {
+    *("BillingMode", "TableClass", "ProvisionedThroughput", "GlobalSecondaryIndexes"),
+    *("ReadCapacityUnits", "WriteCapacityUnits", "StreamSpecification"),
+    *("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
+    *("BatchSize", "MaximumBatchingWindowInSeconds", "ParallelizationFactor", "Enabled"),
+    *("MemorySize", "Timeout", "Architectures", "RetentionInDays", "Period", "Metrics"),
+    *("FifoQueue", "Subscription", "Protocol"),
+}
 
 # No traffic is near this; beyond it sums of prices lose their cents.
 MOST = 10**12
@@ -211,13 +222,54 @@ class _Usage:
     """Amounts by item of the price list, gathered from a stack."""
 
     def __init__(self, stack: Stack, traffic: Traffic) -> None:
-        self.left_out = stack.beyond
-        left = {name: one for name, one in stack.resources.items() if not one.unplayed}
+        self.notes: list[str] = []
+        unsure = {
+            (one.line, one.reason)
+            for one in unknowns([*(made.properties for made in stack.resources.values())])
+        } | {(one.line, one.reason) for one in unknowns(dict(stack.conditions))}
+
+        def priced(told: Problem) -> bool:
+            return (told.line, told.sentence) in unsure
+
+        self.left_out = [told for told in stack.beyond if not priced(told)]
+        left = {
+            name: self._settled(stack, one)
+            for name, one in stack.resources.items()
+            if all(priced(told) for told in one.unplayed)
+        }
         self.stack = replace(stack, resources=left)
         self.traffic = traffic
         self.amounts: dict[str, Decimal] = {}
-        self.notes: list[str] = []
         self.month_s = Decimal(pricing.MONTH_DAYS * 86_400)
+
+    def _settled(self, stack: Stack, resource: Resource) -> Resource:
+        """The resource without values that cannot be known; what they stood for is noted."""
+        name = resource.logical_id
+        exists = stack.conditions.get(resource.condition or "")
+        if isinstance(exists, Unknown):
+            self.notes.append(
+                f"line {resource.line}: whether {name} exists depends on {resource.condition}, "
+                f"which is not known here: {exists.reason} It is counted."
+            )
+
+        def settled(value: Any, path: tuple[str | int, ...]) -> Any:
+            if isinstance(value, list):
+                return [settled(one, (*path, index)) for index, one in enumerate(value)]
+            if not isinstance(value, Mapping):
+                return value
+            kept = {}
+            for key, one in value.items():
+                reason = next(unknowns(one), None) if not isinstance(one, Mapping) else None
+                if key in _PRICED and reason is not None and not _parts_known(one):
+                    self.notes.append(
+                        f"line {resource.line_of(*path, key)}: {key} of {name} is not known "
+                        f"here: {reason.reason} What AWS takes without it is counted."
+                    )
+                else:
+                    kept[key] = settled(one, (*path, key))
+            return kept
+
+        return replace(resource, properties=settled(resource.properties, ()))
 
     def add(self, item: str, amount: Decimal | int | float) -> None:
         number = Decimal(str(amount))
@@ -265,7 +317,12 @@ class _Usage:
             self.notes.append("Storage is that of a month's new items; it grows every month.")
 
     def mapping(self, mapping: Resource) -> None:
-        found = self.stack.function(str(mapping.properties["FunctionName"]))
+        found = self.stack.function(str(mapping.properties.get("FunctionName")))
+        if found is None:
+            self.notes.append(
+                f"{mapping.logical_id}: its function is not in this template, so that what it "
+                "causes is not in this estimate."
+            )
         if found is None or not mapping.properties.get("Enabled", True):
             return
         function = found[0]
@@ -356,9 +413,9 @@ class _Usage:
             apart = [
                 one.properties
                 for one in self.stack.of_type("AWS::SNS::Subscription")
-                if one.properties["TopicArn"] == topic.physical_id
+                if one.properties.get("TopicArn") == topic.physical_id
             ]
-            protocols = [str(one["Protocol"]) for one in (*inside, *apart)]
+            protocols = [str(one["Protocol"]) for one in (*inside, *apart) if "Protocol" in one]
             mails = sum(protocol.startswith("email") for protocol in protocols)
             self.add("sns_emails", self.messages * mails)
             charged = sorted({one for one in protocols if not one.startswith(FREE_DELIVERIES)})
@@ -377,6 +434,11 @@ class _Usage:
                     f"{resource.logical_id} ({resource.type}) has no price here: it is not in "
                     "this estimate."
                 )
+
+
+def _parts_known(value: Any) -> bool:
+    """Whether a list has objects in it: what is unknown in those is told by its own name."""
+    return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
 
 
 def _provisioned(table: Resource) -> bool:

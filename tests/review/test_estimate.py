@@ -226,3 +226,56 @@ def test_wrong_use_is_exit_2_and_a_sentence(
     code, out, err = _run(capsys, "5", "--path", str(tmp_path))
     assert (code, out) == (2, "")
     assert "cannot be deployed" in err and "Traceback" not in err
+
+
+UNSURE = """
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  Units: {Type: Number}
+  Stage: {Type: String}
+Conditions:
+  Live: !Equals [!Ref Stage, live]
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PROVISIONED
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: NEW_IMAGE}
+      ProvisionedThroughput:
+        ReadCapacityUnits: 30
+        WriteCapacityUnits: !Ref Units
+  Board:
+    Type: AWS::CloudWatch::Dashboard
+    Condition: Live
+    Properties: {DashboardBody: "{}"}
+  Reader:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Orders.StreamArn
+      FunctionName: !ImportValue the-function
+      StartingPosition: TRIM_HORIZON
+  Else: {Type: AWS::Events::Rule, Properties: {ScheduleExpression: rate(1 hour)}}
+"""
+
+
+def test_what_cannot_be_known_has_its_reason_in_a_note(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A parameter, a condition, an import and an unknown type: the rest is estimated all the same."""
+    for name in ("handler.py", "tuning.toml"):
+        (tmp_path / name).write_text("# nothing\n")
+    (tmp_path / "template.yaml").write_text(UNSURE)
+    code, out, _ = _run(capsys, "5", "--path", str(tmp_path), "--json")
+    document = json.loads(out)
+
+    assert code == 0
+    amounts = {line["item"]: line["amount"] for line in document["lines"]}
+    assert amounts["dynamodb_rcu_hours"] > 0 and amounts["dashboards"] == 1
+    assert "dynamodb_wcu_hours" not in amounts
+    told = "\n".join(document["notes"])
+    assert "line 18: WriteCapacityUnits of Orders is not known here" in told
+    assert "line 19: whether Board exists depends on Live" in told
+    assert "Reader: its function is not in this template" in told
+    assert "Else (AWS::Events::Rule) has no price here" in told

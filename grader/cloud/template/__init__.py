@@ -40,7 +40,7 @@ from grader.cloud.template.model import Problem, Resource, Stack, TemplateProble
 from grader.cloud.template.reading import NoTemplate, read, read_root, root_of
 from grader.cloud.template.resolver import resolve_text
 from grader.cloud.template.shapes import ListOf, Shape, Struct, Text, Whole, as_field
-from grader.cloud.template.unknown import Unknown, known, readable, shown, unknown
+from grader.cloud.template.unknown import Unknown, known, readable, shown, unknown, unknowns
 
 __all__ = [
     "FOR_OTHER_SOURCES",
@@ -69,6 +69,7 @@ __all__ = [
     "stream_label",
     "support",
     "unknown",
+    "unknowns",
 ]
 
 RESOURCE_TYPES = tuple(KINDS)
