@@ -41,8 +41,8 @@ from grader.cloud.scratch import Scratch
 from grader.course.files import UsageError
 
 LOOPBACK = "127.0.0.1"
-# Real seconds: until a scheduler answers, until a cluster without any worker is given up, and for its
-# end.
+# Real seconds: until a scheduler answers, until a cluster without any worker is given up, and until
+# one has ended.
 CONNECT_S = 15.0
 DESERTED_S = 60.0
 CLOSE_S = 10.0

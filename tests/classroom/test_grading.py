@@ -188,7 +188,7 @@ def test_what_fails_twice_is_the_graders_fault_and_costs_nobody_else_a_grade(
     """It is no mark, is not tried by the next run, and is with `--retry` or under a new course."""
     place = class_.hand_in("ann", "bad\n")
     class_.hand_in("ben")
-    bad = {name: b"bad\n" for name in ONE.editable}
+    bad = dict.fromkeys(ONE.editable, b"bad\n")
     workers = Fake(
         lambda parcel, worker: (
             failed("it hung.")(parcel, worker) if parcel.files == bad else won(parcel, worker)
