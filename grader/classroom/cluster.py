@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distributed import (
@@ -98,6 +98,17 @@ class OurWorker(_Portless, Worker):  # type: ignore[misc]
 # --- in the command ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Under:
+    """A parcel under way; ``others`` are the only workers that may have it, if there are any."""
+
+    number: int
+    future: Future
+    parcel: bytes
+    course: str
+    others: list[str]
+
+
 class Crew:
     """The workers of one run. Use it as a context manager.
 
@@ -109,7 +120,7 @@ class Crew:
         self._own: SpecCluster | None = None
         self._scratch = Scratch()
         self._done: queue.Queue[Future] = queue.Queue()
-        self._under: dict[str, tuple[int, Future]] = {}
+        self._under: dict[str, _Under] = {}
         self._deserted_since: float | None = None
         for name in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -170,7 +181,7 @@ class Crew:
         client: Client | None = getattr(self, "_client", None)
         with suppress(OSError, TimeoutError):
             if client is not None and client.status == "running" and self._own is None:
-                client.cancel([future for _, future in self._under.values()])
+                client.cancel([under.future for under in self._under.values()])
                 client.run(close_rooms, on_error="ignore")
         with suppress(TimeoutError):
             if client is not None:
@@ -202,19 +213,21 @@ class Crew:
             key=f"grade-{number}-{time.monotonic_ns()}",
             pure=False,
             workers=others or None,
-            allow_other_workers=bool(others),  # those may be gone when its turn comes
         )
-        self._under[future.key] = number, future
+        self._under[future.key] = _Under(number, future, parcel, course, others)
         future.add_done_callback(self._done.put)
 
     def wait(self, seconds: float) -> Done | None:
         """The next parcel that is done, or None after ``seconds``. UsageError when all is lost."""
         self._require_workers()
+        self._free_the_bound()
         try:
             future = self._done.get(timeout=seconds)
         except queue.Empty:
             return None
-        number, _ = self._under.pop(future.key)
+        if future.key not in self._under:
+            return None  # it was submitted anew
+        number = self._under.pop(future.key).number
         try:
             return Done(number, answer=future.result(timeout=CONNECT_S))
         except KilledWorker as killed:
@@ -232,6 +245,15 @@ class Crew:
             # Whatever the cluster or our own code there raised is told, and recorded in the end.
             self._require_scheduler()
             return Done(number, problem=f"the worker failed ({type(error).__name__}: {error})")
+
+    def _free_the_bound(self) -> None:
+        """Submit anew what may only go to workers that are gone."""
+        alive = self._workers()
+        for under in list(self._under.values()):
+            if under.others and not any(one in alive for one in under.others):
+                del self._under[under.future.key]
+                under.future.cancel()
+                self.submit(under.number, under.parcel, under.course)
 
     def _workers(self) -> Mapping[str, Any]:
         workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]

@@ -92,7 +92,6 @@ def test_two_workers_of_this_machine_grade_and_survive_what_happens_to_them(
     assert grades["dies-once"].tries == 2
     hung, dead = str(grades["hangs"].fault), str(grades["dies"].fault)
     assert hung.count("did not end within 3 s") == dead.count("ended by signal 9") == 2
-    assert len({line.partition(": it")[0] for line in hung.splitlines()}) == 2, "by two workers"
     assert _gone()
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_workers import Fake, failed, lost, won
 from stub_inside import document
 
 from grader.classroom import grading
@@ -19,52 +20,12 @@ from grader.classroom.grading import Held, Run, Task
 from grader.classroom.parcel import Answer, Parcel
 from grader.classroom.record import Graded, Record
 from grader.classroom.seeds import Seeds
-from grader.classroom.work import Done
 from grader.course import lab
 from grader.course.files import UsageError
 from grader.course.lab import Lab
 
 ONE = lab.find("1")
 V1, V2 = "v1", "v2"
-
-
-class Fake:
-    """Workers that answer as ``say`` does, with what was asked so far in ``asked``."""
-
-    place = "here"
-    size = 2
-
-    def __init__(self, say: Callable[[Parcel, str], Answer | str] | None = None) -> None:
-        self.say = say or (lambda parcel, worker: won(parcel, worker))
-        self.asked: list[tuple[Parcel, str]] = []
-        self.under: list[tuple[int, Parcel, str]] = []
-
-    @property
-    def room_for(self) -> int:
-        return 2 - len(self.under)
-
-    def submit(self, number: int, parcel: bytes, course: str, avoid: str = "") -> None:
-        worker = "b" if avoid == "a" else "a"
-        self.under.append((number, Parcel.unpack(parcel), worker))
-        self.asked.append(self.under[-1][1:])
-
-    def wait(self, seconds: float) -> Done | None:
-        number, parcel, worker = self.under.pop(0)
-        said = self.say(parcel, worker)
-        if isinstance(said, str):
-            return Done(number, problem=said, worker=worker)
-        return Done(number, answer=said.pack())
-
-    def close(self) -> None:
-        """Nothing is under way."""
-
-
-def won(parcel: Parcel, worker: str) -> Answer:
-    return Answer("graded", document(parcel), "", "namespaces", 0.5, worker)
-
-
-def failed(sentence: str) -> Callable[[Parcel, str], Answer]:
-    return lambda parcel, worker: Answer("failed", None, sentence, "namespaces", 0.5, worker)
 
 
 class Class:
@@ -152,18 +113,6 @@ def test_a_new_course_grades_new_hand_ins_only_and_changes_no_mark(class_: Class
     assert class_.record.publish(now) == 1
     assert [one.course for one in class_.record.published()] == [V2]
     assert grading.differences(class_.record, now) == []
-
-
-def lost(parcel: Parcel, worker: str) -> Answer:
-    """Full marks but for the first criterion."""
-    said = document(parcel)
-    row = said["criteria"][0]
-    finding = dict.fromkeys(
-        ("rule", "input", "expected", "observed", "why", "where", "next", "page"), "x"
-    )
-    row.update(outcome="unmet", score=0, finding=finding)
-    said.update(score=100 - row["points"], passed=False)
-    return Answer("graded", said, "", "namespaces", 0.5, worker)
 
 
 def difference_points() -> int:
