@@ -17,6 +17,7 @@ https://docs.python.org/3/library/tarfile.html#hints-for-further-verification
 from __future__ import annotations
 
 import bz2
+import errno
 import io
 import lzma
 import os
@@ -148,12 +149,19 @@ def _unpacked(archive: Member, budget: Budget) -> list[Member]:
     ]
 
 
+def _is_nonsense(error: Exception) -> bool:
+    """Whether the bytes are at fault: a file answers EINVAL where they lead to before its start."""
+    return not isinstance(error, OSError) or error.errno == errno.EINVAL
+
+
 @contextmanager
 def _readable(path: str) -> Iterator[None]:
     """Turn what the parsers say of bytes that are no whole archive into one clause."""
     try:
         yield
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
+        if not _is_nonsense(error):
+            raise
         raise Hostile(f"holds {quoted(path)}, an archive that is damaged or not whole") from error
 
 
@@ -184,9 +192,9 @@ def source(path: Path) -> Iterator[list[Member]]:
         try:
             in_folder = path.is_dir()
             members = list(_folder_members(path)) if in_folder else _file_members(path, stack)
-        except OSError as error:
-            raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
-        except UNREADABLE:
+        except (*UNREADABLE, OSError) as error:
+            if isinstance(error, OSError) and not _is_nonsense(error):
+                raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
             raise UsageError(f"{shown(path)} is damaged or not whole; download it again.") from None
         except Hostile as error:
             raise UsageError(f"{shown(path)} {error}; unpack it, and give the folder.") from None

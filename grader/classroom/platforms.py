@@ -28,13 +28,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from grader.classroom.archives import ARCHIVES, is_archive
 from grader.classroom.members import Hostile, Member, is_litter, parts, path_fault, quoted
 from grader.classroom.roster import folded
+from grader.classroom.times import NoMoment, moment
 from grader.cloud.words import counted
 from grader.course.files import UsageError
 from grader.course.lab import Lab
@@ -294,84 +296,77 @@ def _gradescope(tree: _Tree, course: Course) -> Found:
     told = _metadata(tops.pop(METADATA)[0][1])
     found = Found("gradescope", [])
     for top, inside in tops.items():
-        entry = told.get(top)
-        people = _submitters(top, entry)
-        if not isinstance(entry, dict) or not people:
+        entry = told.get(top, {})
+        people = tuple(filter(None, map(_submitter, _items(entry.get(":submitters")))))
+        if not people:
             found.left.append(top)
             continue
         at, odd = _created(entry.get(":created_at")), []
         if at is None:
             odd.append(f"{METADATA} says no time that can be read")
-        if isinstance(earlier := entry.get(":history"), list) and earlier:
-            odd.append(
-                f"{counted(len(earlier), 'earlier attempt')} on Gradescope, not in its export"
-            )
-        found.deliveries.append(
-            Delivery(
-                people,
-                [_placed(member, path) for path, member in inside],
-                at=at,
-                time_source="Gradescope" if at else "",
-                odd=odd,
-            )
-        )
+        if earlier := len(_items(entry.get(":history"))):
+            odd.append(f"{counted(earlier, 'earlier attempt')} on Gradescope, not in its export")
+        members = [_placed(member, path) for path, member in inside]
+        said_by = "Gradescope" if at else ""
+        found.deliveries.append(Delivery(people, members, "", at, said_by, odd))
     return found
 
 
-def _metadata(member: Member) -> Mapping[str, Any]:
-    """The document of the metadata; its texts of results are learners', so it is read safely."""
+def _metadata(member: Member) -> dict[str, dict[str, Any]]:
+    """What the metadata says of each submission, as nodes of YAML by their keys.
+
+    No value is made of a node. Results stand in it too, whose texts are learners', and a text that
+    looks like an impossible date must not cost the whole class its times.
+    """
     import yaml
 
-    # A class of its own, so that nobody else's YAML is read so.
-    loader: Any = type("Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
-    # Ruby's own types (a time with its zone) are read as what they consist of.
-    loader.add_multi_constructor("!", _untagged)
     if member.size > LARGEST_METADATA:
         raise UsageError(f"{METADATA} is larger than {LARGEST_METADATA:,} bytes.")
     try:
-        document = yaml.load(member.read(), loader)
+        document = yaml.compose(member.read(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError, Hostile):
         raise UsageError(f"{METADATA} cannot be read; export it again.") from None
-    if not isinstance(document, dict):
+    told = {key: _fields(node) for key, node in _fields(document).items()}
+    if not told:
         raise UsageError(f"{METADATA} holds nothing about submissions; export it again.")
-    return document
+    return told
 
 
-def _untagged(loader: Any, suffix: str, node: Any) -> Any:
-    if node.id == "mapping":
-        return loader.construct_mapping(node, deep=True)
-    if node.id == "sequence":
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node)
+def _fields(node: Any) -> dict[str, Any]:
+    """The nodes in a mapping by their keys; nothing for another node."""
+    if getattr(node, "id", "") != "mapping":
+        return {}
+    return {str(key.value): value for key, value in node.value}
 
 
-def _submitters(label: str, entry: Any) -> tuple[Person, ...]:
-    people = []
-    submitters = entry.get(":submitters") if isinstance(entry, dict) else None
-    for one in submitters if isinstance(submitters, list) else []:
-        if not isinstance(one, dict):
-            continue
-        name, email, number = (
-            str(one.get(key) or "").strip() for key in (":name", ":email", ":sid")
-        )
-        if name or email or number:
-            ids = {"sis_id": number} if number else {}
-            people.append(Person(name or email or number, name, email, ids=ids))
-    return tuple(people)
+def _items(node: Any) -> list[Any]:
+    """The nodes in a sequence; nothing for another node."""
+    return list(node.value) if getattr(node, "id", "") == "sequence" else []
 
 
-def _created(value: Any) -> datetime | None:
-    """The time of a submission; None where it names no zone, or is no time."""
-    if isinstance(value, dict):
-        value = value.get("utc")
-        if isinstance(value, datetime) and value.tzinfo is None:
-            value = value.replace(tzinfo=UTC)
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.replace(" UTC", "+00:00"))
-        except ValueError:
-            return None
-    return value if isinstance(value, datetime) and value.tzinfo else None
+def _text(node: Any) -> str:
+    """The text of a scalar, as it is written; nothing for another node."""
+    return str(node.value).strip() if getattr(node, "id", "") == "scalar" else ""
+
+
+def _submitter(node: Any) -> Person | None:
+    fields = _fields(node)
+    name, email, number = (_text(fields.get(key)) for key in (":name", ":email", ":sid"))
+    label = name or email or number
+    ids = {"sis_id": number} if number else {}
+    return Person(label, name, email, ids=ids) if label else None
+
+
+def _created(node: Any) -> datetime | None:
+    """The time of a submission; None where it names no zone, or is no time.
+
+    Ruby may write a time with its zone as an object, in which it stands as ``utc``.
+    """
+    in_utc = _text(_fields(node).get("utc"))
+    try:
+        return moment(in_utc or _text(node), "UTC", ZoneInfo("UTC") if in_utc else None)
+    except NoMoment:
+        return None
 
 
 # --- folders ----------------------------------------------------------------------------------
