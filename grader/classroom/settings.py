@@ -115,7 +115,8 @@ class Settings:
             meant = one.learner == learner if one.learner else one.section == section
             if meant and (one.labs is None or lab in one.labs):
                 times.append(one.until or self._later(deadline, one.days or 0.0))
-        return max(times)
+        # Two times of one zone would be compared by its clock, which may go back in between.
+        return max(times, key=datetime.timestamp)
 
     def _later(self, deadline: datetime, days: float) -> datetime:
         local = deadline.astimezone(self.zone) + timedelta(days=days)
@@ -291,11 +292,12 @@ class _Reader:
             given = self._word(table, key, ("places", key)) or usual
             places[key] = root / given
         for key, place in places.items():
+            if root.resolve().is_relative_to(place.resolve()):
+                self._refuse(("places", key), f"{key} may not hold the class's own folder")
+        for key, place in places.items():
             for other, holder in places.items():
                 if key != other and place.resolve().is_relative_to(holder.resolve()):
                     self._refuse(("places", key), f"{key} may not lie in the place of {other}")
-            if root.resolve().is_relative_to(place.resolve()):
-                self._refuse(("places", key), f"{key} may not hold the class's own folder")
         return places
 
     # --- values -------------------------------------------------------------------------------
