@@ -65,15 +65,15 @@ def forget(settings: Settings, record: Record, learner: Learner) -> Forgotten:
                 number = sum(1 for one in folder.rglob("*") if not one.is_dir())
                 shutil.rmtree(folder)
                 told.removed.append(f"{shown(folder)}: {counted(number, 'file')} of {what}")
-        reports = sum(_forget_report(place, learner) for place in list(_files(settings.reports)))
+        reports = _forget_reports(settings.reports, learner)
         if reports:
             told.removed.append(
                 f"{shown(settings.reports)}: {counted(reports, 'report')} that named them; labs"
                 f" class report writes those of the others again"
             )
-        # What nobody could be found for may have been theirs.
+        # What nobody could be found for may have been theirs, under a name that nobody knows.
         for one in record.refusals():
-            if one.learner is None and _names(learner, f"{one.source} {one.sentence}"):
+            if one.learner is None:
                 record.settle_refusals(None, one.lab, one.source)
         rows = record.forget(learner.key)
         told.removed.append(f"{shown(settings.record)}: {counted(rows, 'row')}, and their traces")
@@ -97,20 +97,24 @@ def _elsewhere(settings: Settings, learner: Learner) -> Iterator[str]:
     yield "logs and memory of a Dask cluster that graded them; a worker keeps no hand-in on disk"
 
 
-def _forget_report(place: Path, learner: Learner) -> bool:
-    """Delete a report that names the learner in its name or its text; whether it did."""
-    named = _names(learner, place.name) or _names(learner, place.parent.name)
-    if not named:
-        try:
-            if place.stat().st_size > LARGEST_REPORT:
-                return False
-            text = place.read_bytes().decode("utf-8", "replace")
-        except OSError:
-            return False
-        named = _names(learner, text)
-    if named:
-        place.unlink()
-    return named
+def _forget_reports(folder: Path, learner: Learner) -> int:
+    """Delete the reports that name the learner in their path or text; how many they were."""
+    gone = 0
+    for place in sorted(folder.rglob("*"), reverse=True):
+        if place.is_dir() and not place.is_symlink():
+            # What lay in the learner's folder has gone before it.
+            if not any(place.iterdir()):
+                place.rmdir()
+        elif _names(learner, place.relative_to(folder).as_posix()) or _names(learner, _text(place)):
+            place.unlink()
+            gone += 1
+    return gone
+
+
+def _text(place: Path) -> str:
+    if not place.is_file() or place.stat().st_size > LARGEST_REPORT:
+        return ""
+    return place.read_bytes().decode("utf-8", "replace")
 
 
 def _names(learner: Learner, text: str) -> bool:
@@ -122,10 +126,6 @@ def _names(learner: Learner, text: str) -> bool:
             if form in folded and re.search(rf"(?<!\w){re.escape(form)}(?!\w)", folded):
                 return True
     return False
-
-
-def _files(folder: Path) -> Iterable[Path]:
-    return sorted(one for one in folder.rglob("*") if one.is_file() or one.is_symlink())
 
 
 def _folders(folder: Path) -> Iterable[Path]:
