@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -95,8 +95,8 @@ class Warm:
         """Is something being graded?"""
         return self._place is not None
 
-    def start(self, files: Files) -> None:
-        """Begin to grade ``files``; what is being graded is ended."""
+    def start(self, files: Files, only: Sequence[str] = ()) -> None:
+        """Begin to grade ``files``, or ``only`` these criteria; what is being graded is ended."""
         self.stop()
         self.warm_up()
         self._place = Path(tempfile.mkdtemp(dir=self._home))
@@ -105,7 +105,7 @@ class Warm:
             self._begin()
         assert self._connection is not None
         with contextlib.suppress(OSError):  # its end is told by listen()
-            self._connection.send((self.lab, self.seed, self._place, self.first_loss))
+            self._connection.send((self.lab, self.seed, self._place, self.first_loss, only))
 
     def listen(self, seconds: float) -> Said | None:
         """What the grade says next, or None when it says nothing for ``seconds``."""
@@ -252,7 +252,7 @@ def _serve(connection: Connection, lab: Lab, home: Path, nursery: Nursery | None
     running = nursery or _warm_up(lab)
     while True:
         try:
-            lab, seed, place, first_loss = connection.recv()
+            lab, seed, place, first_loss, only = connection.recv()
         except (EOFError, OSError):
             break
         try:
@@ -263,6 +263,7 @@ def _serve(connection: Connection, lab: Lab, home: Path, nursery: Nursery | None
                 progress=status,
                 nursery=running,
                 first_loss=first_loss,
+                only=only,
             )
             answer: tuple[str, Any, Any] = ("graded", grade, lint.known())
         except Exception:

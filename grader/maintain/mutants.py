@@ -32,8 +32,8 @@ import ast
 import random
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -41,7 +41,7 @@ from pathlib import Path
 import yaml
 
 from grader.course.files import PACKAGE
-from grader.course.grade import Grade
+from grader.course.grade import Grade, Verdict
 from grader.course.lab import Lab
 from grader.course.stage import BEGINS
 from grader.course.warm import Warm
@@ -52,6 +52,8 @@ LISTED = "mutants.toml"
 SHOWN = 70
 # So long one grade may take, on a machine that has much else to do.
 PATIENCE_S = 900
+# So many criteria are asked before all others.
+SUSPECTS = 2
 
 Progress = Callable[[str], None]
 Told = Callable[["Mutant", str], None]
@@ -132,8 +134,9 @@ def survivors(
 ) -> Found:
     """Grade mutants of the solution until ``count`` of them count; ``seed`` draws them.
 
-    ``tell`` hears of each survivor that is not known as equivalent, and of each mutant whose grade
-    was broken, as soon as it is found: a long run that is broken off has told what it knew.
+    The criteria that have noticed mutants of the same place are asked first. ``tell`` hears of each
+    survivor that is not known as equivalent, and of each mutant whose grade was broken, as soon as
+    it is found: a long run that is broken off has told what it knew.
     """
     folder = root / "solutions" / lab.name
     files = {name: (folder / name).read_bytes() for name in lab.editable}
@@ -141,13 +144,22 @@ def survivors(
     known = told(lab, "equivalent", root)
     every = [one for one in mutants(files) if not is_elsewhere(one, other)]
     found = Found(possible=len(every))
+    noticed: dict[str, Counter[str]] = defaultdict(Counter)
     warm = Warm(lab, first_loss=True)
     try:
         for one in random.Random(seed).sample(every, len(every)):
             if found.counted >= count:
                 break
             progress(f"{lab.name}: {found.counted} of {count}, {one.name}")
-            became = _sort(found, one, _grade(warm, {**files, one.file: one.text().encode()}))
+            changed = {**files, one.file: one.text().encode()}
+            place = noticed[one.within] or noticed[one.file]
+            suspects = [name for name, _ in place.most_common(SUSPECTS)]
+            grade = _grade(warm, changed, suspects) if suspects else None
+            if grade is None or not _lost(grade):
+                grade = _grade(warm, changed)
+            for name in (one.within, one.file):
+                noticed[name].update(lost.criterion.id for lost in _lost(grade)[:1])
+            became = _sort(found, one, grade)
             if became and one.name not in known:
                 tell(one, became)
     finally:
@@ -155,9 +167,9 @@ def survivors(
     return found
 
 
-def _grade(warm: Warm, files: Mapping[str, bytes]) -> Grade | None:
+def _grade(warm: Warm, files: Mapping[str, bytes], only: Sequence[str] = ()) -> Grade | None:
     """The grade up to the first loss; None when the judge failed."""
-    warm.start(files)
+    warm.start(files, only)
     while (said := warm.listen(PATIENCE_S)) is not None:
         if said[0] == "graded":
             return said[1]
@@ -167,12 +179,17 @@ def _grade(warm: Warm, files: Mapping[str, bytes]) -> Grade | None:
     return None
 
 
+def _lost(grade: Grade | None) -> list[Verdict]:
+    verdicts = grade.verdicts if grade else ()
+    return [one for one in verdicts if one.outcome in ("unmet", "unreached")]
+
+
 def _sort(found: Found, mutant: Mutant, grade: Grade | None) -> str:
     """Book a grade; what there is to tell of it, or "" when the mutant was noticed."""
     if grade is None or grade.broken:
         found.broken.append(mutant)
         return "the grader failed"
-    lost = [one for one in grade.verdicts if one.outcome in ("unmet", "unreached")]
+    lost = _lost(grade)
     if not lost:
         found.survivors.append(mutant)
         return "no criterion notices"
