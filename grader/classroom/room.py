@@ -31,6 +31,8 @@ PROGRAM = ("-m", "grader.classroom.inside")
 ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "VIRTUAL_ENV")
 # How often we look at it, in real seconds.
 TICK_S = 0.25
+# So long it may take to end by itself once nothing comes any more.
+END_S = 3.0
 # Of what it writes on standard error so much is kept.
 LAST_WORDS = 4_000
 
@@ -92,10 +94,10 @@ class Room:
                 began = time.monotonic()  # making the room ready is no part of the grade
                 said = self._ask(parcel)
         except Broke as broke:
-            self.close()
+            self._close()
             said = {"kind": "failed", "sentence": str(broke)}
         if said["kind"] == "failed":
-            self.close()  # what failed may have harmed it
+            self._close()  # what failed may have harmed it
         return Answer(
             said["kind"],
             said.get("document"),
@@ -105,10 +107,13 @@ class Room:
         )
 
     def close(self) -> None:
-        """End the process with everything below it, and remove what it wrote."""
+        """Let the process end with everything below it, by force if need be; remove its files."""
+        self._close(END_S)
+
+    def _close(self, patience_s: float = 0.0) -> None:
         process, self._process = self._process, None
         if process is not None:
-            _end(process)
+            _end(process, patience_s)
         if self._scratch is not None:
             self._scratch.close()
             self._scratch = None
@@ -234,8 +239,12 @@ class Room:
                 self._last_words = (self._last_words + data)[-LAST_WORDS:]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
     """End a process and its forks, and wait for it. Its nursery ends when the last of them does."""
+    if patience_s and process.stdin is not None:
+        with suppress(OSError, subprocess.TimeoutExpired):
+            process.stdin.close()
+            process.wait(patience_s)
     if hasattr(os, "killpg"):
         with suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
