@@ -134,8 +134,8 @@ class Room:
                     "learners' code would not be kept away from the machine"
                     f" (isolation: {self.greeting['tier']}).",
                     *self.greeting["weak"],
-                    "--weak-isolation grades all the same; Linux with user namespaces or Landlock"
-                    " needs no such thing",
+                    "Use Linux with user namespaces or Landlock (on Windows: WSL), or a cluster of"
+                    " such machines; --weak-isolation grades all the same",
                 ]
             )
         return ""

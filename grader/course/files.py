@@ -116,7 +116,7 @@ def require_room() -> None:
         folder = tempfile.tempdir or "the temporary folder"
         raise UsageError(
             f"Nothing can be graded, for {folder} cannot be written: {reason(error)}."
-            " Make room there, or set TMPDIR to another folder. Nothing was recorded."
+            " Make room there, or set TMPDIR to another folder."
         ) from None
 
 

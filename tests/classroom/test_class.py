@@ -24,7 +24,6 @@ from grader.classroom.record import Record
 from grader.course import answers, judge, lab
 from grader.course.files import write_files
 from grader.course.lab import Lab
-from grader.desk import report
 
 pytestmark = [
     pytest.mark.played,
@@ -114,10 +113,18 @@ def test_a_class_is_graded_right_whatever_is_killed(tmp_path: Path, nursery: Any
         if key not in expected:
             place = tmp_path / "again" / row.learner / key[0].name
             write_files(place, files)
-            expected[key] = report.json_text(judge.grade(key[0], place, nursery=nursery))
+            grade = judge.grade(key[0], place, nursery=nursery)
+            expected[key] = json.dumps(grade.document(), indent=2) + "\n"
         assert json.dumps(row.document, indent=2) + "\n" == expected[key], row.learner
+    told = _told_by_labs_grade(tmp_path / "handed-in" / "dan" / ONE.name)
+    assert told in expected.values()
     third = _start(tmp_path)
     assert third.communicate(timeout=WAIT_S)[0].startswith("Nothing to grade.\n")
+
+
+def _told_by_labs_grade(folder: Path) -> str:
+    command = [sys.executable, "-m", "grader", "grade", "1", "--path", str(folder), "--json"]
+    return subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def _start(folder: Path) -> subprocess.Popen[str]:

@@ -44,6 +44,7 @@ class Class:
         return place
 
     def hire(self, wanted: Any, terms: Any) -> Fake:
+        self.terms = terms
         self.wanted.append(wanted)
         return self.workers
 
@@ -78,6 +79,13 @@ def test_everything_is_graded_and_then_there_is_nothing_to_grade(class_: Class, 
     assert class_.wanted == [min(2, command.cores())], "never more workers than grades"
     assert run() == (0, "Nothing to grade.\n", "")
     assert len(class_.wanted) == 1, "nobody is hired for nothing"
+
+
+def test_weak_isolation_is_permitted_by_its_option_only(class_: Class, run: Run) -> None:
+    run("--only", "ann")
+    assert not class_.terms.weak
+    run("--weak-isolation")
+    assert class_.terms.weak
 
 
 def test_one_lab_of_one_learner_can_be_graded(class_: Class, run: Run) -> None:
