@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER, FILE = 0o700, 0o600
@@ -41,10 +40,3 @@ def write_private(path: Path, content: str | bytes, *, durable: bool = True) -> 
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def write_private_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below ``folder`` by their relative names, all of them the owner's alone."""
-    make_private_folder(folder)
-    for name, content in files.items():
-        write_private(folder / name, content)

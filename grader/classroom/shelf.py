@@ -170,9 +170,10 @@ class Shelf:
         kept = self._attempt(counting.learner, lab, counting.attempt)
         if not kept.is_dir():
             raise UsageError(f"{shown(kept)} is gone; take what was handed in again.")
-        self._write(self._folder(counting.learner, lab), _read(kept))
+        # Whatever becomes of the copy, the attempt is on the disk.
+        self._write(self._folder(counting.learner, lab), _read(kept), durable=False)
 
-    def _write(self, folder: Path, files: Mapping[str, bytes]) -> None:
+    def _write(self, folder: Path, files: Mapping[str, bytes], *, durable: bool = True) -> None:
         """Replace a folder by one that is complete; a kill leaves the old one, or none."""
         fresh = self.settings.attempts / f".new-{os.getpid()}"
         aside = self.settings.attempts / f".old-{os.getpid()}"
@@ -180,7 +181,7 @@ class Shelf:
             shutil.rmtree(one, ignore_errors=True)
         make_private_folder(fresh)
         for name, content in files.items():
-            write_private(fresh / name, content)
+            write_private(fresh / name, content, durable=durable)
         make_private_folder(folder.parent)
         if folder.exists():
             folder.rename(aside)

@@ -69,6 +69,7 @@ class Taker:
         self.every = labs()
         self.course = Course(self.every, self.people.names)
         self.shelf = Shelf(settings, record)
+        self.refused = {(one.learner, one.lab, one.source) for one in record.refusals()}
 
     def take(self, path: Path) -> Outcome:
         """Take a source. UsageError where the source itself cannot be read."""
@@ -113,7 +114,8 @@ class Taker:
             except Unknown as error:
                 self._refuse(outcome, None, lab, place, f"{person.label} {error}")
                 continue
-            self.record.settle_refusals(None, lab.number if lab else None, place)
+            for number in (None, *self.settings.labs):
+                self._settle(None, number, place)
             if claims[folded(learner.key), delivery.lab] > 1:
                 sentence = "more than one hand-in is said to be theirs; none of them was taken"
                 self._refuse(outcome, learner.key, lab, place, sentence)
@@ -169,17 +171,28 @@ class Taker:
                 odd=tuple(odd),
             )
             taken = self.shelf.put(lab, hand_in, files, self.wish.attempt)
-            if taken.new or origin != name:
-                for old in (lab.number, None):
-                    self.record.settle_refusals(learner.key, old, name)
+            if taken.new:
+                self._settle(learner.key, lab.number)
+                self._settle(learner.key, None)
             outcome.taken.append(taken)
+
+    def _settle(self, learner: str | None, lab: int | None, place: str | None = None) -> None:
+        """Forget what was refused of it, at that place or at any: this time it was fine."""
+        for key in [key for key in self.refused if key[:2] == (learner, lab)]:
+            if place in (None, key[2]):
+                self.record.settle_refusals(*key)
+                self.refused.discard(key)
 
     def _refuse(
         self, outcome: Outcome, learner: str | None, lab: Lab | None, place: str, sentence: str
     ) -> None:
         stop = "" if sentence.endswith("?") else "."
-        refusal = Refusal(learner, lab.number if lab else None, place, f"{sentence}{stop}")
+        number = lab.number if lab else None
+        if number is None and len(self.settings.labs) == 1:
+            number = self.settings.labs[0]
+        refusal = Refusal(learner, number, place, f"{sentence}{stop}")
         self.record.add_refusal(refusal)
+        self.refused.add((learner, number, place))
         outcome.refused.append(refusal)
 
     # --- which lab ----------------------------------------------------------------------------
