@@ -134,6 +134,12 @@ def require_distinct(paths: Iterable[str]) -> None:
         raise Hostile(f"holds {quoted(min(both))} as a file and as a folder")
 
 
+def printable(text: str) -> str:
+    """A name for a line of text: what cannot be printed is written out, a very long one is cut."""
+    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return text if len(text) <= 150 else text[:147] + "..."
+
+
 def quoted(path: str) -> str:
     """A name as a sentence shows it: in quotes, without control characters, and not too long."""
     return repr(path if len(path) <= 60 else path[:57] + "...")

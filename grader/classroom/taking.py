@@ -16,7 +16,7 @@ from pathlib import Path
 
 from grader.classroom.archives import opened, source
 from grader.classroom.identity import People, Unknown
-from grader.classroom.members import Hostile, Member, parts, quoted
+from grader.classroom.members import Hostile, Member, parts, printable, quoted
 from grader.classroom.platforms import Course, Delivery, stem, take_apart
 from grader.classroom.record import HandIn, Record, Refusal
 from grader.classroom.roster import Learner, folded
@@ -74,12 +74,12 @@ class Taker:
     def take(self, path: Path) -> Outcome:
         """Take a source. UsageError where the source itself cannot be read."""
         with source(path) as members, self.shelf.alone():
-            name = path.resolve().name
-            called, origin = name, name
+            name = printable(path.resolve().name)
+            called, origin = path.resolve().name, name
             if not path.is_dir():
-                called, origin = stem(name), f"{name} sha256:{_digest(path)[:12]}"
+                called, origin = stem(called), f"{name} sha256:{_digest(path)[:12]}"
             found = take_apart(called, members, self.course, self.wish.platform)
-            outcome = Outcome(found.platform, left=found.left)
+            outcome = Outcome(found.platform, left=[printable(one) for one in found.left])
             claims = self._claims(found.deliveries)
             for delivery in found.deliveries:
                 self._deliver(delivery, name, origin, claims, outcome)
@@ -108,11 +108,12 @@ class Taker:
         lab = self.wish.lab or self.course.lab(delivery.lab)
         learners: list[Learner] = []
         for person in delivery.people:
-            place = f"{name}: {person.label}"
+            label = printable(person.label)
+            place = f"{name}: {label}"
             try:
                 learner = self.people.who(person)
             except Unknown as error:
-                self._refuse(outcome, None, lab, place, f"{person.label} {error}")
+                self._refuse(outcome, None, lab, place, f"{label} {error}")
                 continue
             for number in (None, *self.settings.labs):
                 self._settle(None, number, place)
