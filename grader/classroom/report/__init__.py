@@ -7,6 +7,7 @@ Everything is written below the class's folder of reports, which only its owner 
     canvas.csv, moodle.csv          a platform's own export, filled in
     feedback/LEARNER/feedback.html  what this learner reads; feedback.md beside it
     standing.json                   what the next overview compares with
+    alike/                          pairs of hand-ins, by `grader.classroom.alike`
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from grader.course.lab import Lab, find
 
 __all__ = ["Written", "forget", "write", "write_anonymous"]
 
-FEEDBACK = "feedback"
+FEEDBACK, ALIKE = "feedback", "alike"
 
 
 @dataclass
@@ -107,6 +108,7 @@ def forget(folder: Path, learner: str) -> list[Path]:
         path
         for path in [
             folder / FEEDBACK / learner,
+            folder / ALIKE,
             *(folder / f"overview{which}.html" for which in ("", "-anonymous")),
             *(folder / f"{book}.csv" for book in ("gradebook", "canvas", "moodle")),
         ]

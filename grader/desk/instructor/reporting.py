@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cloud.words import counted, nearest
-from grader.desk.terminal import say, wrapped, writing
+from grader.desk.terminal import Status, interruptible, say, wrapped, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from grader.classroom.record import Adjustment, Record
     from grader.classroom.roster import Learner
     from grader.classroom.settings import Settings
+
+
+# So many pairs are listed in the terminal; the page has all of them.
+LISTED = 30
 
 
 @contextmanager
@@ -170,3 +174,42 @@ def _tell(
         _say([f"  {at}: {number(one.points)} points{undone}. {one.reason}"])
     if not record.adjustments(learner, lab):
         say("No adjustment was ever made.")
+
+
+@click.command()
+@click.argument("which", metavar="[N]...", nargs=-1)
+def alike(which: tuple[str, ...]) -> None:
+    """List pairs of hand-ins that share more than they should.
+
+    N are labs; all of the class unless given. Compared is what stands in no starter, in no solution
+    and not in half of the hand-ins; names, strings, comments and order count for nothing. Who
+    equals the published solution is named apart. Likeness is a reason to talk, not a verdict.
+
+    \b
+    labs class alike
+    labs class alike 2
+    """
+    from grader.classroom import alike
+    from grader.course.files import shown
+    from grader.course.lab import find
+
+    with _class() as (course, roster, _):
+        labs = [find(one) for one in which or map(str, course.labs)]
+        found = []
+        with interruptible(), Status() as status:
+            for lab in labs:
+                status(f"Lab {lab.number}: comparing hand-ins")
+                found.append(alike.compare(lab, alike.hand_ins(course, lab)))
+        with writing(course.reports):
+            paths = alike.write(course, roster, found)
+    for one in found:
+        pairs = counted(len(one.pairs), "pair")
+        of = counted(one.compared, "hand-in")
+        little = f" ({one.little} with too little of their own)" if one.little else ""
+        _say([f"Lab {one.lab.number}: {pairs} above the line, of {of}{little}."])
+        _say(f"  {p.one.learner} and {p.two.learner}: {alike.share(p)}" for p in one.pairs[:LISTED])
+        if len(one.pairs) > LISTED:
+            say(f"  and {len(one.pairs) - LISTED} more")
+        solved = one.solved.items()
+        _say(f"  {who} equals the published solution ({part:.0%})" for who, part in solved)
+    _say([alike.VERDICT, f"Side by side: {shown(paths[0])}"])
