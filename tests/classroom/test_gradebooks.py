@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,19 @@ def test_a_column_is_found_by_number_slug_or_title_and_else_asked_for(
         filled(tmp_path, "Student,ID,Lab 2,Lab 2 again\nMia,101,,\n", some)
     done = filled(tmp_path, "Student,ID,Lab 21,Homework\nMia,101,,\n", some, {2: "homework"})
     assert done.content.decode().endswith("Mia,101,,61.25\n")
+
+
+def test_a_lab_without_marks_needs_no_column(tmp_path: Path, some: list[Mark]) -> None:
+    """A class file names six labs from the first day, and a worksheet is about one of them."""
+    path = tmp_path / "export.csv"
+    path.write_text(WORKSHEET, encoding="utf-8", newline="")
+    labs = [find(str(number)) for number in range(1, 7)]
+    assert fill(path, some, ROSTER, labs, {}).marks == 2
+    both = [*some, *(replace(mark, lab=1) for mark in some)]
+    with pytest.raises(UsageError, match=r"No column .* --column"):
+        fill(path, both, ROSTER, labs, {})
+    done = fill(path, both, ROSTER, labs, {2: "Grade"})
+    assert done.marks == 2 and "lab 1: it has no column here." in done.told
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "a,b\n1,2\n"])

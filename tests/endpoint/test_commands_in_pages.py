@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+import click
 import pytest
 from endpoint_pages import DOCS, ROOT, Block, blocks
 
@@ -56,10 +57,17 @@ def test_a_labs_command_is_one_that_labs_takes(line: str) -> None:
     """
     words = shlex.split(line, comments=True)[1:]
     with cli.make_context("labs", words) as context:
-        name, command, rest = cli.resolve_command(context, words)
-        assert command is not None, name
-        with command.make_context(name, rest, parent=context) as inner:
-            _check_names(inner.params)
+        _read(cli, words, context)
+
+
+def _read(group: click.Group, words: list[str], context: click.Context) -> None:
+    """Let click read a command of a group; of a group within it, that one's command."""
+    name, command, rest = group.resolve_command(context, words)
+    assert command is not None, name
+    with command.make_context(name, list(rest), parent=context) as inner:
+        _check_names(inner.params)
+        if isinstance(command, click.Group) and rest:
+            _read(command, rest, inner)
 
 
 def _check_names(params: dict[str, Any]) -> None:

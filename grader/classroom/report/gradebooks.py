@@ -168,7 +168,8 @@ def fill(
     """The export at ``path`` with the marks of ``labs`` filled in.
 
     ``columns`` names the column of a lab where its header does not say which it is. UsageError
-    for a file that is no gradebook, or in which no column or more than one is a lab's.
+    for a file that is no gradebook, or in which no column is any lab's, or several are one's. Labs
+    that nobody has a mark for yet need no column, and one without a column is told.
     """
     return _Export(path).filled(marks, roster, labs, columns)
 
@@ -213,9 +214,17 @@ class _Export:
         labs: Sequence[Lab],
         columns: Mapping[int, str],
     ) -> Filled:
-        places = {lab.number: self._column(lab, columns.get(lab.number), labs) for lab in labs}
+        marked = {mark.lab for mark in marks if mark.points is not None} | set(columns)
+        wanted = [lab for lab in labs if lab.number in marked] or labs
+        found = {lab.number: self._column(lab, columns.get(lab.number), wanted) for lab in wanted}
+        places = {number: place for number, place in found.items() if place is not None}
+        if not places:
+            raise self._no_column(wanted[0])
         people = list(dict.fromkeys(mark.learner for mark in marks))
         rows, told = self._matched(people, roster)
+        told += [
+            f"lab {lab}: it has no column here." for lab, place in found.items() if place is None
+        ]
         mine = {(mark.learner, mark.lab): mark for mark in marks}
         changes: list[tuple[Cell, str]] = []
         untold: set[str] = set()
@@ -231,7 +240,7 @@ class _Export:
                 else:
                     text = self._written(mark, row, place)
                     changes.append((row[place], text))
-        told += self._scales(labs, places, mine)
+        told += self._scales([lab for lab in wanted if lab.number in places], places, mine)
         told += [f"{learner}: the row is too short for a mark." for learner in sorted(untold)]
         told += [
             f"{mark.learner}, lab {mark.lab}: {WHY_NOT[mark.state]}; the cell stays as it is."
@@ -251,8 +260,11 @@ class _Export:
 
     # -- columns ---------------------------------------------------------------------------------
 
-    def _column(self, lab: Lab, named: str | None, labs: Sequence[Lab]) -> int:
-        """Which column is a lab's: the one that is ``named``, else the only one that names it."""
+    def _column(self, lab: Lab, named: str | None, labs: Sequence[Lab]) -> int | None:
+        """Which column is a lab's: the one that is ``named``, else the only one that names it.
+
+        None where none is; UsageError where several could be, or where none has the name.
+        """
         headers = [cell.value for cell in self.header]
         if named is not None:
             found = [n for n, header in enumerate(headers) if _plain(header) == _plain(named)]
@@ -261,13 +273,17 @@ class _Export:
             grade = [n for n, header in enumerate(headers) if _plain(header) == "grade"]
             # Moodle's worksheet is about one assignment and does not say which.
             found = grade if not found and len(labs) == 1 else found
-        if len(found) == 1:
-            return found[0]
+        if len(found) > 1 or (named is not None and not found):
+            raise self._no_column(lab, named, len(found))
+        return found[0] if found else None
+
+    def _no_column(self, lab: Lab, named: str | None = None, found: int = 0) -> UsageError:
         what = named or f"lab {lab.number} ({lab.slug})"
-        many = f"{len(found)} columns of" if found else "No column of"
-        raise UsageError(
+        many = f"{found} columns of" if found else "No column of"
+        headers = [clean(cell.value) for cell in self.header]
+        return UsageError(
             f"{many} {shown(self.path)} could be {what}: say which with --column"
-            f' "{lab.number}=HEADER". There are {listed([clean(one) for one in headers])}.'
+            f' "{lab.number}=HEADER". There are {listed(headers)}.'
         )
 
     def _special(self, name: str) -> int | None:
