@@ -294,6 +294,19 @@ def test_another_user_is_said_and_weakens_what_is_weak() -> None:
 
 
 @as_root
+def test_without_a_python_for_everybody_no_other_user_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Python lies in root's own home: namespaces have to do, or nothing is graded."""
+    closed = tmp_path / "python"
+    closed.write_text("")
+    closed.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(closed))
+    with apart.another_user() as user:
+        assert user is None and USER_VARIABLE not in os.environ
+
+
+@as_root
 def test_every_process_of_the_other_user_is_ended() -> None:
     """Also those that ignore signals, have left their session and start others all the time."""
     user = apart.unused_user()

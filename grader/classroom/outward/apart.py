@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grader.classroom.outward import close
 from grader.course.files import UsageError, exists_exactly, listed, shown
 from grader.course.grade import Finding, Grade, Verdict
 from grader.course.lab import Lab
@@ -57,8 +59,8 @@ def _once(lab: Lab, folder: Path, seed: int) -> Grade:
         enforced = nursery.enforced
         if enforced.tier != "namespaces" and not enforced.other_user:
             raise NotApart(
-                "Learner code would run as the user who writes the results: grade as root, or where"
-                " namespaces are permitted."
+                "Learner code would run as the user who writes the results: grade as root with a"
+                " Python that everybody may read, or where namespaces are permitted."
             )
         return judge.grade(lab, folder, seed=seed, nursery=nursery)
     finally:
@@ -117,11 +119,14 @@ def _folders(folder: Path) -> list[Path]:
 def another_user() -> Iterator[int | None]:
     """Let functions run as a user that nobody is, and end all its processes afterwards.
 
-    Only root can; everybody else gets None, and namespaces have to do.
+    Only root can, and only where everybody may read Python. Elsewhere this gives None, and
+    namespaces have to do.
     """
     from grader.cloud.function import USER_VARIABLE
 
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    python = Path(sys.executable)
+    open_to_all = all(map(_everybody_reads, (python, python.resolve(), close.OPEN)))
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or not open_to_all:
         yield None
         return
     user = unused_user()
@@ -134,6 +139,10 @@ def another_user() -> Iterator[int | None]:
         if before is not None:
             os.environ[USER_VARIABLE] = before
         end_all(user)
+
+
+def _everybody_reads(path: Path) -> bool:
+    return all(one.stat().st_mode & 0o001 for one in (path, *path.parents))
 
 
 def unused_user() -> int:

@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
 # Installs the course from this bundle into TARGET (a virtual environment), and closes its sources:
 #     install.sh TARGET
-# Everything is checked against the hashes in requirements.txt. LABS_PYTHON names the interpreter;
-# it must lie where everybody may read it, because functions run as another user.
+# Everything is checked against the hashes in requirements.txt. LABS_PYTHON names the interpreter to
+# use; else one is looked for that every user may read, because functions run as another user.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 target="${1:?install.sh needs the folder to install into}"
 python="${LABS_PYTHON:-}"
-for name in python3.14 python3.13 python3.12 python3.11 python3; do
+# 3.11 or later, with its venv module, where everybody may read it.
+suits='
+import ensurepip, os, pathlib, sys
+place = pathlib.Path(os.path.realpath(sys.executable))
+seen = all(one.stat().st_mode & 1 for one in (place, *place.parents))
+sys.exit(sys.version_info < (3, 11) or not seen)
+'
+for name in {,/usr/local/bin/,/usr/bin/}python3{.14,.13,.12,.11,}; do
   [ -z "$python" ] || break
-  if command -v "$name" > /dev/null && "$name" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+  if command -v "$name" > /dev/null && "$name" -c "$suits" 2> /dev/null; then
     python="$(command -v "$name")"
   fi
 done
 if [ -z "$python" ]; then
-  echo "labs: there is no Python 3.11 or later with its venv module here" >&2
+  echo "labs: there is no Python 3.11 or later here that has its venv module and that every user may read" >&2
   exit 3
 fi
 
