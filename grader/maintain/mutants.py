@@ -423,7 +423,7 @@ def _in_value(text: str, key: str, value: yaml.Node) -> Iterator[Edit]:
         start, end = value.start_mark.index, value.end_mark.index
         for other in _others(key, value):
             yield f"make {key} {other}, not `{value.value}`", start, end, other
-    if key == "Resource":
+    if key == "Resource" and value.value != "*":
         yield "let Resource be anything", value.start_mark.index, _end(text, value), '"*"\n'
 
 
@@ -442,7 +442,8 @@ def _others(key: str, value: yaml.ScalarNode) -> list[str]:
         return ["false" if said == "true" else "true"]
     if value.tag.endswith(":int"):
         number = int(said)
-        return [str(one) for one in (number - 1, number + 1, number * 10, number // 10)]
+        others = dict.fromkeys((number - 1, number + 1, number * 10, number // 10))
+        return [str(one) for one in others if one != number]
     if key in ("Action", "NotAction"):
         return [_IDLE, f'"{said.partition(":")[0]}:*"']
     return [_CHOICES[said]] if said in _CHOICES else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grader.course.play.books import Book, held_up, settle
-from grader.course.play.paging import FUNCTION, open_shop
+from grader.course.play.paging import FUNCTION, MAPPING, open_shop
 from grader.course.play.traffic import ORDERS
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ def quiet_day(player: Player) -> tuple[Book, Book]:
     states = ("paid", "shipped", "cancelled")
     placed += [shop.put("states", f"o-{n}", status=s) for n, s in enumerate(states, start=1)]
     placed += [shop.put("gone", "o-1", amount=0), shop.put("dear", "o-1", amount=0)]
+    placed.append(shop.put("swing", "o-1", amount=4_200))
     settle(player, shop, placed[:7])
     last = settle(player, shop, placed[7:])[-1]
-    told = "18 new orders of seven merchants, three of them free, in a batch of 7 and one of 11"
+    told = "19 new orders of eight merchants, three of them free, in a batch of 7 and one of 12"
     for name in (*names, "gratis", "states"):
         new.truth(told, name, last)
     free = shop.stored("dear")
@@ -42,6 +43,7 @@ def quiet_day(player: Player) -> tuple[Book, Book]:
         "initech": "o-3 is deleted and placed again, then changed",
         "states": "o-1, which was paid, changes its amount; o-3, which was cancelled, is deleted",
         "gone": "o-1, a free order, is deleted",
+        "swing": "o-1 changes its amount, changes it back, and changes it as before",
     }
     changed = [
         shop.put("acme", "o-1"),
@@ -56,13 +58,29 @@ def quiet_day(player: Player) -> tuple[Book, Book]:
         shop.delete("gone", "o-1"),
         shop.put("dear", "o-1"),
     ]
+    changed += [shop.put("swing", "o-1", amount=amount) for amount in (4_900, 4_200, 4_900)]
     last = settle(player, shop, changed)[-1]
     for name, story in stories.items():
         changes.truth(story, name, last)
     # What the new order left is another story's business: a changed one is no further order.
     dearer = (shop.truth("dear")[0], free[1])
     changes.like("o-1, a free order, gets an amount", "dear", dearer, "its new amount", last)
+    _full_batch(player, new)
     return new, changes
+
+
+# More than a transaction takes (100 items), and what a short time limit still allows.
+FULL = 120
+
+
+def _full_batch(player: Player, book: Book) -> None:
+    """A batch as large as the mapping may hand over: what is done for all of it at once shows."""
+    size = min(FULL, int(player.stack.resources[MAPPING].properties.get("BatchSize", 100)))
+    names = [f"busy-{n}" for n in range(8)]
+    placed = [book.shop.put(names[n % 8], f"o-{n}") for n in range(size)]
+    last = settle(player, book.shop, placed)[-1]
+    for name in names:
+        book.truth(f"a full batch: {size} new orders of eight merchants at once", name, last)
 
 
 def regrouped_later(player: Player) -> Book:

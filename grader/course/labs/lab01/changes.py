@@ -61,6 +61,13 @@ def changes() -> list[Change]:
             paid,
             {name: value for name, value in paid.items() if name != "paid"},
         ),
+        Change(
+            "order#1 gets a note that is null",
+            "names",
+            "changed",
+            placed,
+            {**placed, "note": {"NULL": True}},
+        ),
         Change("order#1 is deleted by a user", "plain", "deleted", placed, None),
         Change(
             "order#2 with numbers of up to 38 digits",

@@ -517,18 +517,23 @@ def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
     goal="A description says what happened, to which key, from what, to what.",
 )
 def test_describes_changes(stage: Stage, expect: Expect) -> None:
-    """An insertion, two changes and a deletion of plain attributes."""
-    expecting.expect_described(
-        stage,
-        expect,
-        "plain",
-        ("what", "key", "before", "after", "changed"),
-        rule="describe says what happened to an item, its key, its attributes before and after, "
-        "and the names of those that differ.",
-        why="A new item has no image before, a deleted one none after; an attribute that was taken "
-        "away is only in the image before. What is absent is an answer, too.",
-        anchor="records",
-    )
+    """An insertion, two changes and a deletion of plain attributes; an attribute that is null."""
+    for about, parts in (
+        ("plain", ("what", "key", "before", "after", "changed")),
+        ("names", ("changed",)),
+    ):
+        expecting.expect_described(
+            stage,
+            expect,
+            about,
+            parts,
+            rule="describe says what happened to an item, its key, its attributes before and "
+            "after, and the names of those that differ.",
+            why="A new item has no image before, a deleted one none after; an attribute that was "
+            "taken away is only in the image before. What is absent is an answer, too, and null is "
+            "not absent.",
+            anchor="records",
+        )
 
 
 def _why_inexact(observed: str) -> str:

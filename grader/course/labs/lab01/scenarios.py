@@ -603,5 +603,5 @@ def described(stage: Stage) -> Play:
     library.open("A")
     for change in changes():
         library.change("A", change.old, change.new, ttl=change.ttl)
-    said = library.describe("nine records of one shard, each given to describe", "A")
+    said = library.describe("ten records of one shard, each given to describe", "A")
     return Play(library, [said])

@@ -89,6 +89,10 @@ def never_needed(stage: Stage) -> Iterator[Request]:
                 table.attributes["Arn"],
                 "it writes items and owns no table",
             )
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/rbac-attach-resource-policy-streams.html
+    if stream := stage.stack.resources[ORDERS].attributes.get("StreamArn"):
+        for action in ("PutResourcePolicy", "DeleteResourcePolicy"):
+            yield f"dynamodb:{action}", stream, "it reads the stream and lets nobody else in"
     for action in (*_READS, *_WRITES, *_STATEMENTS, *_OWNER):
         payroll = arn("dynamodb", "table/Payroll")
         yield f"dynamodb:{action}", payroll, "this table is not its business"
