@@ -9,6 +9,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,18 @@ class Judge(types.ModuleType):
         if scenario not in (None, "poison"):
             raise KeyError(f"{scenario}: this lab has the scenarios poison")
         yield f"09:00:00 {scenario or 'first'} {(folder / 'handler.py').read_text().strip()}"
+
+    def run(
+        self, lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None
+    ) -> tuple[dict[str, Any], Finding | None]:
+        from grader.replay import run
+
+        told = list(self.timeline(lab, folder, seed, scenario))
+        name = scenario or "first"
+        document = run.document(
+            [], lab=lab.number, slug=lab.slug, scenario=name, seed=seed, told=told
+        )
+        return document, None
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,7 +36,7 @@ from grader.desk.terminal import (
 )
 
 if TYPE_CHECKING:
-    from grader.course.grade import Grade
+    from grader.course.grade import Finding, Grade
     from grader.course.lab import Lab
     from grader.desk.submission import Submission
 
@@ -370,6 +371,9 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
 @click.option("--seed", type=int, default=0, metavar="S", help="Other ids and amounts. Default: 0.")
 @click.option("-v", "--verbose", is_flag=True, help="Also attempts like the one before, each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+@click.option("--open", "shown", is_flag=True, help="Show it as a page in the browser.")
+@click.option("--html", metavar="FILE", help="Write that page to FILE.")
+@click.option("--trace", metavar="FILE", help="Write a trace for Perfetto or Chrome to FILE.")
 def run(
     which: str,
     scenario: str | None,
@@ -378,6 +382,9 @@ def run(
     seed: int,
     verbose: bool,
     as_json: bool,
+    shown: bool,
+    html: str | None,
+    trace: str | None,
 ) -> int:
     """Play a scenario of lab N and show its timeline.
 
@@ -385,10 +392,13 @@ def run(
     Attempts that only repeat the one before are counted; -v shows each. Where the files cannot be
     played, it says why as labs grade does, and exits with 1.
 
+    As a page it can be walked through step by step: which record waits where, each attempt with the
+    handler's answer, its calls and its log, and why Lambda did what it then did.
+
     \b
     labs run 2
     labs run 2 bad-records
-    labs run 2 --json
+    labs run 2 --open
     """
     from grader.course.files import written
     from grader.course.lab import find
@@ -397,22 +407,31 @@ def run(
     submission = Submission.find(find(which), path, fill)
     warn(*submission.notes)
     with written(submission.files) as folder, interruptible(), _known_scenario(scenario):
-        if as_json:
-            return _run_as_data(submission.lab, folder, seed, scenario)
         from grader.course import judge
         from grader.course.grade import Unmet, Unreached
-        from grader.desk import report
 
+        if as_json or shown or html or trace:
+            document, stopped = judge.run(submission.lab, folder, seed, scenario)
+            _write_run(document, as_json, shown, html, trace)
+            if stopped is None:
+                return MET
+            return UNMET if as_json else _say_stopped(submission.lab, stopped)
         look = {"whole": verbose, "plain": not shows_blocks()}
         try:
             for line in judge.timeline(submission.lab, folder, seed, scenario, **look):
                 say(line)
-        except (Unmet, Unreached) as stopped:
-            say(f"Lab {submission.lab.number} cannot be played to its end with these files:")
-            for line in report.finding_lines(stopped.finding):
-                say(line)
-            return UNMET
+        except (Unmet, Unreached) as met:
+            return _say_stopped(submission.lab, met.finding)
     return MET
+
+
+def _say_stopped(lab: Lab, finding: Finding) -> int:
+    from grader.desk import report
+
+    say(f"Lab {lab.number} cannot be played to its end with these files:")
+    for line in report.finding_lines(finding):
+        say(line)
+    return UNMET
 
 
 @contextmanager
@@ -429,13 +448,43 @@ def _known_scenario(scenario: str | None) -> Iterator[None]:
         raise UsageError(f"There is no scenario {scenario!r}: {known.rstrip('.')}.") from None
 
 
-def _run_as_data(lab: Lab, folder: Path, seed: int, scenario: str | None) -> int:
-    from grader.course import judge
+def _write_run(
+    run: dict[str, Any], as_json: bool, shown: bool, html: str | None, trace: str | None
+) -> None:
+    """Write a run's document as what was asked for; whatever is a file is told in a line."""
     from grader.replay import run as replay
 
-    document, stopped = judge.run(lab, folder, seed, scenario)
-    emit(replay.text(document))
-    return MET if stopped is None else UNMET
+    # With --json nothing but the document may be on stdout.
+    tell = warn if as_json else say
+    if as_json:
+        emit(replay.text(run))
+    if trace:
+        from grader.replay import trace as tracing
+
+        _written(Path(trace), tracing.text(run), tell)
+    if html or shown:
+        from grader.replay.page import page
+
+        place = Path(html) if html else _place_of_runs() / f"{run['lab']}-{run['scenario']}.html"
+        _written(place, page(run), tell)
+        if shown and sys.stdout.isatty():
+            click.launch(place.resolve().as_uri())
+
+
+def _written(place: Path, text: str, tell: Callable[[str], None]) -> None:
+    from grader.course.files import shown, write_whole
+
+    with writing(place):
+        write_whole(place, text.encode())
+    tell(f"{shown(place)} written.")
+
+
+def _place_of_runs() -> Path:
+    """Where pages lie that are only looked at: beside the progress, or a temporary folder."""
+    from grader.course.workspace import workspace
+
+    space = workspace()
+    return space.state / "runs" if space else Path(tempfile.mkdtemp(prefix="labs-run-"))
 
 
 def _task_number(lab: Lab, task: str) -> int:

@@ -47,6 +47,7 @@ def document(
 
     ``stopped`` is the finding that says why it was not played to its end.
     """
+    plays = [_Play(scene) for scene in scenes]
     return {
         "schema": SCHEMA,
         "lab": lab,
@@ -54,9 +55,15 @@ def document(
         "scenario": scenario,
         "seed": seed,
         "stopped": None if stopped is None else dict(stopped),
-        "plays": [_Play(scene).document() for scene in scenes],
-        "told": [clean(line) for line in told],
+        "plays": [play.document() for play in plays],
+        "told": [clean(_named(line, plays)) for line in told],
     }
+
+
+def _named(line: str, plays: Sequence[_Play]) -> str:
+    for play in plays:
+        line = play.names.told(line)
+    return line
 
 
 def text(run: Document) -> str:

@@ -529,6 +529,20 @@ def test_run_prints_the_timeline_of_the_learners_files(labs: Run, handler: Path)
     assert labs("run", "7", "poison")[1] == "09:00:00 poison answer = 1\n"
 
 
+def test_a_run_is_written_as_data_as_a_page_and_as_a_trace(labs: Run, handler: Path) -> None:
+    """With --json only the document is on stdout; files are named beside it."""
+    handler.write_text(BETTER)
+    code, out, err = labs("run", "7", "poison", "--json", "--html", "a.html", "--trace", "a.json")
+    document = json.loads(out)
+    assert code == 0 and document["schema"] == "labs/run/v1" and document["scenario"] == "poison"
+    assert document["told"] == ["09:00:00 poison answer = 1"]
+    assert "a.html written" in err and "a.json written" in err
+    assert Path("a.html").read_text().startswith("<!doctype html>")
+    assert json.loads(Path("a.json").read_text())["traceEvents"] == []
+    code, out, _ = labs("run", "7", "--open")
+    assert code == 0 and "runs/7-first.html written" in out
+
+
 def test_docs_names_the_page_on_disk_when_no_site_is_built(labs: Run) -> None:
     code, out, _ = labs("docs", "modules/07-fan-out#twice")
     assert code == 0 and out.strip().endswith("07-fan-out.md")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from html import unescape
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from grader.cloud.mapping import Decided, Discarded, Invoked, ShardStarted
 from grader.course import judge
 from grader.course.lab import find
 from grader.replay import run
-from grader.replay.naming import ranges
+from grader.replay.naming import Names, ranges
+from grader.replay.page import page
+from grader.replay.scene import Reader, Scene
+from grader.replay.viewing import clock
 from tests.replay.scenes import QUEUE, Staged, keys, numbers
 
 SCHEMA = json.loads(run.SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -253,10 +258,21 @@ def scenarios() -> Iterator[tuple[int, str]]:
 @pytest.mark.played
 @pytest.mark.parametrize("fill", ["starter", "solution"])
 @pytest.mark.parametrize(("number", "scenario"), list(scenarios()))
-def test_every_labs_every_scenario_has_the_form_of_the_schema(
-    number: int, scenario: str, fill: str
+def test_every_labs_every_scenario_says_what_the_journal_says(
+    number: int, scenario: str, fill: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No path, no generated id, and every record's fate refers to an attempt that exists."""
+    """In the form of the schema, without a path or a generated id; the page's table is the journal.
+
+    Every record's fate refers to an attempt that exists, and no page is larger than a megabyte.
+    """
+    seen: list[Scene] = []
+
+    def made(scenes: Iterable[Scene], **more: Any) -> dict[str, Any]:
+        seen.extend(scenes)
+        return document_of(seen, **more)
+
+    document_of = run.document
+    monkeypatch.setattr(run, "document", made)
     lab = find(str(number))
     folder = lab.solution if fill == "solution" else lab.starter
     document, _ = judge.run(lab, folder, 0, scenario)
@@ -266,6 +282,50 @@ def test_every_labs_every_scenario_has_the_form_of_the_schema(
     assert document["told"]
     for play in document["plays"]:
         _refers(play)
+    html = page(document)
+    assert len(html.encode()) < 1_000_000
+    told = [row for scene in seen for row in journal_rows(scene)]
+    assert [row for row in table_rows(html, "Attempts") if row[7]] == told
+
+
+def journal_rows(scene: Scene) -> list[list[str]]:
+    """What the journals of a scene say of each attempt, without the documents in between."""
+    found: list[list[str]] = []
+    roles = Names(scene)
+    for reader in scene.readers:
+        shards = {one.shard: roles.shard(one.shard_id) for one in reader.journal.of(ShardStarted)}
+        open_: dict[tuple[int, int], list[str]] = {}
+        for entry in reader.journal:
+            if isinstance(entry, Invoked):
+                row = open_[entry.shard, entry.lane] = _begun(scene, reader, shards, entry)
+                row[0] = f"{entry.batch.name}, attempt {entry.attempt}"
+                found.append(row)
+            elif isinstance(entry, Decided):
+                row = open_[entry.shard, entry.lane]
+                row[2] = clock(entry.time_ms - scene.start_ms)
+                row[7:9] = entry.decision.rule, entry.decision.source
+            elif isinstance(entry, Discarded) and entry.condition == "RecordAgeExceeded":
+                row = _begun(scene, reader, shards, entry)
+                row[2], row[7:9] = row[1], (entry.rule, entry.source)
+                found.append(row)
+    return [row for row in found if row[7]]
+
+
+def _begun(
+    scene: Scene, reader: Reader, shards: dict[int, str], entry: Invoked | Discarded
+) -> list[str]:
+    lane = f"{reader.name}, {shards[entry.shard]}, lane {entry.lane}"
+    return [entry.batch.name, clock(entry.time_ms - scene.start_ms), "", lane, *[""] * 5]
+
+
+def table_rows(html: str, name: str) -> list[list[str]]:
+    """The cells of every table of that name; what the journal says elsewhere is left empty."""
+    rows = []
+    for part in re.findall(rf"<summary>{name} \(\d+\)</summary>(.*?)</table>", html, re.S):
+        for row in re.findall(r"<tr>(<th scope=\"row\".*?)</tr>", part, re.S):
+            cells = [unescape(one) for one in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
+            rows.append([*cells[:4], "", "", "", *cells[7:9]])
+    return rows
 
 
 def _refers(play: dict[str, Any]) -> None:

@@ -1,0 +1,149 @@
+"""The page of a run: one file that opens from disk, asks for nothing, and works without its script.
+
+`page` takes a document (`grader.replay.run`) and gives HTML. Pictures and tables are in it as they
+are; the script makes of the same document a picture that is walked through step by step. Somebody's
+text is escaped wherever it stands, the document is embedded in an alphabet that cannot end a
+script, and the page's policy lets only its own style and script work.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from grader.cloud.words import clean, counted
+from grader.replay import viewing
+from grader.replay.drawing import STYLE, scrolled, table
+from grader.replay.viewing import Play
+
+HERE = Path(__file__).parent
+D3 = ("d3-array", "d3-color", "d3-interpolate", "d3-format", "d3-scale", "d3-selection")
+
+
+def page(run: dict[str, Any], *, course: str = "") -> str:
+    """The HTML of a run. ``course`` is where the course's pages lie, "" when they are not near."""
+    title = _title(run)
+    style = STYLE + _file("viewer.css")
+    script = "".join(_file(f"vendor/d3/{name}.min.js") + "\n" for name in D3) + _file("viewer.js")
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    plays = "".join(_play(number, play) for number, play in enumerate(run["plays"], start=1))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{_text(title)}</title><style>{style}</style></head><body>"
+        f"<header><h1>{_text(title)}</h1><p>{_text(_summary(run))}</p></header><main>"
+        f'{_stopped(run["stopped"])}<div id="viewer"></div>{plays}{_told(run["told"])}</main>'
+        f'<script type="text/plain" id="run">{_embedded(run, course)}</script>'
+        f"<script>{script}</script></body></html>\n"
+    )
+
+
+def _embedded(run: dict[str, Any], course: str) -> str:
+    """The document and what is worked out of it, compressed, in letters and digits."""
+    data = {
+        "run": {**run, "told": []},
+        "views": [_view(play) for play in run["plays"]],
+        "attempts": {name: asdict(one) for name, one in viewing.ATTEMPTS.items()},
+        "records": {name: asdict(one) for name, one in viewing.RECORDS.items()},
+        "alarms": {name: asdict(one) for name, one in viewing.ALARMS.items()},
+        "pages": viewing.PAGES,
+        "course": course,
+    }
+    packed = gzip.compress(json.dumps(data, separators=(",", ":")).encode(), mtime=0)
+    return base64.b64encode(packed).decode()
+
+
+def _view(play: Play) -> Play:
+    time = viewing.folding(play)
+    return {
+        "places": time.places,
+        "pauses": time.pauses,
+        "keys": [viewing.key_of(one) for one in play["batches"]],
+        "charts": viewing.charts(play),
+    }
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _file(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _title(run: dict[str, Any]) -> str:
+    if run["lab"] is None:
+        return run["scenario"] or "A run"
+    return f"Lab {run['lab']}, {run['scenario']}"
+
+
+def _summary(run: dict[str, Any]) -> str:
+    plays = run["plays"]
+    records = sum(len(one["records"]) for one in plays)
+    attempts = sum(len(one["batches"]) for one in plays)
+    told = [counted(len(plays), "play"), counted(records, "record"), counted(attempts, "attempt")]
+    return f"{', '.join(told)}; seed {run['seed']}. Times are virtual, from each play's start."
+
+
+def _stopped(finding: dict[str, Any] | None) -> str:
+    if finding is None:
+        return ""
+    rows = [
+        f"<dt>{name}</dt><dd>{_text(str(finding[name]))}</dd>"
+        for name in ("rule", "expected", "observed", "why", "where", "next")
+    ]
+    heading = "<h2>It could not be played to its end</h2>"
+    return f'<section class="stopped">{heading}<dl>{"".join(rows)}</dl></section>'
+
+
+def _play(number: int, play: Play) -> str:
+    title = play["title"] or f"play {number}"
+    parts = [f"<h2>{_text(title[0].upper() + title[1:])}</h2>"]
+    if play["story"]:
+        parts.append(f"<p>{_text(play['story'])}</p>")
+    if play["figures"]:
+        parts.append(_table("Figures", ("what", "value", "limit"), _figures(play)))
+    parts += [f'<div class="still">{one.figure()}</div>' for one in viewing.stills(play)]
+    parts.append(_table("Attempts", viewing.ATTEMPT_HEADINGS, viewing.attempt_rows(play)))
+    parts.append(_table("Records", viewing.RECORD_HEADINGS, viewing.record_rows(play)))
+    parts.append(_table("Failure notes", viewing.NOTE_HEADINGS, viewing.note_rows(play)))
+    return f'<section id="play-{number}" class="play">{"".join(parts)}</section>'
+
+
+def _figures(play: Play) -> Iterable[list[str]]:
+    for one in play["figures"]:
+        yield [one["name"], one["value"], one["limit"]]
+
+
+def _table(name: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table under its heading; nothing where it has no rows."""
+    every = list(rows)
+    if not every:
+        return ""
+    drawn = scrolled(name, table(headings, every))
+    return f"<details><summary>{name} ({len(every)})</summary>{drawn}</details>"
+
+
+def _told(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    text = escape("\n".join(clean(line) for line in lines))
+    drawn = scrolled("What labs run prints", f"<pre>{text}</pre>")
+    folded = f"<details><summary>What labs run prints</summary>{drawn}</details>"
+    return f"<section><h2>In lines</h2>{folded}</section>"
+
+
+def _text(text: str) -> str:
+    return escape(clean(text))

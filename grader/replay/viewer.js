@@ -1,0 +1,567 @@
+(async () => {
+  if (typeof DecompressionStream === "undefined") return;
+  const packed = Uint8Array.from(atob(document.getElementById("run").textContent), one => one.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const data = await new Response(stream).json();
+  const plays = data.run.plays;
+  if (!plays.length) return;
+
+  // -- small things ----------------------------------------------------------------------------
+  const two = value => String(value).padStart(2, "0");
+  const clock = moment => {
+    const whole = Math.round(moment), rest = whole % 1000, seconds = (whole - rest) / 1000;
+    const told = `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+    return rest ? `${told}.${String(rest).padStart(3, "0")}` : told;
+  };
+  const long = span => {
+    for (const [unit, size] of [["h", 3600000], ["min", 60000], ["s", 1000]])
+      if (span >= size) return `${+(span / size).toPrecision(3)} ${unit}`;
+    return `${Math.round(span)} ms`;
+  };
+  const counted = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+  const numbers = spans => spans.flatMap(([low, high]) => Array.from({length: high - low + 1}, (_, at) => low + at));
+  const listed = (names, most = 3) =>
+    names.slice(0, most).join("; ") + (names.length > most ? `; and ${names.length - most} more` : "");
+  const make = (tag, attributes = {}, ...inside) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...inside);
+    return made;
+  };
+
+  // -- one play, prepared ----------------------------------------------------------------------
+  const prepared = new Map();
+  function prepare(number) {
+    if (prepared.has(number)) return prepared.get(number);
+    const play = plays[number], view = data.views[number];
+    const name = id => play.records[id - 1].name;
+    const batches = play.batches.map((batch, at) => ({
+      ...batch, key: view.keys[at], ids: numbers(batch.records), until: batch.end ?? play.length,
+    }));
+    const readers = [...new Set(play.records.flatMap(one => one.fates.map(fate => fate.by)))];
+    const made = {play, view, batches, readers, name, events: events(play, batches, name)};
+    made.laneOf = batch => batch.shard === null ? `${batch.by}, environment ${batch.lane}`
+      : `${batch.by}, ${play.shards[batch.shard - 1].name}, lane ${batch.lane}`;
+    made.invocations = new Map(play.invocations.filter(one => one.batch).map(one => [one.batch, one]));
+    prepared.set(number, made);
+    return made;
+  }
+  function events(play, batches, name) {
+    const found = [{at: 0, what: "The play begins."}];
+    const add = (at, what, more = {}) => found.push({at, what, ...more});
+    const together = new Map();
+    for (const one of play.records) {
+      const place = `${one.written} ${one.shard}`;
+      if (!together.has(place)) together.set(place, []);
+      together.get(place).push(one);
+    }
+    for (const written of together.values())
+      add(written[0].written, `${counted(written.length, "record")} written: ${listed(written.map(one => one.name))}.`,
+        {ids: written.map(one => one.id)});
+    for (const one of batches) {
+      const called = one.attempt ? `${one.batch}, attempt ${one.attempt}` : one.batch;
+      if (one.attempt)
+        add(one.start, `${called} goes to the function: ${counted(one.ids.length, "record")} (${listed(one.ids.map(name))}).`,
+          {batch: one.id, ids: one.ids});
+      if (one.end !== null) {
+        const rule = one.rule ? ` ${play.rules[one.rule - 1].rule}` : "";
+        const next = one.next > one.end ? ` The next attempt comes after ${long(one.next - one.end)}.` : "";
+        add(one.end, `${called}: ${data.attempts[one.key].name}.${rule}${next}`, {batch: one.id, ids: one.ids});
+      }
+    }
+    const filtered = new Map();
+    for (const one of play.records) for (const fate of one.fates)
+      if (fate.how === "filtered") filtered.set(fate.at, [...(filtered.get(fate.at) ?? []), one]);
+    for (const [at, ones] of filtered)
+      add(at, `${counted(ones.length, "record")} filtered out: ${listed(ones.map(one => one.name))}.`,
+        {ids: ones.map(one => one.id)});
+    for (const one of play.notes)
+      add(one.at, `${one.condition}: ${listed(numbers(one.records).map(name))} given up; `
+        + (one.arrived ? "a note arrived." : `no note arrived (${one.why}).`),
+      {batch: one.batch, ids: numbers(one.records)});
+    for (const one of play.states) add(one.at, `${one.by}: ${one.what}.`);
+    for (const one of play.moments) add(one.at, `${one.what}.`);
+    for (const alarm of play.alarms) {
+      for (const [at, state, why] of alarm.states) add(at, `${alarm.name} is ${state}. ${why}`);
+      for (const [at, state, protocol, endpoint] of alarm.told)
+        add(at, `${alarm.name}: ${endpoint || protocol} is told of ${state} by ${protocol}.`);
+    }
+    add(play.length, "The play ends.");
+    return found.map((one, order) => ({...one, order})).sort((a, b) => a.at - b.at || a.order - b.order);
+  }
+
+  // -- the page --------------------------------------------------------------------------------
+  const state = {number: 0, step: 0, batch: null, query: "", reader: "", timer: 0};
+  const choose = make("select");
+  plays.forEach((play, at) => choose.append(make("option", {value: at}, play.title || `play ${at + 1}`)));
+  const reader = make("select");
+  const find = make("input", {type: "search", autocomplete: "off"});
+  const buttons = {};
+  const steps = make("div", {class: "steps", role: "group", "aria-label": "Steps"});
+  for (const [key, sign, label] of [["first", "⇤", "To the start"], ["back", "←", "One event back"],
+    ["run", "Play", "Play"], ["next", "→", "One event on"], ["last", "⇥", "To the end"]]) {
+    buttons[key] = make("button", {type: "button", "aria-label": label, title: label}, sign);
+    steps.append(buttons[key]);
+  }
+  const slider = make("input", {type: "range", min: 0, step: 1, "aria-label": "Event of the play"});
+  const now = make("p", {class: "now", "aria-live": "polite"});
+  const tray = make("div");
+  const picture = make("div", {class: "picture", tabindex: 0, role: "group",
+    "aria-label": "What happened over time. Arrow keys step, space plays."});
+  const keys = make("ul", {class: "legend"});
+  const about = make("div", {class: "about"});
+  const choosePlay = make("label", {}, "Play", choose), chooseReader = make("label", {}, "Reader", reader);
+  const viewer = document.getElementById("viewer");
+  viewer.className = "viewer";
+  viewer.append(make("h2", {}, "Step by step"),
+    make("div", {class: "controls"}, choosePlay, chooseReader, make("label", {}, "Find a record or batch", find), steps),
+    slider, now, tray, picture, keys, about);
+  choosePlay.hidden = plays.length < 2;
+  document.documentElement.classList.add("scripted");
+  for (const [name, one] of Object.entries(data.attempts)) keys.append(key(one));
+  function key(one) {
+    return make("li", {}, make("span", {class: `key tone-${one.tone}`, "aria-hidden": "true"}, one.sign), ` ${one.name}`);
+  }
+
+  // -- what is looked for ----------------------------------------------------------------------
+  function matches(one) {
+    const made = prepare(state.number), query = state.query;
+    if (!query) return true;
+    if (one.batch !== undefined && typeof one.batch === "number"
+      && made.batches[one.batch - 1].batch.toLowerCase().includes(query)) return true;
+    return (one.ids ?? []).some(id => named(made, id).includes(query));
+  }
+  const named = (made, id) => `${made.name(id)} ${made.play.records[id - 1].item}`.toLowerCase();
+  const hit = (made, batch) => !state.query || batch.batch.toLowerCase().includes(state.query)
+    || batch.ids.some(id => named(made, id).includes(state.query));
+
+  // -- records at a moment ---------------------------------------------------------------------
+  function recordState(made, record, at, step) {
+    if (record.written > at) return "";
+    const fate = record.fates.find(one => one.by === state.reader);
+    if (!fate) return "";
+    if (fate.at !== null && fate.at <= at && (fate.batch === null || settled(made, fate, at, step))) return fate.how;
+    const busy = (made.work.get(record.id) ?? []).some(([start, end, from, to]) =>
+      start <= at && at <= end && from <= step && (step < to));
+    return busy ? "work" : "waiting";
+  }
+  // Several things happen in one millisecond: those count whose event has been stepped over.
+  const settled = (made, fate, at, step) => fate.at < at || (made.endStep.get(fate.batch) ?? 0) <= step;
+  function indexWork(made) {
+    made.work = new Map();
+    made.startStep = new Map();
+    made.endStep = new Map();
+    made.events.forEach((event, at) => {
+      if (typeof event.batch !== "number") return;
+      if (!made.startStep.has(event.batch)) made.startStep.set(event.batch, at);
+      made.endStep.set(event.batch, Math.max(made.endStep.get(event.batch) ?? 0, at));
+    });
+    for (const batch of made.batches) {
+      if (batch.by !== state.reader || !batch.attempt) continue;
+      const span = [batch.start, batch.until, made.startStep.get(batch.id), batch.end === null ? Infinity : endOf(made, batch)];
+      for (const id of batch.ids) {
+        if (!made.work.has(id)) made.work.set(id, []);
+        made.work.get(id).push(span);
+      }
+    }
+  }
+  function endOf(made, batch) {
+    return made.events.findIndex((one, at) => one.batch === batch.id && at > made.startStep.get(batch.id));
+  }
+
+  // -- drawing ---------------------------------------------------------------------------------
+  let drawn = null;
+  const HIGH = 18, GAP = 8;
+  function draw() {
+    const made = prepare(state.number), {play, view} = made;
+    const wide = Math.max(300, picture.clientWidth);
+    const x = d3.scaleLinear().domain(view.places.map(one => one[0]))
+      .range(view.places.map(one => 2 + one[1] / view.places.at(-1)[1] * (wide - 6))).clamp(true);
+    picture.replaceChildren();
+    const svg = d3.select(picture).append("svg").attr("width", wide);
+    drawn = {made, x, svg, wide, marks: [], records: []};
+    let y = axis(svg, x, wide, view);
+    const shards = new Set(play.records.map(one => one.shard));
+    for (const shard of play.shards) {
+      if (shards.has(shard.id)) y = recordRow(shard, y);
+      for (const [lane, ones] of laneGroups(made, shard.id)) y = laneRow(lane, ones, y);
+    }
+    for (const [lane, ones] of laneGroups(made, null)) y = laneRow(lane, ones, y);
+    for (const alarm of play.alarms) y = alarmRow(alarm, y);
+    for (const chart of view.charts) y = chartRow(chart, y);
+    svg.attr("height", y + 4).attr("viewBox", `0 0 ${wide} ${y + 4}`);
+    drawn.cursor = svg.append("line").attr("class", "cursor").attr("y1", 0).attr("y2", y);
+    svg.on("pointerdown", event => { drag(event); svg.node().setPointerCapture?.(event.pointerId); });
+    svg.on("pointermove", event => { if (event.buttons) drag(event); });
+  }
+  function axis(svg, x, wide, view) {
+    for (const [from, to] of view.pauses) {
+      svg.append("rect").attr("class", "pause").attr("x", x(from)).attr("width", Math.max(0, x(to) - x(from)))
+        .attr("y", 0).attr("height", 100000);
+      const room = x(to) - x(from), told = long(to - from);
+      if (room > told.length * 7 + 14)
+        svg.append("text").attr("class", "soft").attr("x", (x(from) + x(to)) / 2).attr("y", 28)
+          .attr("text-anchor", "middle").text(`… ${told} …`);
+    }
+    let free = -1;
+    const places = view.places.map(one => one[0]);
+    for (let at = 0; at <= wide; at += 14) places.push(round(x.invert(at), x, at));
+    for (const moment of [...new Set(places)].sort((a, b) => a - b)) {
+      const told = clock(moment), half = told.length * 3.4, at = Math.min(Math.max(x(moment), half), wide - half);
+      if (at - half < free || view.pauses.some(([from, to]) => from < moment && moment < to)) continue;
+      free = at + half + 10;
+      svg.append("text").attr("x", at).attr("y", 12).attr("text-anchor", "middle").text(told);
+      svg.append("line").attr("class", "row").attr("x1", x(moment)).attr("x2", x(moment)).attr("y1", 15).attr("y2", 20);
+    }
+    return 36;
+  }
+  function round(moment, x, at) {
+    for (const step of [3600000, 600000, 60000, 10000, 1000, 500, 100, 10]) {
+      const near = Math.round(moment / step) * step;
+      if (Math.abs(x(near) - at) < 22) return near;
+    }
+    return Math.round(moment);
+  }
+  const label = (text, y, more = "") => drawn.svg.append("text").attr("x", 2).attr("y", y + 10)
+    .text(shortened(text, more));
+  function shortened(text, more) {
+    const room = Math.floor(drawn.wide / 6.6);
+    if (text.length + more.length <= room) return text + more;
+    return text.length > room ? `${text.slice(0, room - 1)}…` : text;
+  }
+  function* laneGroups(made, shard) {
+    const lanes = new Map();
+    for (const batch of made.batches) if (batch.shard === shard) {
+      const lane = made.laneOf(batch);
+      if (!lanes.has(lane)) lanes.set(lane, []);
+      lanes.get(lane).push(batch);
+    }
+    yield* [...lanes].sort((a, b) => a[0].localeCompare(b[0], "en", {numeric: true}));
+  }
+  // What lies closer together than its sign is wide is one mark, with the number of what is in it.
+  function gathered(ones, from, to, least) {
+    const groups = [];
+    for (const one of [...ones].sort((a, b) => from(a) - from(b))) {
+      const last = groups.at(-1);
+      if (last && from(one) < last.right && from(one) - last.left < least) {
+        last.ones.push(one);
+        last.right = Math.max(last.right, to(one));
+      } else groups.push({left: from(one), right: Math.max(to(one), from(one) + least), ones: [one]});
+    }
+    return groups;
+  }
+  function recordRow(shard, y) {
+    const {svg, x, made} = drawn, records = made.play.records.filter(one => one.shard === shard.id);
+    const parent = shard.parent ? `, child of ${made.play.shards[shard.parent - 1].name}` : "";
+    label(`${shard.stream}, ${shard.name}${parent}`, y, ` · ${counted(records.length, "record")}`);
+    const line = svg.append("line").attr("class", "row").attr("y1", y + 14 + HIGH / 2).attr("y2", y + 14 + HIGH / 2);
+    line.attr("x1", x(shard.opened)).attr("x2", x(shard.closed ?? made.play.length));
+    for (const group of gathered(records, one => x(one.written), one => x(one.written) + 14, 14)) {
+      const mark = svg.append("g").attr("class", "record");
+      const left = Math.min(group.left, drawn.wide - 16);
+      mark.append("rect").attr("x", left).attr("y", y + 14).attr("width", 14).attr("height", HIGH).attr("rx", 7);
+      mark.append("text").attr("class", "sign").attr("x", left + 7).attr("y", y + 14 + 13);
+      mark.append("title");
+      drawn.records.push({mark, ones: group.ones});
+    }
+    return y + 14 + HIGH + GAP;
+  }
+  const WORST = ["quiet", "good", "warn", "bad"];
+  function laneRow(lane, ones, y) {
+    const {svg, x, made} = drawn;
+    label(lane, y, ` · ${counted(ones.length, "attempt")}`);
+    for (const group of gathered(ones, one => x(one.start), one => x(one.until), 12)) {
+      const kinds = [...new Set(group.ones.map(one => one.key))];
+      const key = kinds.reduce((a, b) =>
+        WORST.indexOf(data.attempts[b].tone) > WORST.indexOf(data.attempts[a].tone) ? b : a);
+      const one = data.attempts[key], room = group.right - group.left;
+      const mark = svg.append("g").attr("class", "attempt"), left = Math.min(group.left, drawn.wide - 13);
+      mark.append("rect").attr("class", `tone-${one.tone}`).attr("x", left).attr("y", y + 14)
+        .attr("width", room - 1).attr("height", HIGH).attr("rx", 2);
+      const sign = group.ones.length > 1 ? String(group.ones.length) : one.sign;
+      if (room >= sign.length * 7 + 4)
+        mark.append("text").attr("class", "sign").attr("x", left + room / 2).attr("y", y + 14 + 13).text(sign);
+      mark.append("title").text(kinds.map(kind =>
+        counted(group.ones.filter(each => each.key === kind).length, "attempt") + `: ${data.attempts[kind].name}`).join("; "));
+      mark.on("click", event => { event.stopPropagation(); pick(group.ones); });
+      drawn.marks.push({mark, ones: group.ones, hit: group.ones.some(each => hit(made, each))});
+    }
+    return y + 14 + HIGH + GAP;
+  }
+  function alarmRow(alarm, y) {
+    const {svg, x, made} = drawn;
+    label(`${alarm.name}`, y, " · alarm");
+    const changes = [[0, "INSUFFICIENT_DATA"], ...alarm.states];
+    changes.forEach(([at, name], place) => {
+      const end = changes[place + 1]?.[0] ?? made.play.length, one = data.alarms[name], room = x(end) - x(at);
+      if (end <= at) return;
+      const mark = svg.append("g");
+      mark.append("rect").attr("class", `tone-${one.tone}`).attr("x", x(at)).attr("y", y + 14)
+        .attr("width", Math.max(2, room)).attr("height", HIGH);
+      if (room > 14) mark.append("text").attr("class", "sign").attr("x", x(at) + room / 2).attr("y", y + 14 + 13)
+        .text(room > one.name.length * 7 + 24 ? `${one.sign} ${one.name}` : one.sign);
+      mark.append("title").text(`${alarm.name}: ${one.name} from ${clock(at)} to ${clock(end)}`);
+    });
+    for (const [at, name, protocol] of alarm.told)
+      svg.append("path").attr("class", "before").attr("d", `M${x(at)} ${y + 11}v${HIGH + 6}`)
+        .append("title").text(`${clock(at)}: ${protocol} is told of ${name}`);
+    return y + 14 + HIGH + GAP;
+  }
+  function chartRow(chart, y) {
+    const {svg, x, made} = drawn, metric = made.play.metrics[chart.metric], high = 46;
+    const most = Math.max(...metric.minutes.map(one => one[chart.at]));
+    label(`${chart.title}`, y, ` · ${chart.unit}, up to ${+most.toPrecision(4)}`);
+    const up = d3.scaleLinear().domain([0, Math.max(most, 1e-9)]).range([y + 16 + high, y + 16]);
+    let path = "";
+    for (const entry of metric.minutes) {
+      const left = x(entry[0] * 60000), right = Math.max(x((entry[1] + 1) * 60000), left + 1);
+      path += `M${left.toFixed(1)} ${up(0)}V${up(entry[chart.at]).toFixed(1)}H${right.toFixed(1)}V${up(0)}`;
+    }
+    svg.append("path").attr("class", "area").attr("d", path);
+    svg.append("line").attr("class", "row").attr("x1", 0).attr("x2", drawn.wide).attr("y1", up(0)).attr("y2", up(0));
+    return y + 16 + high + GAP + 4;
+  }
+
+  // -- the tray --------------------------------------------------------------------------------
+  const STATES = Object.keys(data.records);
+  let boxes = null;
+  function layTray() {
+    const made = prepare(state.number), records = made.play.records.filter(one => one.fates.some(fate => fate.by === state.reader));
+    tray.replaceChildren();
+    boxes = null;
+    if (!records.length) return;
+    const used = STATES.filter(name => ["waiting", "work", "done"].includes(name)
+      || records.some(one => one.fates.some(fate => fate.by === state.reader && fate.how === name)));
+    const wide = Math.max(300, picture.clientWidth), box = wide / used.length, across = Math.floor((box - 8) / 14);
+    const deep = 5, each = Math.max(1, Math.ceil(records.length / (across * deep)));
+    // Records of one mark end alike, so that it can be where all of them are.
+    const groups = [];
+    for (const name of STATES) {
+      const alike = records.filter(one => one.fates.some(fate => fate.by === state.reader && fate.how === name));
+      for (let at = 0; at < alike.length; at += each) groups.push({ones: alike.slice(at, at + each)});
+    }
+    const rows = Math.min(deep, Math.ceil(groups.length / across)), high = 34 + rows * 18;
+    const svg = d3.select(tray).append("svg").attr("width", wide).attr("height", high).attr("viewBox", `0 0 ${wide} ${high}`).attr("role", "img");
+    const heads = new Map();
+    used.forEach((name, at) => {
+      svg.append("rect").attr("class", `tone-${data.records[name].tone}`).attr("x", at * box + 1).attr("y", 1)
+        .attr("width", box - 3).attr("height", high - 2).attr("rx", 4).attr("fill-opacity", .35);
+      heads.set(name, svg.append("text").attr("x", at * box + 6).attr("y", 16));
+    });
+    for (const group of groups) {
+      group.mark = svg.append("g").attr("class", "place");
+      group.mark.append("rect").attr("width", 12).attr("height", 16).attr("rx", 6);
+      group.mark.append("text").attr("class", "sign").attr("x", 6).attr("y", 12);
+      group.mark.append("title").text(listed(group.ones.map(one => one.name)));
+    }
+    boxes = {svg, heads, groups, used, box, across, each, records};
+  }
+  function showTray(states) {
+    if (!boxes) return;
+    const counts = new Map(boxes.used.map(name => [name, 0]));
+    for (const one of boxes.records) {
+      const name = states.get(one.id);
+      if (counts.has(name)) counts.set(name, counts.get(name) + 1);
+    }
+    const narrow = boxes.box < 110;
+    for (const [name, head] of boxes.heads)
+      head.text(narrow ? `${data.records[name].sign} ${counts.get(name)}` : `${data.records[name].name.replace("given up, ", "")}: ${counts.get(name)}`);
+    const filled = new Map();
+    for (const group of boxes.groups) {
+      const inside = group.ones.map(one => states.get(one.id)), name = boxes.used.find(one => inside.includes(one));
+      group.mark.classed("dim", !name || (state.query && !group.ones.some(one => named(drawn.made, one.id).includes(state.query))));
+      const at = filled.get(name ?? "") ?? 0;
+      filled.set(name ?? "", at + 1);
+      const left = name ? boxes.used.indexOf(name) * boxes.box + 5 + at % boxes.across * 14 : 0;
+      group.mark.attr("visibility", name ? "visible" : "hidden")
+        .style("transform", `translate(${left}px, ${26 + Math.floor(at / boxes.across) * 18}px)`);
+      if (!name) continue;
+      group.mark.select("rect").attr("class", `tone-${data.records[name].tone}`);
+      group.mark.select("text").text(group.ones.length > 1 && group.ones.length < 10 ? group.ones.length : data.records[name].sign);
+    }
+    const told = [...counts].filter(one => one[1]).map(([name, number]) => `${number} ${data.records[name].name}`);
+    boxes.svg.attr("aria-label", `Records: ${told.join(", ") || "none is written yet"}`
+      + (boxes.each > 1 ? `. Each mark stands for up to ${boxes.each} records.` : ""));
+  }
+
+  // -- a moment --------------------------------------------------------------------------------
+  function show() {
+    const {made, x} = drawn, event = made.events[state.step], at = event.at;
+    if (typeof event.batch === "number") state.batch = event.batch;
+    slider.value = state.step;
+    slider.setAttribute("aria-valuetext", `${clock(at)}: ${event.what}`);
+    now.replaceChildren(make("b", {}, clock(at)), ` ${event.what}`);
+    drawn.cursor.attr("x1", x(at)).attr("x2", x(at));
+    const states = new Map(made.play.records.map(one => [one.id, recordState(made, one, at, state.step)]));
+    for (const {mark, ones} of drawn.records) {
+      const inside = ones.map(one => states.get(one.id)), name = STATES.find(one => inside.includes(one));
+      const one = name ? data.records[name] : {tone: "quiet", sign: ""};
+      mark.select("rect").attr("class", `tone-${one.tone}`).attr("fill-opacity", name ? 1 : .15);
+      mark.select("text").text(ones.length > 1 && ones.length < 100 && name ? ones.length : one.sign);
+      mark.select("title").text(`${counted(ones.length, "record")}: ${listed(ones.map(each => each.name))}. `
+        + STATES.filter(each => inside.includes(each)).map(each => `${inside.filter(two => two === each).length} ${data.records[each].name}`).join(", "));
+      mark.classed("dim", Boolean(state.query) && !ones.some(each => named(made, each.id).includes(state.query)));
+    }
+    for (const one of drawn.marks) {
+      one.mark.classed("chosen", one.ones.some(each => each.id === state.batch));
+      one.mark.classed("dim", !one.hit);
+    }
+    showTray(states);
+    showBatch(made);
+    buttons.first.disabled = buttons.back.disabled = state.step === 0;
+    buttons.last.disabled = buttons.next.disabled = state.step === made.events.length - 1;
+  }
+  const CLOSED = {
+    size: "The batch was full (BatchSize).",
+    window: "The batching window was over.",
+    bytes: "The batch had reached 6 MB.",
+    available: "The batch took what was there.",
+    "tumbling window": "The tumbling window was over.",
+  };
+  function section(title, ...inside) {
+    return make("section", {}, make("h3", {}, title), ...inside);
+  }
+  function showBatch(made) {
+    about.replaceChildren();
+    const batch = state.batch && made.batches[state.batch - 1];
+    if (!batch) return;
+    const {play} = made, one = data.attempts[batch.key], made_by = made.invocations.get(batch.id);
+    const called = batch.attempt ? `${batch.batch}, attempt ${batch.attempt}` : batch.batch;
+    const when = batch.end === null ? `since ${clock(batch.start)}` : `${clock(batch.start)} to ${clock(batch.end)} (${long(batch.end - batch.start)})`;
+    const closed = CLOSED[batch.closed_by] ? ` ${CLOSED[batch.closed_by]}` : "";
+    about.append(make("div", {class: "whole"}, make("h3", {}, called),
+      make("p", {}, make("span", {class: `key tone-${one.tone}`, "aria-hidden": "true"}, one.sign), ` ${one.name}. ${made.laneOf(batch)}, ${when}.${closed}`)));
+    const items = batch.ids.slice(0, 12).map(id => make("li", {}, made.name(id)));
+    if (batch.ids.length > 12)
+      items.push(make("li", {}, `and ${batch.ids.length - 12} more, to ${made.name(batch.ids.at(-1))}`));
+    about.append(section(`Records (${batch.ids.length})`, make("ul", {}, ...items)));
+    about.append(section(batch.error === null ? "What the handler returned" : "How the invocation ended",
+      make("pre", {}, batch.answer ?? batch.error ?? (batch.outcome === "running" ? "It still runs." : "The function was not asked."))));
+    if (batch.rule) about.append(why(play, batch));
+    if (made_by) about.append(...inside(made_by));
+  }
+  function why(play, batch) {
+    const rule = play.rules[batch.rule - 1], parts = [make("p", {}, rule.rule)], page = data.pages[batch.setting];
+    const links = make("p", {});
+    if (rule.source.startsWith("https://")) links.append(make("a", {href: rule.source, rel: "noreferrer"}, "Where AWS says so"));
+    else links.append(`A documented choice: ${rule.source}`);
+    if (page) {
+      const [path, part] = page.split("#");
+      links.append(data.course ? make("a", {href: `${data.course}${path}.html#${part}`}, "In the course") : make("code", {}, `labs docs ${page}`));
+      links.insertBefore(document.createTextNode(" · "), links.lastChild);
+    }
+    parts.push(links);
+    const setting = play.mappings.find(one => one.name === batch.by)?.settings.find(one => one.name === batch.setting);
+    if (setting) parts.push(setting.line
+      ? make("pre", {}, `template.yaml:${setting.line}  ${setting.text}`)
+      : make("p", {}, make("code", {}, setting.name), " is left out of the template: AWS's default holds."));
+    return section("Why Lambda then did this", ...parts);
+  }
+  function inside(one) {
+    const found = [], rows = one.calls.map(([at, service, operation, ended]) => make("tr", {},
+      make("td", {}, clock(at)), make("td", {}, `${service} ${operation}`), make("td", {}, ended)));
+    if (rows.length) {
+      const head = make("tr", {}, ...["when", "call", "how it ended"].map(text => make("th", {scope: "col"}, text)));
+      const more = one.calls_in_all > rows.length ? [make("p", {}, `${one.calls_in_all - rows.length} more calls are left out.`)] : [];
+      found.push(section(`Calls (${one.calls_in_all})`, make("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Calls"},
+        make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows))), ...more));
+    }
+    if (one.ended_by) found.push(section("The environment", make("p", {}, `${one.ended_by}.`)));
+    if (one.log.length) {
+      const lines = one.log.map(([at, text]) => `${clock(at)}  ${text}`);
+      if (one.lines_in_all > lines.length) lines.push(`and ${one.lines_in_all - lines.length} more lines`);
+      const log = section(`Log (${one.lines_in_all})`, make("pre", {}, lines.join("\n")));
+      log.className = "whole";
+      found.push(log);
+    }
+    return found;
+  }
+
+  // -- moving ----------------------------------------------------------------------------------
+  function go(step) {
+    const events = prepare(state.number).events;
+    state.step = Math.min(Math.max(step, 0), events.length - 1);
+    show();
+  }
+  function walk(way) {
+    const events = prepare(state.number).events;
+    let at = state.step + way;
+    while (at > 0 && at < events.length - 1 && !matches(events[at])) at += way;
+    go(at);
+  }
+  function pick(ones) {
+    stop();
+    const events = drawn.made.events, after = ones.find(one => one.id > (state.batch ?? 0)) ?? ones[0];
+    const last = events.findLastIndex(one => one.batch === after.id);
+    if (last >= 0) go(last);
+  }
+  function drag(event) {
+    stop();
+    const moment = drawn.x.invert(d3.pointer(event)[0]), events = drawn.made.events;
+    go(Math.max(0, d3.bisector(one => one.at).right(events, moment + .5) - 1));
+  }
+  function stop() {
+    clearInterval(state.timer);
+    state.timer = 0;
+    sayRun("Play");
+  }
+  function sayRun(word) {
+    buttons.run.textContent = word;
+    buttons.run.setAttribute("aria-label", word);
+    buttons.run.title = word;
+  }
+  function run() {
+    if (state.timer) return stop();
+    if (state.step === drawn.made.events.length - 1) go(0);
+    sayRun("Pause");
+    state.timer = setInterval(() => {
+      walk(1);
+      if (state.step === drawn.made.events.length - 1) stop();
+    }, 600);
+  }
+  function open(number) {
+    stop();
+    const made = prepare(number);
+    Object.assign(state, {number, step: 0, batch: null});
+    reader.replaceChildren(...made.readers.map(name => make("option", {value: name}, name)));
+    chooseReader.hidden = made.readers.length < 2;
+    state.reader = made.readers[0] ?? "";
+    slider.max = made.events.length - 1;
+    again();
+  }
+  function again() {
+    indexWork(prepare(state.number));
+    layTray();
+    draw();
+    show();
+  }
+  choose.addEventListener("change", () => open(Number(choose.value)));
+  reader.addEventListener("change", () => { state.reader = reader.value; again(); });
+  find.addEventListener("input", () => {
+    state.query = find.value.trim().toLowerCase();
+    for (const one of drawn.marks) one.hit = one.ones.some(each => hit(drawn.made, each));
+    show();
+  });
+  slider.addEventListener("input", () => { stop(); go(Number(slider.value)); });
+  buttons.first.addEventListener("click", () => { stop(); go(0); });
+  buttons.back.addEventListener("click", () => { stop(); walk(-1); });
+  buttons.run.addEventListener("click", run);
+  buttons.next.addEventListener("click", () => { stop(); walk(1); });
+  buttons.last.addEventListener("click", () => { stop(); go(Infinity); });
+  picture.addEventListener("keydown", event => {
+    const does = {ArrowLeft: () => walk(-1), ArrowRight: () => walk(1), Home: () => go(0), End: () => go(Infinity), " ": run}[event.key];
+    if (!does) return;
+    event.preventDefault();
+    if (event.key !== " ") stop();
+    does();
+  });
+  let width = 0;
+  new ResizeObserver(() => {
+    if (picture.clientWidth === width || !picture.clientWidth) return;
+    width = picture.clientWidth;
+    again();
+  }).observe(picture);
+  width = picture.clientWidth;
+  open(0);
+  viewer.dataset.ready = "yes";
+})();
