@@ -57,28 +57,31 @@
     }
     for (const written of together.values())
       add(written[0].written, `${counted(written.length, "record")} written: ${listed(written.map(one => one.name))}.`,
-        {ids: written.map(one => one.id)});
+        {kind: "written", ids: written.map(one => one.id)});
     for (const one of batches) {
       const called = one.attempt ? `${one.batch}, attempt ${one.attempt}` : one.batch;
       if (one.attempt)
         add(one.start, `${called} goes to the function: ${counted(one.ids.length, "record")} (${listed(one.ids.map(name))}).`,
-          {batch: one.id, ids: one.ids});
+          {kind: "start", batch: one.id, ids: one.ids});
       if (one.end !== null) {
         const rule = one.rule ? ` ${play.rules[one.rule - 1].rule}` : "";
         const next = one.next > one.end ? ` The next attempt comes after ${long(one.next - one.end)}.` : "";
-        add(one.end, `${called}: ${data.attempts[one.key].name}.${rule}${next}`, {batch: one.id, ids: one.ids});
+        add(one.end, `${called}: ${data.attempts[one.key].name}.${rule}${next}`, {kind: "end", batch: one.id, ids: one.ids});
       }
     }
-    const filtered = new Map();
-    for (const one of play.records) for (const fate of one.fates)
-      if (fate.how === "filtered") filtered.set(fate.at, [...(filtered.get(fate.at) ?? []), one]);
-    for (const [at, ones] of filtered)
-      add(at, `${counted(ones.length, "record")} filtered out: ${listed(ones.map(one => one.name))}.`,
-        {ids: ones.map(one => one.id)});
+    const aside = new Map();
+    for (const one of play.records) for (const fate of one.fates) if (fate.batch === null && fate.at !== null) {
+      const place = `${fate.at} ${fate.by} ${fate.how} ${fate.why}`;
+      if (!aside.has(place)) aside.set(place, {fate, ones: []});
+      aside.get(place).ones.push(one);
+    }
+    for (const {fate, ones} of aside.values())
+      add(fate.at, `${counted(ones.length, "record")} ${data.records[fate.how].name}${fate.why && `, ${fate.why}`}: ${listed(ones.map(one => one.name))}.`,
+        {kind: "aside", by: fate.by, ids: ones.map(one => one.id)});
     for (const one of play.notes)
       add(one.at, `${one.condition}: ${listed(numbers(one.records).map(name))} given up; `
         + (one.arrived ? "a note arrived." : `no note arrived (${one.why}).`),
-      {batch: one.batch, ids: numbers(one.records)});
+      {kind: "note", batch: one.batch, ids: numbers(one.records)});
     for (const one of play.states) add(one.at, `${one.by}: ${one.what}.`);
     for (const one of play.moments) add(one.at, `${one.what}.`);
     for (const alarm of play.alarms) {
@@ -136,37 +139,35 @@
     || batch.ids.some(id => named(made, id).includes(state.query));
 
   // -- records at a moment ---------------------------------------------------------------------
-  function recordState(made, record, at, step) {
-    if (record.written > at) return "";
-    const fate = record.fates.find(one => one.by === state.reader);
-    if (!fate) return "";
-    if (fate.at !== null && fate.at <= at && (fate.batch === null || settled(made, fate, at, step))) return fate.how;
-    const busy = (made.work.get(record.id) ?? []).some(([start, end, from, to]) =>
-      start <= at && at <= end && from <= step && (step < to));
-    return busy ? "work" : "waiting";
+  // Several things happen in one millisecond: what counts is which events have been stepped over.
+  function recordState(made, id, step) {
+    if (!(made.written.get(id) <= step)) return "";
+    const [how, at] = made.fate.get(id) ?? ["", Infinity];
+    if (!how) return "";
+    if (at <= step) return how;
+    return (made.work.get(id) ?? []).some(([from, to]) => from <= step && step < to) ? "work" : "waiting";
   }
-  // Several things happen in one millisecond: those count whose event has been stepped over.
-  const settled = (made, fate, at, step) => fate.at < at || (made.endStep.get(fate.batch) ?? 0) <= step;
-  function indexWork(made) {
+  function index(made) {
+    made.written = new Map();
     made.work = new Map();
-    made.startStep = new Map();
-    made.endStep = new Map();
+    made.fate = new Map();
+    const starts = new Map(), ends = new Map(), asides = new Map();
     made.events.forEach((event, at) => {
-      if (typeof event.batch !== "number") return;
-      if (!made.startStep.has(event.batch)) made.startStep.set(event.batch, at);
-      made.endStep.set(event.batch, Math.max(made.endStep.get(event.batch) ?? 0, at));
+      if (event.kind === "written") for (const id of event.ids) made.written.set(id, at);
+      if (event.kind === "start") starts.set(event.batch, at);
+      if (event.kind === "end" || event.kind === "note") ends.set(event.batch, at);
+      if (event.kind === "aside" && event.by === state.reader) for (const id of event.ids) asides.set(id, at);
     });
     for (const batch of made.batches) {
-      if (batch.by !== state.reader || !batch.attempt) continue;
-      const span = [batch.start, batch.until, made.startStep.get(batch.id), batch.end === null ? Infinity : endOf(made, batch)];
+      if (batch.by !== state.reader || !starts.has(batch.id)) continue;
+      const span = [starts.get(batch.id), ends.get(batch.id) ?? Infinity];
       for (const id of batch.ids) {
         if (!made.work.has(id)) made.work.set(id, []);
         made.work.get(id).push(span);
       }
     }
-  }
-  function endOf(made, batch) {
-    return made.events.findIndex((one, at) => one.batch === batch.id && at > made.startStep.get(batch.id));
+    for (const record of made.play.records) for (const fate of record.fates) if (fate.by === state.reader)
+      made.fate.set(record.id, [fate.how, fate.batch === null ? asides.get(record.id) ?? Infinity : ends.get(fate.batch)]);
   }
 
   // -- drawing ---------------------------------------------------------------------------------
@@ -283,6 +284,7 @@
         mark.append("text").attr("class", "sign").attr("x", left + room / 2).attr("y", y + 14 + 13).text(sign);
       mark.append("title").text(kinds.map(kind =>
         counted(group.ones.filter(each => each.key === kind).length, "attempt") + `: ${data.attempts[kind].name}`).join("; "));
+      mark.on("pointerdown", event => event.stopPropagation());
       mark.on("click", event => { event.stopPropagation(); pick(group.ones); });
       drawn.marks.push({mark, ones: group.ones, hit: group.ones.some(each => hit(made, each))});
     }
@@ -392,7 +394,7 @@
     slider.setAttribute("aria-valuetext", `${clock(at)}: ${event.what}`);
     now.replaceChildren(make("b", {}, clock(at)), ` ${event.what}`);
     drawn.cursor.attr("x1", x(at)).attr("x2", x(at));
-    const states = new Map(made.play.records.map(one => [one.id, recordState(made, one, at, state.step)]));
+    const states = new Map(made.play.records.map(one => [one.id, recordState(made, one.id, state.step)]));
     for (const {mark, ones} of drawn.records) {
       const inside = ones.map(one => states.get(one.id)), name = STATES.find(one => inside.includes(one));
       const one = name ? data.records[name] : {tone: "quiet", sign: ""};
@@ -530,7 +532,7 @@
     again();
   }
   function again() {
-    indexWork(prepare(state.number));
+    index(prepare(state.number));
     layTray();
     draw();
     show();
