@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import queue
 import signal
 import threading
@@ -46,6 +47,7 @@ LOOPBACK = "127.0.0.1"
 CONNECT_S = 15.0
 DESERTED_S = 60.0
 CLOSE_S = 10.0
+ASK_S = 1.0
 # A scheduler of ours gives a parcel up only when so many workers died of it: whoever kills workers
 # by hand should not lose one.
 OURS = {"port": 0, "dashboard": False, "allowed_failures": 10}
@@ -122,6 +124,8 @@ class Crew:
         self._done: queue.Queue[Future] = queue.Queue()
         self._under: dict[str, _Under] = {}
         self._deserted_since: float | None = None
+        self._known: Mapping[str, Any] = {}
+        self._asked = -math.inf
         for name in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
@@ -256,8 +260,12 @@ class Crew:
                 self.submit(under.number, under.parcel, under.course)
 
     def _workers(self) -> Mapping[str, Any]:
-        workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
-        return workers
+        """The workers by address, as they were a second ago at most: asking costs a message."""
+        if time.monotonic() - self._asked > ASK_S:
+            with suppress(OSError, TimeoutError):  # _require_scheduler tells when it is gone
+                self._known = self._client.scheduler_info(n_workers=-1)["workers"]
+            self._asked = time.monotonic()
+        return self._known
 
     def _require_scheduler(self) -> None:
         if self._client.status != "running":

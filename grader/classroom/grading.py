@@ -277,7 +277,8 @@ class Run:
         if answer.kind == "graded" and not broken:
             self._keep(done.number, answer, "")
             return
-        problem = f"on {answer.worker or 'a worker'}: {broken or answer.sentence}".strip()
+        where = "here" if answer.worker == "here" else f"on {answer.worker or 'a worker'}"
+        problem = f"{where}: {broken or answer.sentence}"
         under.problems.append(problem)
         if under.tries < TRIES:
             under.tries += 1

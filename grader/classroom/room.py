@@ -43,8 +43,8 @@ class Bounds:
 
     ``wall_seconds`` are real ones; after ``still_seconds`` without any computing by any process
     below the room it hangs; ``memory_bytes`` is what all of them have resident, and what they
-    share counts for each (a grade has about 700 MB by this count, and 250 MB of its own). The last
-    two are seen on Linux only. A process grades ``grades`` times and is then replaced.
+    share counts for each (the solutions of the labs reach 1.2 GB by this count). The last two are
+    seen on Linux only. A process grades ``grades`` times and is then replaced.
     ``warm_seconds`` are for its start.
     """
 
@@ -125,7 +125,16 @@ class Room:
                 f"it has the course {course_version()}, and this command the course {course}:"
                 " install the same version of streamlabs, and of the packages below it, on both"
             )
-        self._open()
+        try:
+            self._open()
+        except Broke:
+            # It may have been killed by chance; what does not start a second time never does.
+            self._close()
+            try:
+                self._open()
+            except Broke as broke:
+                self._close()
+                return f"its process for grades does not start: {broke}"
         if self.greeting["course"] != course_version():
             return "the course was changed there while it ran; start the worker anew"
         if self.greeting["weak"] and not self.weak:

@@ -22,6 +22,7 @@ from grader.course.judge import criteria
 
 STUB = (str(Path(__file__).resolve()),)
 WEAK = (*STUB, "weak")
+DEAD = (*STUB, "dead")
 
 
 def document(parcel: Parcel) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def document(parcel: Parcel) -> dict[str, Any]:
 
 class Stub:
     def greeting(self) -> dict[str, Any]:
+        if "dead" in sys.argv:
+            raise SystemExit("no process can be forked")
         weak = ["Function code can reach the network."] if "weak" in sys.argv else []
         tier = "limits" if weak else "namespaces"
         return {"tier": tier, "weak": weak, "course": course_version()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stub_inside import STUB, WEAK, document
+from stub_inside import DEAD, STUB, WEAK, document
 
 from grader.classroom.inside import frame, receive
 from grader.classroom.parcel import Answer, Parcel
@@ -117,6 +117,16 @@ def test_another_version_of_the_course_is_refused_before_anything_runs(room: Ope
     answer = one.grade(parcel().pack(), "0.0.9+000000000000")
     assert answer.kind == "refused" and one.pid is None
     assert COURSE in answer.sentence and "0.0.9+000000000000" in answer.sentence
+
+
+def test_where_the_process_does_not_start_nothing_is_graded(room: Open) -> None:
+    """That is the machine's fault and no hand-in's: it is told with the last words."""
+    answer = ask(room(DEAD))
+    assert answer.kind == "refused"
+    assert answer.sentence == (
+        "its process for grades does not start: the process that grades ended with exit code 1;"
+        " it said last: no process can be forked."
+    )
 
 
 def test_a_full_disk_refuses_and_fails_nobody(room: Open) -> None:
