@@ -94,7 +94,7 @@ def _elsewhere(settings: Settings, learner: Learner) -> Iterator[str]:
     yield "what the platform holds, and the downloads that were taken from it"
     yield "gradebooks, bundles and pages that you exported, sent or uploaded"
     yield "backups and snapshots of this disk, which may also keep what is deleted on it"
-    yield "logs and memory of a Dask cluster that graded them; a worker keeps no hand-in on disk"
+    yield "logs of a cluster that graded them; a worker keeps no hand-in once it is graded"
 
 
 def _forget_reports(folder: Path, learner: Learner) -> int:
