@@ -76,7 +76,7 @@ class People:
                 )
             if found:
                 return found[0]
-        raise Unknown(self._nearest(person))
+        raise Unknown(self._nobody(person))
 
     def _told_in_rows(self, person: Person) -> Person | None:
         """The same person with what Moodle's worksheet knows of the participant.
@@ -91,13 +91,13 @@ class People:
                     return Person(person.label, row.name, row.email, row.key)
         return None
 
-    def _nearest(self, person: Person) -> str:
-        near = nearest(folded(person.login or person.name), self.by_key, 0.75)
-        return (
-            f"is not in the roster; is it {self.by_key[near][0].key}?"
-            if near
-            else ("is not in the roster")
-        )
+    def _nobody(self, person: Person) -> str:
+        told = "is not in the roster"
+        if near := nearest(folded(person.login or person.name), self.by_key, 0.75):
+            return f"{told}; is it {self.by_key[near][0].key}?"
+        if person.packed:
+            return f"{told}; a platform's download is given as a SOURCE of its own"
+        return told
 
     def time(self, learner: Learner, lab: int) -> datetime | None:
         """When a learner handed in by the CSV file: its row for the lab, else one for any lab."""

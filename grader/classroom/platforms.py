@@ -60,7 +60,7 @@ class Person:
     """Whom a platform names. ``ids`` name one learner; ``hints`` only tell apart equal names.
 
     ``login`` is a folder's name, ``squashed`` a name as Canvas writes it, and ``repositories`` what
-    follows the name of an assignment in a repository's.
+    follows the name of an assignment in a repository's. ``packed``: it is the name of an archive.
     """
 
     label: str
@@ -69,6 +69,7 @@ class Person:
     login: str = ""
     squashed: str = ""
     repositories: tuple[str, ...] = ()
+    packed: bool = False
     ids: Mapping[str, str] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
 
@@ -165,15 +166,20 @@ def take_apart(
             if path_fault(one.path) or not is_litter(one.path)
         ]
     )
-    while _lies_around(tree, course):
-        tree.depth += 1
     if not tree.members:
         raise UsageError(f"{quoted(name)} holds no files.")
-    platform = platform or _recognised(tree)
-    cut = {"gradescope": _gradescope, "moodle": _moodle, "canvas": _canvas}.get(platform)
-    found = cut(tree, course) if cut else _folders(name, tree, course)
+    found = _cut(name, tree, course, platform)
     found.deliveries.sort(key=lambda one: (one.lab, one.people[0].label))
     return found
+
+
+def _cut(name: str, tree: _Tree, course: Course, platform: str | None) -> Found:
+    """Cut what is below the folders around all of it, by the names of its platform."""
+    while _lies_around(tree, course):
+        tree.depth += 1
+    recognised = platform or _recognised(tree)
+    cut = {"gradescope": _gradescope, "moodle": _moodle, "canvas": _canvas}.get(recognised)
+    return cut(tree, course) if cut else _folders(name, tree, course, platform)
 
 
 def _lies_around(tree: _Tree, course: Course) -> bool:
@@ -204,6 +210,11 @@ def _recognised(tree: _Tree) -> str:
         return "moodle"
     canvas = [top for top, inside in tops.items() if inside[0][0] == [] and _CANVAS.fullmatch(top)]
     return "canvas" if 2 * len(canvas) >= len(tops) else "folders"
+
+
+def is_handed_out(paths: Iterable[str]) -> bool:
+    """Whether the files of one hand-in are a platform's download of several ones."""
+    return any(_MOODLE.fullmatch(name) for path in paths for name in parts(path))
 
 
 def _placed(member: Member, path: Path) -> Member:
@@ -372,7 +383,7 @@ def _created(node: Any) -> datetime | None:
 # --- folders ----------------------------------------------------------------------------------
 
 
-def _folders(name: str, tree: _Tree, course: Course) -> Found:
+def _folders(name: str, tree: _Tree, course: Course, platform: str | None) -> Found:
     tops = tree.tops()
     paths = [path[tree.depth :] for path, _ in tree.members]
     several = any(
@@ -385,10 +396,11 @@ def _folders(name: str, tree: _Tree, course: Course) -> Found:
         members = [_placed(member, path[tree.depth :]) for path, member in tree.members]
         return Found("folders", [Delivery((Person(name, name=name, login=name),), members)])
     if all(course.lab(top) and inside[0][0] for top, inside in tops.items()):
-        # A folder for each lab, and in it one for each learner.
+        # A folder for each lab, and in it what there may be for one.
         found = Found("folders", [])
         for top, inside in tops.items():
-            inner = _folders(top, _Tree([(path, member) for path, member in inside]), course)
+            inner = _cut(top, _Tree(inside), course, platform)
+            found.platform = inner.platform
             found.deliveries += [replace(delivery, lab=top) for delivery in inner.deliveries]
             found.left += [f"{top}/{name}" for name in inner.left]
         return found
@@ -403,7 +415,8 @@ def _folders(name: str, tree: _Tree, course: Course) -> Found:
         else:
             found.left.append(top)
             continue
-        person = Person(login, name=login, login=login, repositories=_repositories(login, tops))
+        others = _repositories(login, tops)
+        person = Person(login, login, "", login, repositories=others, packed=not inside[0][0])
         found.deliveries.append(Delivery((person,), members))
     return found
 

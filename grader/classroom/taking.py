@@ -17,7 +17,7 @@ from pathlib import Path
 from grader.classroom.archives import opened, source
 from grader.classroom.identity import People, Unknown
 from grader.classroom.members import Hostile, Member, parts, printable, quoted
-from grader.classroom.platforms import Course, Delivery, stem, take_apart
+from grader.classroom.platforms import Course, Delivery, is_handed_out, stem, take_apart
 from grader.classroom.record import HandIn, Record, Refusal
 from grader.classroom.roster import Learner, folded
 from grader.classroom.settings import Settings
@@ -25,8 +25,10 @@ from grader.classroom.shelf import UNKNOWN, UNTOUCHED, Shelf, Taken
 from grader.classroom.times import Row
 from grader.course.files import (
     LARGEST_FILE,
+    UsageError,
     content_hash,
     listed,
+    shown,
     text_fault,
 )
 from grader.course.lab import Lab, fitting, labs
@@ -73,6 +75,10 @@ class Taker:
 
     def take(self, path: Path) -> Outcome:
         """Take a source. UsageError where the source itself cannot be read."""
+        if self.settings.handed_in.resolve().is_relative_to(path.resolve()):
+            raise UsageError(
+                f"{shown(path)} holds the class itself; give the downloads, or a folder of them."
+            )
         with source(path) as members, self.shelf.alone():
             name = printable(path.resolve().name)
             called, origin = path.resolve().name, name
@@ -126,6 +132,8 @@ class Taker:
             return
         try:
             members = opened(delivery.members, self.course.files)
+            if not self.people.roster and is_handed_out(one.path for one in members):
+                raise Hostile("holds what a platform hands out; give it as a SOURCE of its own")
             parts_of_labs = self._by_lab(members, lab)
         except Hostile as error:
             for learner in learners:

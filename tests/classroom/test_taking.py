@@ -307,6 +307,36 @@ def test_a_folder_for_each_lab_with_one_for_each_learner(room: Room) -> None:
     assert room.files("ada", "3") == answer("3", "solution")
 
 
+def test_a_folder_for_each_lab_with_a_platforms_download_in_it(room: Room) -> None:
+    room.enrol(exports.roster())
+    third = answer("3", "solution", "third")
+    files = {
+        **below("02-lambda-triggers/export", exports.moodle([(ADA, 17, MINE)])),
+        **below("03-monitoring", exports.canvas([(ADA, False, third)])),
+    }
+    outcome = room.take("all.zip", packed(files), lab=None)
+    assert not outcome.refused
+    assert (room.files("ada"), room.files("ada", "3")) == (MINE, third)
+
+
+def test_a_download_in_a_download_is_a_source_of_its_own(room: Room) -> None:
+    """It is nobody's hand-in, with a roster and without."""
+    files = {"lab2.zip": packed(exports.moodle([(ADA, 17, MINE)]))}
+    assert refused(room.take("all", files)) == [
+        ("lab2", "it holds what a platform hands out; give it as a SOURCE of its own.")
+    ]
+    room.enrol(exports.roster())
+    assert refused(room.again(room.root / "downloads/all")) == [
+        (None, "lab2 is not in the roster; a platform's download is given as a SOURCE of its own.")
+    ]
+
+
+def test_the_class_itself_is_no_source(room: Room) -> None:
+    room.take("class", below("ada", MINE))
+    with pytest.raises(UsageError, match="holds the class itself"):
+        room.again(room.root)
+
+
 def test_a_stray_file_beside_learners_folders_is_left(room: Room) -> None:
     outcome = room.take(
         "class", {**below("ada", MINE), **below("bob", OTHER), "handler.py": "x = 1\n"}

@@ -90,8 +90,8 @@ def test_what_is_odd_refused_left_and_missing_is_told(run: Labs) -> None:
     assert code == 1
     assert out.splitlines() == [
         "class (folders)",
-        "  lab 2: 1 hand-in taken",
-        "  lab 4: 1 hand-in taken",
+        "  lab 2: 1 hand-in taken (ada)",
+        "  lab 4: 1 hand-in taken (grace)",
         "  ada, lab 2: left: 'notes.md'",
         "  refused: liwei1: it holds the name '../../x', which leads out of its folder.",
         "  refused: mallory is not in the roster.",
@@ -108,7 +108,7 @@ def test_one_source_that_cannot_be_read_costs_the_others_nothing(run: Labs) -> N
     code, out, err = run("take", "broken.zip", "ada.zip", "--lab", "2")
     assert code == 1
     assert "broken.zip is damaged or not whole; download it again." in err
-    assert "1 hand-in taken" in out
+    assert "1 hand-in taken (ada)" in out
     code, _, err = run("take", "broken.zip")
     assert (code, err) == (2, "labs: broken.zip is damaged or not whole; download it again.\n")
 

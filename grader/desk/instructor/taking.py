@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from grader.classroom.settings import Settings
     from grader.classroom.taking import Outcome, Taker
 
+# So many learners are named who handed in something new; of more, their number says enough.
+FEW = 5
+
 
 def _tell(text: str) -> None:
     """Say one line that holds names of others, so that none of them becomes two lines or steers."""
@@ -148,9 +151,10 @@ def _say_outcome(name: str, outcome: Outcome) -> None:
     _tell(f"{name} ({kind.get(outcome.platform, outcome.platform)})")
     for lab in sorted({one.lab for one in outcome.taken}):
         ours = [one for one in outcome.taken if one.lab == lab]
-        new = sum(one.new for one in ours)
-        same = f", {len(ours) - new} as before" if len(ours) > new else ""
-        say(f"  lab {lab}: {counted(new, 'hand-in')} taken{same}")
+        new = [one.learner for one in ours if one.new]
+        whose = f" ({', '.join(new)})" if 0 < len(new) <= FEW else ""
+        same = f", {len(ours) - len(new)} as before" if len(ours) > len(new) else ""
+        _tell(f"  lab {lab}: {counted(len(new), 'hand-in')} taken{whose}{same}")
     for one in outcome.taken:
         again = one.new and one.attempt > 1
         told = [*([f"attempt {one.attempt}"] if again else []), *one.odd]
