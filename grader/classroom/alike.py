@@ -126,9 +126,9 @@ def own(works: Sequence[Work]) -> dict[str, dict[Kind, frozenset[int]]]:
 
 def compare(lab: Lab, works: Sequence[Work]) -> Found:
     """Compare a lab's hand-ins. The most alike come first."""
-    mine = own(works)
+    mine, solved = own(works), _solved(lab, works)
     pairs = []
-    for one, two in combinations(works, 2):
+    for one, two in combinations((one for one in works if one.learner not in solved), 2):
         shares = likeness(mine[one.learner], mine[two.learner])
         kinds = {kind: share for kind, share in shares.items() if share >= LINES[kind]}
         if kinds:
@@ -136,7 +136,7 @@ def compare(lab: Lab, works: Sequence[Work]) -> Found:
             pairs.append(Pair(one, two, kinds, common))
     pairs.sort(key=lambda pair: (-pair.likeness, pair.one.learner, pair.two.learner))
     little = sum(not likeness(traits, traits) for traits in mine.values())
-    return Found(lab, len(works), pairs, _solved(lab, works), little)
+    return Found(lab, len(works), pairs, solved, little)
 
 
 def likeness(

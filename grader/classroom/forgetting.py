@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from grader.classroom import report
 from grader.classroom.record import Record
 from grader.classroom.roster import Learner
 from grader.classroom.settings import NAME, Settings
@@ -65,6 +66,7 @@ def forget(settings: Settings, record: Record, learner: Learner) -> Forgotten:
                 number = sum(1 for one in folder.rglob("*") if not one.is_dir())
                 shutil.rmtree(folder)
                 told.removed.append(f"{shown(folder)}: {counted(number, 'file')} of {what}")
+        report.forget(settings.reports, learner.key)
         reports = _forget_reports(settings.reports, learner)
         if reports:
             told.removed.append(

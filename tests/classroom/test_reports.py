@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import stat
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from pathlib import Path
 import pytest
 from made_class import DUE, finding, grade, graded, hand_in, settings
 
+from grader.classroom import forgetting
 from grader.classroom.record import Record, Refusal
-from grader.classroom.report import forget, write, write_anonymous
+from grader.classroom.report import write, write_anonymous
 from grader.classroom.report.feedback import duration
 from grader.classroom.report.guide import questions
 from grader.classroom.roster import Learner
@@ -306,15 +306,22 @@ def test_the_projector_names_nobody_and_calls_everybody_the_same_again(record: R
     )
 
 
-def test_who_is_forgotten_is_in_no_report(record: Record) -> None:
+def test_who_is_forgotten_is_in_no_report_and_the_others_are_compared_as_before(
+    record: Record,
+) -> None:
     for learner in ("mia", "wang"):
-        hand_in(record, learner, grade())
+        hand_in(record, learner, grade({"once-crash": "unmet"}), content="c1")
+    course = settings(record.path.parent)
     folder = reports(record)
-    forget(folder, "mia")
+    write_anonymous(course, ROSTER, record)
+    forgetting.forget(course, record, ROSTER["mia"])
     left = [path for path in folder.rglob("*") if path.is_file()]
-    assert not [path for path in left if "mia" in path.read_text().lower()]
-    assert (folder / "feedback" / "wang" / "feedback.html").is_file()
-    assert json.loads((folder / "standing.json").read_text())["reports"][0]["marks"]
+    assert {path.name for path in left} == {
+        ".pseudonyms", "feedback.html", "feedback.md", "standing.json",
+    }  # fmt: skip
+    assert not [path for path in left if "mia" in f"{path} {path.read_text()}".lower()]
+    hand_in(record, "wang", grade(), content="c2", attempt=2)
+    assert "王小明 70 100 once-crash" in overview(record).text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ Everything is written below the class's folder of reports, which only its owner 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -32,7 +31,7 @@ from grader.course.lab import Lab, find
 
 __all__ = ["Written", "forget", "write", "write_anonymous"]
 
-FEEDBACK, ALIKE = "feedback", "alike"
+FEEDBACK, ALIKE, ANONYMOUS = "feedback", "alike", "overview-anonymous.html"
 
 
 @dataclass
@@ -95,32 +94,17 @@ def write_anonymous(settings: Settings, roster: Mapping[str, Learner], record: R
     names = Pseudonyms(_learners(marks, roster), folder)
     earlier = standing.earlier(settings.reports, marks)
     page = overview(settings, marks, earlier, names, list(labs.values()), now())
-    write_private(folder / "overview-anonymous.html", page, durable=False)
-    return folder / "overview-anonymous.html"
+    write_private(folder / ANONYMOUS, page, durable=False)
+    return folder / ANONYMOUS
 
 
-def forget(folder: Path, learner: str) -> list[Path]:
-    """Take a learner out of the reports in ``folder``: their pages go, and all pages about many.
+def forget(folder: Path, learner: str) -> None:
+    """Take a learner out of what names nobody, or is compared with later, in ``folder``.
 
-    Those are written anew by the next report. Returns what was deleted.
+    What names them is found by its text (`grader.classroom.forgetting`).
     """
-    gone = [
-        path
-        for path in [
-            folder / FEEDBACK / learner,
-            folder / ALIKE,
-            *(folder / f"overview{which}.html" for which in ("", "-anonymous")),
-            *(folder / f"{book}.csv" for book in ("gradebook", "canvas", "moodle")),
-        ]
-        if path.exists()
-    ]
-    for path in gone:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    (folder / ANONYMOUS).unlink(missing_ok=True)
     standing.forget(folder, learner)
-    return gone
 
 
 def _marks(
