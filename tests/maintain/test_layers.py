@@ -107,7 +107,7 @@ IMPURE_MODULES = {
 }  # fmt: skip
 IMPURE_CALLS = {"print", "open", "input", "exec", "eval"}
 
-NOT_CODE = {"starters", "new_lab", "_solutions", "_docs", "_site"}
+NOT_CODE = {"starters", "new_lab", "templates", "_solutions", "_docs", "_site"}
 
 
 def modules() -> dict[str, Path]:

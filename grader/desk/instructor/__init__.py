@@ -44,7 +44,7 @@ COMMANDS = {
 
 @click.group("class", cls=LazyCommands, lazy=COMMANDS, context_settings={"terminal_width": 80})
 def class_() -> None:
-    """Grade a whole class: collect, grade, report, hand back.
+    """For instructors: collect, grade, report and hand back a class.
 
     \b
     labs class init           write class.toml, and edit it

@@ -28,9 +28,10 @@ NEXT = {
 def export(platform: str, which: str, target: str, seed: int) -> None:
     """Write a bundle that grades lab N on another platform.
 
-    It carries the course as it is installed here, a lock of hashes for everything else, and scripts
-    that keep learner code away from the results. For gradescope it is a zip file, for the others
-    files in the folder DIR; what has the same name there is replaced.
+    PLATFORM is gradescope, classroom50 or github-actions. A bundle carries the course as it is
+    installed here, a lock of hashes for everything else, and scripts that keep learner code away
+    from the results. For gradescope it is a zip file, for the others files in the folder DIR; what
+    has the same name there is replaced.
 
     \b
     labs class export gradescope 2 lab-2.zip --seed 2611
