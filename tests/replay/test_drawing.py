@@ -7,7 +7,7 @@ from html import unescape
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.replay.drawing import (
@@ -137,6 +137,7 @@ def test_nothing_to_show_is_said(drawing: Drawing) -> None:
     assert drawing.svg == "" and "nothing to show" in drawing.figure()
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12))
 def test_ticks_enclose_their_range_evenly(low: float, high: float) -> None:
     found = ticks(low, high)

@@ -18,7 +18,10 @@ from workbench import LIMITS, Bench
 
 from grader.cloud.function import Nursery
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's means of Linux")
+pytestmark = [
+    pytest.mark.played,
+    pytest.mark.skipif(sys.platform != "linux", reason="the kernel's means of Linux"),
+]
 
 
 @pytest.fixture(scope="module", params=["namespaces", "landlock", "limits"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "account"))
@@ -330,6 +330,7 @@ def test_the_managed_policies_agree_with_the_documents_that_moto_ships() -> None
 # -- wildcards ---------------------------------------------------------------------------------
 
 
+@settings(derandomize=True, deadline=None)
 @given(
     st.text("ab:/*?", max_size=12),
     st.text("ab:/", max_size=14),
