@@ -84,7 +84,9 @@ class Source:
             function = self._function(guarded)
             for call in self.calls(function.name if function else ""):
                 return call.lineno
-            return _entry(guarded, "Item", "Key") or guarded.lineno
+            # Nobody calls it, unless it writes itself or is the handler.
+            if function and (function.name in ENTRIES or self._reaches(function, *WRITES)):
+                return _entry(guarded, "Item", "Key") or guarded.lineno
         return None
 
     def racing(self) -> int | None:

@@ -140,6 +140,11 @@ def handler(event, context):
     assert Source(cancelled).swallowing() == _line(cancelled, "hidden")
 
 
+def test_a_marker_that_nobody_writes_is_no_place() -> None:
+    unused = FOLDS.replace("marker(part[0][0]),  # remembered", "")
+    assert Source(unused).remembering() is None
+
+
 @pytest.mark.parametrize("code", ["", "def handler(:", "x = 1\n", "\0", "(" * 3000])
 def test_code_without_places_has_none(code: str) -> None:
     source = Source(code)

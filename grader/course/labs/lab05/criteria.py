@@ -280,17 +280,6 @@ def test_fold_bad_order(stage: Stage, expect: Expect) -> None:
         ),
     )
     expect(
-        bool(wrong) or shop.stored(hour.mended) == shop.truth(hour.mended),
-        lambda: stage.finding(
-            rule="A bad order that was corrected is counted like a new one.",
-            expected=f"{hour.mended}: {says(shop.truth(hour.mended))} (by its only order)",
-            observed=f"{hour.mended}: {says(shop.stored(hour.mended))} half an hour later",
-            why="The older image of the correction holds what was never counted: nothing is to be "
-            "taken off for it, and it must not keep the correction out.",
-            **{**common, "where": stage.handler_line(r"OldImage")},
-        ),
-    )
-    expect(
         not lost,
         lambda: stage.finding(
             rule="A bad order leaves a note in the on-failure destination.",

@@ -271,10 +271,7 @@ def killed_between_merchants(stage: Stage) -> Book:
 
 @dataclass
 class BusyHour:
-    """A play of the learner's own mapping: orders, carts, and three bad orders among them.
-
-    ``mended`` is the merchant whose bad order was corrected when it had been given up.
-    """
+    """A play of the learner's own mapping: orders, carts, and two bad orders among them."""
 
     shop: Shop
     orders: list[Record]
@@ -284,14 +281,10 @@ class BusyHour:
     calls: int
     cart_only_calls: int
     merchants: tuple[str, ...] = ("acme", "globex", "initech")
-    mended: str = "umbrella"
 
 
 def busy_hour(stage: Stage) -> BusyHour:
-    """Orders and carts of three merchants; two of the orders are bad and share a batch.
-
-    A third one, of a merchant of its own, is bad, too, and is corrected later.
-    """
+    """Orders and carts of three merchants; two of the orders are bad and share a batch."""
     shop = open_shop(stage, "busy hour")
     shop.pipeline.run_for(minutes=10)
     names = BusyHour.merchants
@@ -305,7 +298,6 @@ def busy_hour(stage: Stage) -> BusyHour:
             bad.append(shop.put_bad("globex", "bad-2", None))
         orders.append(shop.put(names[n % 3], f"o-{n}"))
         carts.append(shop.put_cart(names[n % 3], f"c-{n}", items=n))
-    bad.append(shop.put_bad(BusyHour.mended, "bad-3", "7.30"))
     shop.pipeline.run_for(minutes=2)
     # Of merchants whose totals nobody looks at here: whether they arrive is what counts.
     orders += [shop.put("soylent", "o-1"), shop.put("soylent", "o-2"), shop.put("hooli", "o-1")]
@@ -316,7 +308,6 @@ def busy_hour(stage: Stage) -> BusyHour:
         carts.append(shop.put_cart("acme", f"c-{n}", items=n + 20))
         carts.append(shop.delete_cart(names[n % 3], f"c-{n + 6}"))
         shop.pipeline.run_for(seconds=20)
-    orders.append(shop.put(BusyHour.mended, "bad-3"))
     shop.pipeline.run_for(minutes=30)
     invocations = shop.pipeline.invocations(FUNCTION)
     stage.require_start(invocations)
