@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grader.course.criterion import Expect
 from grader.course.grade import Finding, Unreached
 from grader.course.labs.lab04.scenarios import PAGE
+from grader.course.places import source
 from grader.course.play.traffic import says
+from grader.replay.source import Source
 
 if TYPE_CHECKING:
     from grader.course.labs.lab04.redrive import Redriven
     from grader.course.stage import Stage
 
 REDRIVE = "redrive.py"
+# Which line of the tool decides a criterion, read from its code.
+Place = Callable[[Source], int | None]
 
 
 def expect_redriven(
@@ -27,6 +32,7 @@ def expect_redriven(
     why: str,
     anchor: str,
     pattern: str,
+    place: Place | None = None,
     why_numbers: str | None = None,
 ) -> None:
     """Every note about this leaves the right totals and the right numbers."""
@@ -53,12 +59,19 @@ def expect_redriven(
                 why if why_numbers is None or one.said == one.expected else why_numbers,
                 anchor,
                 pattern,
+                place,
             ),
         )
 
 
 def _wrongly_redriven(
-    stage: Stage, one: Redriven, rule: str, why: str, anchor: str, pattern: str
+    stage: Stage,
+    one: Redriven,
+    rule: str,
+    why: str,
+    anchor: str,
+    pattern: str,
+    place: Place | None,
 ) -> Finding:
     from grader.course.play.stops import error_text
 
@@ -79,7 +92,11 @@ def _wrongly_redriven(
         expected += f"; {merchant}: {says(truth)}"
         observed += f"; {merchant}: {says(stored)}"
     about = [re.escape(one.strange.split()[0])] if one.strange else []
-    where = _redrive_line(stage, one, *about, pattern)
+    tool = source(stage, REDRIVE)
+    number = place(tool) if place and not about else None
+    if one.raised and "JSON" in one.raised:
+        number = tool.naming("dynamodb")
+    where = _redrive_line(stage, one, *about, pattern, number=number)
     if one.strange == "" and one.handed and one.said == one.expected:
         why = (
             "The tool has handed over the record as Lambda does, and the function has counted it "
@@ -103,8 +120,8 @@ def _numbers(said: Any) -> str:
     return ", ".join(f"{name} {said[name]!r}" for name in said) or "redrive returned {}"
 
 
-def _redrive_line(stage: Stage, one: Redriven, *patterns: str) -> str:
-    """The line of an error; otherwise the first line of the tool that has to do with it."""
+def _redrive_line(stage: Stage, one: Redriven, *patterns: str, number: int | None = None) -> str:
+    """The line of an error, or this one; otherwise the tool's first that has to do with it."""
     result = one.invocation.result
     if result is not None and result.kind != "returned" and isinstance(result.payload, dict):
         frames = [str(frame) for frame in result.payload.get("stackTrace", [])]
@@ -113,6 +130,8 @@ def _redrive_line(stage: Stage, one: Redriven, *patterns: str) -> str:
             found = re.search(rf'{re.escape(REDRIVE)}"?, line (\d+)', text)
             if found:
                 return stage.line(REDRIVE, int(found[1]))
+    if number is not None:
+        return stage.line(REDRIVE, number)
     text = (stage.folder / REDRIVE).read_text(encoding="utf-8")
     for wanted in (*patterns, r"def redrive"):
         for number, line in enumerate(text.splitlines(), start=1):
@@ -145,6 +164,11 @@ def _endless(stage: Stage, last: Redriven) -> Finding:
         expected="redrive returns within ten seconds",
         observed="it did not; no further note was tried",
         why="An open shard always has a next iterator, also when there is nothing more to read.",
-        where=_redrive_line(stage, last, r"while.*iterator|NextShardIterator"),
+        where=_redrive_line(
+            stage,
+            last,
+            r"while.*iterator|NextShardIterator",
+            number=source(stage, REDRIVE).looping("get_records", endless=True),
+        ),
         page=f"{PAGE}#redrive-range",
     )
