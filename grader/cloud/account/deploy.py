@@ -392,23 +392,31 @@ def _topic(account: Account, resource: Any) -> None:
 
 def _subscription(account: Account, resource: Any) -> None:
     properties = resource.properties
-    for name in ("FilterPolicy", "FilterPolicyScope", "RedrivePolicy", "DeliveryPolicy"):
-        if properties.get(name):
-            raise ServiceError("NotEmulated", f"a subscription's {name} is not emulated here.")
+    policy = properties.get("FilterPolicy")
+    if policy and (properties.get("FilterPolicyScope") == "MessageBody" or "$or" in policy):
+        raise ServiceError("NotEmulated", "a FilterPolicy on bodies, or of $or, is not emulated.")
     _subscribe(
         account,
         str(properties.get("TopicArn")),
         str(properties.get("Protocol")),
         str(properties.get("Endpoint")),
         bool(properties.get("RawMessageDelivery", False)),
+        policy or None,
     )
 
 
-def _subscribe(account: Account, topic_arn: str, protocol: str, endpoint: str, raw: bool) -> None:
+def _subscribe(
+    account: Account,
+    topic_arn: str,
+    protocol: str,
+    endpoint: str,
+    raw: bool,
+    policy: Mapping[str, Any] | None = None,
+) -> None:
     refusal = None
     if protocol == "sqs":
         refusal = _delivery_problem(account, topic_arn, endpoint)
-    account.topics.subscribe(topic_arn, protocol, endpoint, raw=raw, refusal=refusal)
+    account.topics.subscribe(topic_arn, protocol, endpoint, raw=raw, refusal=refusal, policy=policy)
 
 
 def _delivery_problem(account: Account, topic_arn: str, queue_arn: str) -> str | None:

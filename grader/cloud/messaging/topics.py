@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,10 @@ MOST_ENTRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscription. ``refusal`` says why nothing can arrive there, None when it can."""
+    """One subscription. ``refusal`` says why nothing can arrive there, None when it can.
+
+    ``policy`` is its FilterPolicy on message attributes, None when it takes every message.
+    """
 
     arn: str
     topic_arn: str
@@ -34,6 +37,30 @@ class Subscription:
     endpoint: str
     raw: bool = False
     refusal: str | None = None
+    policy: Mapping[str, Sequence[Any]] | None = None
+
+    def takes(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether the policy lets a message with these attributes through.
+
+        Every name of the policy has to be there with one of its values, or to be absent where that
+        is asked for: what has no attributes passes no other policy. ServiceError where an operator
+        would have to be worked out that is not played.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+        """
+        return all(
+            any(_matches(wanted, attributes.get(name)) for wanted in values)
+            for name, values in (self.policy or {}).items()
+        )
+
+
+def _matches(wanted: Any, attribute: Mapping[str, Any] | None) -> bool:
+    if isinstance(wanted, dict) and "exists" in wanted:
+        return bool(wanted["exists"]) == (attribute is not None)
+    if attribute is None:
+        return False
+    if not isinstance(wanted, str):
+        raise ServiceError("NotEmulated", f"the filter {json.dumps(wanted)} is not emulated here.")
+    return wanted == attribute.get("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +141,12 @@ class Topics:
         *,
         raw: bool = False,
         refusal: str | None = None,
+        policy: Mapping[str, Sequence[Any]] | None = None,
     ) -> Subscription:
         """Add a subscription; see `Subscription`."""
         topic = self._topic(topic_arn)
         arn = f"{topic_arn}:{self._uuid()}"
-        subscription = Subscription(arn, topic_arn, protocol, endpoint, raw, refusal)
+        subscription = Subscription(arn, topic_arn, protocol, endpoint, raw, refusal, policy)
         topic.subscriptions.append(subscription)
         return subscription
 
@@ -142,7 +170,8 @@ class Topics:
             raise _invalid("FIFO topics are not emulated here")
         one = Published(self._uuid(), self._clock.now, message, subject, attributes or {})
         topic.published.append(one)
-        delivered = [self._deliver(topic, receiver, one) for receiver in topic.subscriptions]
+        takers = [receiver for receiver in topic.subscriptions if receiver.takes(one.attributes)]
+        delivered = [self._deliver(topic, receiver, one) for receiver in takers]
         self._count(topic.name, size, sum(delivered), len(delivered) - sum(delivered))
         return one.id
 

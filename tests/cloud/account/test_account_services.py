@@ -241,10 +241,28 @@ def test_a_batch_of_notifications_and_the_lists_look_right_to_boto3() -> None:
             sns.publish(TopicArn=TOPIC + "x", Message="x")
 
 
-def test_a_filter_policy_is_refused_by_name() -> None:
-    filtered = subscription(FilterPolicy={"kind": ["a"]})
+def test_a_filter_policy_on_bodies_is_refused_by_name() -> None:
+    filtered = subscription(FilterPolicy={"kind": ["a"]}, FilterPolicyScope="MessageBody")
     with pytest.raises(Refused, match="FilterPolicy"):
         deployed(queue("failed"), topic("failures"), filtered)
+
+
+def test_a_filter_policy_takes_only_messages_with_its_attributes() -> None:
+    """A message without attributes passes no policy but one that asks for their absence."""
+    wanted = {"kind": ["a", "b"], "draft": [{"exists": False}]}
+    filtered = subscription(FilterPolicy=wanted, RedrivePolicy={"deadLetterTargetArn": QUEUE})
+
+    def attribute(value: str) -> dict[str, str]:
+        return {"DataType": "String", "StringValue": value}
+
+    with deployed(queue("failed"), topic("failures"), queue_policy(), filtered) as account:
+        sns = function_client(account, "sns")
+        sns.publish(TopicArn=TOPIC, Message="without")
+        for word, more in (("b", {}), ("c", {}), ("a", {"draft": attribute("yes")})):
+            attributes = {"kind": attribute(word), **more}
+            sns.publish(TopicArn=TOPIC, Message=word, MessageAttributes=attributes)
+
+        assert [json.loads(one.body)["Message"] for one in account.messages("failed")] == ["b"]
 
 
 # -- buckets ---------------------------------------------------------------------------------
