@@ -118,8 +118,11 @@ class Drawing:
     legend: Sequence[State] = ()
     note: str = ""
 
-    def figure(self, *, level: int = 3) -> str:
-        """The picture under a heading of ``level``, with its legend and its table."""
+    def figure(self, *, level: int = 3, twin: bool = True) -> str:
+        """The picture under a heading of ``level``, with its legend and its table.
+
+        Without ``twin`` the page has a table of the same facts elsewhere.
+        """
         title = _text(self.title)
         if not self.svg:
             return f"<figure><h{level}>{title}</h{level}><p>There is nothing to show.</p></figure>"
@@ -134,10 +137,13 @@ class Drawing:
             + (f"<p>{_text(self.note)}</p>" if self.note else "")
             + scrolled(title, self.svg)
             + '<p class="said" aria-hidden="true"></p>'
-            + f"<details><summary>{title}: the same as a table</summary>"
-            + scrolled(f"{title}, as a table", table(self.headings, self.rows))
-            + "</details></figure>"
+            + (self._twin(title) if twin else "")
+            + "</figure>"
         )
+
+    def _twin(self, title: str) -> str:
+        drawn = scrolled(f"{title}, as a table", table(self.headings, self.rows))
+        return f"<details><summary>{title}: the same as a table</summary>{drawn}</details>"
 
 
 def scrolled(title: str, content: str) -> str:

@@ -115,7 +115,11 @@ def _play(number: int, play: Play) -> str:
         parts.append(f"<p>{_text(play['story'])}</p>")
     if play["figures"]:
         parts.append(_table("Figures", ("what", "value", "limit"), _figures(play)))
-    parts += [f'<div class="still">{one.figure()}</div>' for one in viewing.stills(play)]
+    parts.append(_table("What was done", viewing.MOMENT_HEADINGS, viewing.moment_rows(play)))
+    for one in viewing.stills(play):
+        # The attempts have a table with more of them below.
+        twin = one.title != viewing.LANES
+        parts.append(f'<div class="still">{one.figure(twin=twin)}</div>')
     parts.append(_table("Attempts", viewing.ATTEMPT_HEADINGS, viewing.attempt_rows(play)))
     parts.append(_table("Records", viewing.RECORD_HEADINGS, viewing.record_rows(play)))
     parts.append(_table("Failure notes", viewing.NOTE_HEADINGS, viewing.note_rows(play)))

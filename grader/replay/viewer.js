@@ -83,7 +83,7 @@
         + (one.arrived ? "a note arrived." : `no note arrived (${one.why}).`),
       {kind: "note", batch: one.batch, ids: numbers(one.records)});
     for (const one of play.states) add(one.at, `${one.by}: ${one.what}.`);
-    for (const one of play.moments) add(one.at, `${one.what}.`);
+    play.moments.forEach((one, at) => add(one.at, `${at + 1}: ${one.what}.`));
     for (const alarm of play.alarms) {
       for (const [at, state, why] of alarm.states) add(at, `${alarm.name} is ${state}. ${why}`);
       for (const [at, state, protocol, endpoint] of alarm.told)
@@ -114,10 +114,11 @@
   const keys = make("ul", {class: "legend"});
   const about = make("div", {class: "about"});
   const choosePlay = make("label", {}, "Play", choose), chooseReader = make("label", {}, "Reader", reader);
+  const findIt = make("label", {}, "Find a record or batch", find);
   const viewer = document.getElementById("viewer");
   viewer.className = "viewer";
   viewer.append(make("h2", {}, "Step by step"),
-    make("div", {class: "controls"}, choosePlay, chooseReader, make("label", {}, "Find a record or batch", find), steps),
+    make("div", {class: "controls"}, choosePlay, chooseReader, findIt, steps),
     slider, now, tray, picture, keys, about);
   choosePlay.hidden = plays.length < 2;
   document.documentElement.classList.add("scripted");
@@ -181,7 +182,7 @@
     picture.replaceChildren();
     const svg = d3.select(picture).append("svg").attr("width", wide);
     drawn = {made, x, svg, wide, marks: [], records: []};
-    let y = axis(svg, x, wide, view);
+    let y = momentRow(play, axis(svg, x, wide, view));
     const shards = new Set(play.records.map(one => one.shard));
     for (const shard of play.shards) {
       if (shards.has(shard.id)) y = recordRow(shard, y);
@@ -267,21 +268,35 @@
     }
     return y + 14 + HIGH + GAP;
   }
+  function momentRow(play, y) {
+    if (!play.moments.length) return y;
+    const {svg, x} = drawn;
+    label("What was done", y, ` · ${counted(play.moments.length, "moment")}, told at each step`);
+    for (const group of gathered(play.moments, one => x(one.at), one => x(one.at) + 18, 18)) {
+      const left = Math.min(group.left, drawn.wide - 18), first = play.moments.indexOf(group.ones[0]) + 1;
+      const mark = svg.append("g");
+      mark.append("path").attr("class", "before").attr("d", `M${left} ${y + 13}v${HIGH}`);
+      mark.append("text").attr("x", left + 3).attr("y", y + 27)
+        .text(group.ones.length > 1 ? `${first}…` : first);
+      mark.append("title").text(group.ones.map(one => `${clock(one.at)}: ${one.what}`).join("; "));
+    }
+    return y + 14 + HIGH + GAP;
+  }
   const WORST = ["quiet", "good", "warn", "bad"];
   function laneRow(lane, ones, y) {
     const {svg, x, made} = drawn;
     label(lane, y, ` · ${counted(ones.length, "attempt")}`);
-    for (const group of gathered(ones, one => x(one.start), one => x(one.until), 12)) {
+    for (const group of gathered(ones, one => x(one.start), one => x(one.until), 16)) {
       const kinds = [...new Set(group.ones.map(one => one.key))];
       const key = kinds.reduce((a, b) =>
         WORST.indexOf(data.attempts[b].tone) > WORST.indexOf(data.attempts[a].tone) ? b : a);
       const one = data.attempts[key], room = group.right - group.left;
-      const mark = svg.append("g").attr("class", "attempt"), left = Math.min(group.left, drawn.wide - 13);
+      const mark = svg.append("g").attr("class", "attempt"), left = Math.min(group.left, drawn.wide - 17);
       mark.append("rect").attr("class", `tone-${one.tone}`).attr("x", left).attr("y", y + 14)
         .attr("width", room - 1).attr("height", HIGH).attr("rx", 2);
-      const sign = group.ones.length > 1 ? String(group.ones.length) : one.sign;
-      if (room >= sign.length * 7 + 4)
-        mark.append("text").attr("class", "sign").attr("x", left + room / 2).attr("y", y + 14 + 13).text(sign);
+      const number = String(group.ones.length);
+      const sign = group.ones.length > 1 && room >= number.length * 6 + 4 ? number : one.sign;
+      mark.append("text").attr("class", "sign").attr("x", left + room / 2).attr("y", y + 14 + 13).text(sign);
       mark.append("title").text(kinds.map(kind =>
         counted(group.ones.filter(each => each.key === kind).length, "attempt") + `: ${data.attempts[kind].name}`).join("; "));
       mark.on("pointerdown", event => event.stopPropagation());
@@ -312,7 +327,8 @@
   function chartRow(chart, y) {
     const {svg, x, made} = drawn, metric = made.play.metrics[chart.metric], high = 46;
     const most = Math.max(...metric.minutes.map(one => one[chart.at]));
-    label(`${chart.title}`, y, ` · ${chart.unit}, up to ${+most.toPrecision(4)}`);
+    const told = metric.unit === "Milliseconds" ? long(most) : (+most.toPrecision(4)).toLocaleString("en");
+    label(chart.title, y, ` · ${chart.unit}, up to ${told}`);
     const up = d3.scaleLinear().domain([0, Math.max(most, 1e-9)]).range([y + 16 + high, y + 16]);
     let path = "";
     for (const entry of metric.minutes) {
@@ -529,6 +545,7 @@
     chooseReader.hidden = made.readers.length < 2;
     state.reader = made.readers[0] ?? "";
     slider.max = made.events.length - 1;
+    keys.hidden = findIt.hidden = !made.batches.length;
     again();
   }
   function again() {

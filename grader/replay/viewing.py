@@ -48,6 +48,7 @@ PAGES = {
     "MaximumRetryAttempts": "modules/02-lambda-triggers#retries-and-age",
     "MaximumRecordAgeInSeconds": "modules/02-lambda-triggers#retries-and-age",
 }
+LANES = "What each lane did"
 # Metrics that are drawn wherever they say anything: name, statistic (a place in a minute's entry).
 SUM, MOST = 3, 5
 ALWAYS = {"IteratorAge": MOST, "Errors": SUM, "Throttles": SUM, "Lag": MOST}
@@ -146,11 +147,14 @@ def stills(play: Play) -> list[Drawing]:
     """The play as pictures that need no script."""
     time = folding(play)
     axis = Axis("time since the start", lambda place: clock(time.moment(place)))
-    events = [Event(time.place(one["at"]), one["what"]) for one in play["moments"]]
+    events = [
+        Event(time.place(one["at"]), str(number))
+        for number, one in enumerate(play["moments"], start=1)
+    ]
     found = []
     if play["batches"]:
         rows = _folded([*_attempt_lanes(play, time)])
-        found.append(lanes("What each lane did", axis, rows, events))
+        found.append(lanes(LANES, axis, rows, events))
     if play["alarms"]:
         rows = [_alarm_lane(play, one, time) for one in play["alarms"]]
         found.append(lanes("What the alarms did", axis, rows, events))
@@ -294,6 +298,15 @@ def _fate(play: Play, fate: Play) -> str:
     if fate["batch"] is not None:
         told += f" by {play['batches'][fate['batch'] - 1]['batch']}"
     return f"{told} ({fate['why']})" if fate["why"] else told
+
+
+MOMENT_HEADINGS = ("moment", "when", "what was done")
+
+
+def moment_rows(play: Play) -> Iterator[list[str]]:
+    """What whoever played did, by the numbers that pictures give it."""
+    for number, one in enumerate(play["moments"], start=1):
+        yield [str(number), clock(one["at"]), one["what"]]
 
 
 NOTE_HEADINGS = ("note", "mapping", "why", "records", "arrived")
