@@ -23,7 +23,7 @@ import psutil
 import pytest
 from stub_inside import STUB, WEAK
 
-from grader.classroom import grading
+from grader.classroom import cluster, grading
 from grader.classroom.cluster import Crew
 from grader.classroom.grading import Run
 from grader.classroom.record import Record
@@ -34,7 +34,10 @@ from grader.classroom.work import Address, Terms
 from grader.course import lab
 from grader.course.files import UsageError
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.played,  # a cluster takes as long to start as what plays
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 ONE = lab.find("1")
 COURSE = course_version()
 TERMS = Terms(bounds=Bounds(wall_seconds=3), program=STUB)
@@ -260,7 +263,10 @@ def test_a_scheduler_with_two_workers_grades_over_tls_and_its_end_loses_nothing(
         assert "hangs-too" not in kept
 
 
-def test_where_no_scheduler_is_a_sentence_says_so(certificates: dict[str, Path]) -> None:
+def test_where_no_scheduler_is_a_sentence_says_so(
+    certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_S", 2.0)
     files = {name: str(path) for name, path in certificates.items()}
     with pytest.raises(UsageError, match=r"tls://127\.0\.0\.1:9 cannot be reached"):
         Crew(Address("tls://127.0.0.1:9", **files), TERMS)
