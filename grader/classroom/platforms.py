@@ -24,9 +24,10 @@ file's name says who, and everything behind that is the learner's. The rules, an
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -43,7 +44,9 @@ from grader.course.lab import Lab
 
 PLATFORMS = ("moodle", "canvas", "gradescope", "folders")
 METADATA = "submission_metadata.yml"
-LARGEST_METADATA = 100_000_000
+LARGEST_METADATA = 200_000_000
+# What is read of a submission in the metadata, and how deep.
+_LEVELS = {":submitters": 2, ":created_at": 1, ":history": 1}
 
 _MOODLE = re.compile(r"([^_]+)(?:_(\d+))?_assignsubmission_([a-z]+)(?:_(.*))?")
 _CANVAS = re.compile(
@@ -308,14 +311,14 @@ def _gradescope(tree: _Tree, course: Course) -> Found:
     found = Found("gradescope", [])
     for top, inside in tops.items():
         entry = told.get(top, {})
-        people = tuple(filter(None, map(_submitter, _items(entry.get(":submitters")))))
+        people = tuple(filter(None, map(_submitter, entry.get(":submitters") or ())))
         if not people:
             found.left.append(top)
             continue
         at, odd = _created(entry.get(":created_at")), []
         if at is None:
             odd.append(f"{METADATA} says no time that can be read")
-        if earlier := len(_items(entry.get(":history"))):
+        if earlier := len(entry.get(":history") or ()):
             odd.append(f"{counted(earlier, 'earlier attempt')} on Gradescope, not in its export")
         members = [_placed(member, path) for path, member in inside]
         said_by = "Gradescope" if at else ""
@@ -324,58 +327,87 @@ def _gradescope(tree: _Tree, course: Course) -> Found:
 
 
 def _metadata(member: Member) -> dict[str, dict[str, Any]]:
-    """What the metadata says of each submission, as nodes of YAML by their keys.
+    """What the metadata says of each submission: submitters, time and earlier attempts, as texts.
 
-    No value is made of a node. Results stand in it too, whose texts are learners', and a text that
-    looks like an impossible date must not cost the whole class its times.
+    The rest is passed over piece by piece, and no value is made of a text. Results stand there too,
+    which are learners': what looks like an impossible date, lies a hundred levels deep or is very
+    long must not cost the class its times.
     """
     import yaml
 
     if member.size > LARGEST_METADATA:
         raise UsageError(f"{METADATA} is larger than {LARGEST_METADATA:,} bytes.")
     try:
-        document = yaml.compose(member.read(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError, Hostile):
+        content = member.read()
+        events = yaml.parse(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        told = {
+            name: {
+                key: _value(events, event, _LEVELS.get(key, 0))
+                for key, event in _pairs(events, entry)
+            }
+            for start in itertools.islice(events, 2, 3)
+            for name, entry in _pairs(events, start)
+        }
+    except (yaml.YAMLError, ValueError, Hostile):
         raise UsageError(f"{METADATA} cannot be read; export it again.") from None
-    told = {key: _fields(node) for key, node in _fields(document).items()}
     if not told:
         raise UsageError(f"{METADATA} holds nothing about submissions; export it again.")
     return told
 
 
-def _fields(node: Any) -> dict[str, Any]:
-    """The nodes in a mapping by their keys; nothing for another node."""
-    if getattr(node, "id", "") != "mapping":
-        return {}
-    return {str(key.value): value for key, value in node.value}
+def _pairs(events: Iterator[Any], start: Any) -> Iterator[tuple[str, Any]]:
+    """The keys of a mapping, each with the event that its value begins with; it has to be read.
+
+    Another value than a mapping has none, and is passed over.
+    """
+    if type(start).__name__ != "MappingStartEvent":
+        _value(events, start, 0)
+        return
+    for event in events:
+        if type(event).__name__ == "MappingEndEvent":
+            return
+        yield str(_value(events, event, 0)), next(events)
 
 
-def _items(node: Any) -> list[Any]:
-    """The nodes in a sequence; nothing for another node."""
-    return list(node.value) if getattr(node, "id", "") == "sequence" else []
+def _value(events: Iterator[Any], start: Any, levels: int) -> Any:
+    """A text, a list or a dict as far as ``levels`` goes, and None for what lies deeper."""
+    kind = type(start).__name__
+    if kind == "ScalarEvent":
+        return start.value
+    if levels and kind == "MappingStartEvent":
+        return {key: _value(events, one, levels - 1) for key, one in _pairs(events, start)}
+    if levels and kind == "SequenceStartEvent":
+        ends = "SequenceEndEvent"
+        ours = itertools.takewhile(lambda one: type(one).__name__ != ends, events)
+        return [_value(events, one, levels - 1) for one in ours]
+    depth = int(kind.endswith("StartEvent"))
+    while depth:
+        kind = type(next(events)).__name__
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+    return None
 
 
-def _text(node: Any) -> str:
-    """The text of a scalar, as it is written; nothing for another node."""
-    return str(node.value).strip() if getattr(node, "id", "") == "scalar" else ""
-
-
-def _submitter(node: Any) -> Person | None:
-    fields = _fields(node)
-    name, email, number = (_text(fields.get(key)) for key in (":name", ":email", ":sid"))
+def _submitter(told: Any) -> Person | None:
+    if not isinstance(told, dict):
+        return None
+    name, email, number = (_text(told.get(key)) for key in (":name", ":email", ":sid"))
     label = name or email or number
     ids = {"sis_id": number} if number else {}
     return Person(label, name, email, ids=ids) if label else None
 
 
-def _created(node: Any) -> datetime | None:
+def _text(told: Any) -> str:
+    return told.strip() if isinstance(told, str) else ""
+
+
+def _created(told: Any) -> datetime | None:
     """The time of a submission; None where it names no zone, or is no time.
 
     Ruby may write a time with its zone as an object, in which it stands as ``utc``.
     """
-    in_utc = _text(_fields(node).get("utc"))
+    in_utc = _text(told.get("utc")) if isinstance(told, dict) else ""
     try:
-        return moment(in_utc or _text(node), "UTC", ZoneInfo("UTC") if in_utc else None)
+        return moment(in_utc or _text(told), "UTC", ZoneInfo("UTC") if in_utc else None)
     except NoMoment:
         return None
 

@@ -6,10 +6,9 @@ before the record says that they are there, so that a kill in between loses and 
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,12 +43,14 @@ class Shelf:
         self.settings = settings
         self.record = record
 
-    def alone(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         """Keep other commands from changing the folder in the meantime."""
         make_private_folder(self.settings.attempts)
         for folder in (self.settings.handed_in, self.settings.attempts):
             folder.chmod(0o700)
-        return locked(self.settings.attempts / ".lock")
+        with locked(self.settings.attempts / ".lock"):
+            yield
 
     def put(
         self, lab: Lab, hand_in: HandIn, files: Mapping[str, bytes], wanted: int | None = None
@@ -175,9 +176,8 @@ class Shelf:
 
     def _write(self, folder: Path, files: Mapping[str, bytes], *, durable: bool = True) -> None:
         """Replace a folder by one that is complete; a kill leaves the old one, or none."""
-        fresh = self.settings.attempts / f".new-{os.getpid()}"
-        aside = self.settings.attempts / f".old-{os.getpid()}"
-        for one in (fresh, aside):
+        fresh, aside = self.settings.attempts / ".new", self.settings.attempts / ".old"
+        for one in (fresh, aside):  # of a command that was killed
             shutil.rmtree(one, ignore_errors=True)
         make_private_folder(fresh)
         for name, content in files.items():

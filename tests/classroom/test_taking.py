@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
+from typing import Any
 
 import exports
 import pytest
 from conftest import Room
 from exports import CLASS, answer, below, packed, unpacked
 
-from grader.classroom import times
+from grader.classroom import shelf, times
 from grader.classroom.times import zone_called
 from grader.course.files import UsageError
 
@@ -18,7 +20,7 @@ MINE = answer("2", "solution", "mine")
 OTHER = answer("2", "solution", "other")
 
 
-def refused(outcome: exports.Any) -> list[tuple[str | None, str]]:
+def refused(outcome: Any) -> list[tuple[str | None, str]]:
     return [(one.learner, one.sentence) for one in outcome.refused]
 
 
@@ -205,7 +207,17 @@ def test_what_learners_printed_costs_the_metadata_nothing(room: Room) -> None:
     """Results stand in it: a text that YAML takes for a date, a merge, a number, a type."""
     room.enrol(exports.roster())
     files = exports.gradescope([((ADA,), "2027-03-05 22:41:00 Z", MINE)])
-    odd = ["2021-99-99", "{<<: x}", "9" * 5000, "!!python/object/apply:os.system [x]", "!ruby/x {}"]
+    odd = [
+        "2021-99-99",
+        "{<<: x}",
+        "9" * 5000,
+        "!!python/object/apply:os.system [x]",
+        "!ruby/x {}",
+        "[" * 300 + "]" * 300,
+        "{" * 1 + "? [a] : b}",
+        "&a x",
+        "*a",
+    ]
     path = "assignment_55_export/submission_metadata.yml"
     files[path] = str(files[path]) + "  :results:\n" + "".join(f"  - {one}\n" for one in odd)
     room.take("export.zip", packed(files))
@@ -587,3 +599,43 @@ def test_the_class_of_twelve(room: Room) -> None:
     rows = times.read(sheet, "UTC", zone_called("Europe/Berlin"))
     outcome = room.take("STREAMS-Lab 2-3456.zip", made["STREAMS-Lab 2-3456.zip"], None, rows)
     assert not outcome.refused or {name for name, _ in refused(outcome)} != {None}
+
+
+def test_what_a_killed_command_left_is_in_nobodys_way(room: Room) -> None:
+    for name in (".new/handler.py", ".old/handler.py"):
+        unpacked(room.settings.attempts, {name: b"half"})
+    room.take("class", below("ada", MINE))
+    assert room.files("ada") == MINE
+    assert not (room.settings.attempts / ".new").exists()
+    assert not (room.settings.attempts / ".old").exists()
+
+
+def test_a_kill_at_any_file_is_mended_by_taking_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each step that writes: nothing is lost, and nothing is there twice."""
+    source = room.source("lab2.zip", packed({**below("ada", MINE), **below("bob", OTHER)}))
+    steps = 0
+    for dies_at in range(1, 40):
+        count = iter(range(1, 1000))
+
+        def dying(of: Any, at: int = dies_at, count: Any = count) -> Any:
+            def step(*arguments: Any, **more: Any) -> Any:
+                if next(count) == at:
+                    raise KeyboardInterrupt
+                return of(*arguments, **more)
+
+            return step
+
+        with monkeypatch.context() as patched:
+            patched.setattr(shelf, "write_private", dying(shelf.write_private))
+            patched.setattr(Path, "rename", dying(Path.rename))
+            patched.setattr(room.record, "add_hand_in", dying(room.record.add_hand_in))
+            try:
+                room.again(source)
+            except KeyboardInterrupt:
+                steps += 1
+    room.again(source)
+    assert steps > 5
+    assert (room.files("ada"), room.files("bob")) == (MINE, OTHER)
+    assert attempts(room) == attempts(room, "bob") == [(1, True)]
