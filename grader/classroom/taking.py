@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -53,6 +53,16 @@ class Wish:
     platform: str | None = None
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A source under way: its name, what the record calls it, and whose deliveries are in it."""
+
+    name: str
+    origin: str
+    outcome: Outcome
+    claims: Counter[tuple[str, str]]
+
+
 class Taker:
     """Takes sources into a class, one after the other."""
 
@@ -73,23 +83,38 @@ class Taker:
         self.shelf = Shelf(settings, record)
         self.refused = {(one.learner, one.lab, one.source) for one in record.refusals()}
 
-    def take(self, path: Path) -> Outcome:
-        """Take a source. UsageError where the source itself cannot be read."""
+    def take(self, path: Path, status: Callable[[str], None] = lambda text: None) -> Outcome:
+        """Take a source; ``status`` is told how far it is.
+
+        UsageError where the source itself cannot be read.
+        """
         if self.settings.handed_in.resolve().is_relative_to(path.resolve()):
             raise UsageError(
                 f"{shown(path)} holds the class itself; give the downloads, or a folder of them."
             )
+        status(f"reading {path.name}")
         with source(path) as members, self.shelf.alone():
-            name = printable(path.resolve().name)
-            called, origin = path.resolve().name, name
-            if not path.is_dir():
-                called, origin = stem(called), f"{name} sha256:{_digest(path)[:12]}"
+            whole = path.resolve().name
+            name = printable(whole)
+            origin = name if path.is_dir() else f"{name} sha256:{_digest(path)[:12]}"
+            called = whole if path.is_dir() else stem(whole)
             found = take_apart(called, members, self.course, self.wish.platform)
             outcome = Outcome(found.platform, left=[printable(one) for one in found.left])
-            claims = self._claims(found.deliveries)
-            for delivery in found.deliveries:
-                self._deliver(delivery, name, origin, claims, outcome)
+            wanted = [one for one in found.deliveries if self._is_wanted(one)]
+            under = _Source(name, origin, outcome, self._claims(wanted))
+            for number, delivery in enumerate(wanted, 1):
+                status(f"{name}: {number} of {len(wanted)}")
+                self._deliver(delivery, under)
         return outcome
+
+    def _is_wanted(self, delivery: Delivery) -> bool:
+        """Whether it is of the lab that the instructor wants, as far as a folder says."""
+        lab = self._lab(delivery)
+        return lab is None or self.wish.lab in (None, lab)
+
+    def _lab(self, delivery: Delivery) -> Lab | None:
+        """The lab that a folder around the delivery says."""
+        return self.course.lab(delivery.lab)
 
     def _claims(self, deliveries: Iterable[Delivery]) -> Counter[tuple[str, str]]:
         """How many deliveries are said to be each learner's."""
@@ -102,88 +127,84 @@ class Taker:
                     continue
         return claims
 
-    def _deliver(
-        self,
-        delivery: Delivery,
-        name: str,
-        origin: str,
-        claims: Counter[tuple[str, str]],
-        outcome: Outcome,
-    ) -> None:
+    def _deliver(self, delivery: Delivery, under: _Source) -> None:
         """Take what one learner, or several together, handed in."""
-        lab = self.wish.lab or self.course.lab(delivery.lab)
-        learners: list[Learner] = []
-        for person in delivery.people:
-            label = printable(person.label)
-            place = f"{name}: {label}"
-            try:
-                learner = self.people.who(person)
-            except Unknown as error:
-                self._refuse(outcome, None, lab, place, f"{label} {error}")
-                continue
-            for number in (None, *self.settings.labs):
-                self._settle(None, number, place)
-            if claims[folded(learner.key), delivery.lab] > 1:
-                sentence = "more than one hand-in is said to be theirs; none of them was taken"
-                self._refuse(outcome, learner.key, lab, place, sentence)
-                continue
-            learners.append(learner)
+        lab = self.wish.lab or self._lab(delivery)
+        learners = self._learners(delivery, lab, under)
         if not learners:
             return
         try:
             members = opened(delivery.members, self.course.files)
             if not self.people.roster and is_handed_out(one.path for one in members):
                 raise Hostile("holds what a platform hands out; give it as a SOURCE of its own")
-            parts_of_labs = self._by_lab(members, lab)
+            roots = self._by_lab(members, lab)
         except Hostile as error:
             for learner in learners:
-                self._refuse(outcome, learner.key, lab, name, f"it {error}")
+                self._refuse(under.outcome, learner.key, lab, under.name, f"it {error}")
             return
-        for one, root in parts_of_labs.items():
-            self._keep(learners, delivery, one, root, members, name, origin, outcome)
+        for one, root in roots.items():
+            try:
+                files, odd = _content(self.course, one, root, members)
+            except Hostile as error:
+                for learner in learners:
+                    self._refuse(under.outcome, learner.key, one, under.name, f"it {error}")
+                continue
+            for learner in learners:
+                together = [other.key for other in learners if other is not learner]
+                told = [f"handed in together with {listed(together)}"] if together else []
+                self._keep(learner, one, files, [*delivery.odd, *odd, *told], delivery, under)
+
+    def _learners(self, delivery: Delivery, lab: Lab | None, under: _Source) -> list[Learner]:
+        """Whose it is; who that is not clear of is refused."""
+        learners = []
+        for person in delivery.people:
+            label = printable(person.label)
+            place = f"{under.name}: {label}"
+            try:
+                learner = self.people.who(person)
+            except Unknown as error:
+                self._refuse(under.outcome, None, lab, place, f"{label} {error}")
+                continue
+            for number in (None, *self.settings.labs):
+                self._settle(None, number, place)
+            if under.claims[folded(learner.key), delivery.lab] > 1:
+                sentence = "more than one hand-in is said to be theirs; none of them was taken"
+                self._refuse(under.outcome, learner.key, lab, place, sentence)
+            else:
+                learners.append(learner)
+        return learners
 
     def _keep(
         self,
-        learners: Sequence[Learner],
-        delivery: Delivery,
+        learner: Learner,
         lab: Lab,
-        root: str,
-        members: Sequence[Member],
-        name: str,
-        origin: str,
-        outcome: Outcome,
+        files: Mapping[str, bytes],
+        odd: Sequence[str],
+        delivery: Delivery,
+        under: _Source,
     ) -> None:
-        """Keep the files of one lab for everybody who handed them in."""
-        for learner in learners:
-            try:
-                files, odd = _content(self.course, lab, root, members)
-            except Hostile as error:
-                self._refuse(outcome, learner.key, lab, name, f"it {error}")
-                continue
-            odd = [*delivery.odd, *odd]
-            if others := [one.key for one in learners if one is not learner]:
-                odd.append(f"handed in together with {listed(others)}")
-            if lab.number not in self.settings.labs:
-                odd.append(f"lab {lab.number} is none of the class's labs")
-            at, said_by = delivery.at, delivery.time_source
-            if at is None:
-                at = self.people.time(learner, lab.number)
-                said_by = "--times" if at else UNKNOWN
-            hand_in = HandIn(
-                learner=learner.key,
-                lab=lab.number,
-                attempt=0,
-                content=content_hash(files),
-                handed_in_at=at.astimezone(UTC).isoformat(timespec="seconds") if at else None,
-                time_source=said_by,
-                source=origin,
-                odd=tuple(odd),
-            )
-            taken = self.shelf.put(lab, hand_in, files, self.wish.attempt)
-            if taken.new:
-                self._settle(learner.key, lab.number)
-                self._settle(learner.key, None)
-            outcome.taken.append(taken)
+        """Keep a learner's files of one lab."""
+        if lab.number not in self.settings.labs:
+            odd = [*odd, f"lab {lab.number} is none of the class's labs"]
+        at, said_by = delivery.at, delivery.time_source
+        if at is None:
+            at = self.people.time(learner, lab.number)
+            said_by = "--times" if at else UNKNOWN
+        hand_in = HandIn(
+            learner=learner.key,
+            lab=lab.number,
+            attempt=0,
+            content=content_hash(files),
+            handed_in_at=at.astimezone(UTC).isoformat(timespec="seconds") if at else None,
+            time_source=said_by,
+            source=under.origin,
+            odd=tuple(odd),
+        )
+        taken = self.shelf.put(lab, hand_in, files, self.wish.attempt)
+        if taken.new:
+            self._settle(learner.key, lab.number)
+            self._settle(learner.key, None)
+        under.outcome.taken.append(taken)
 
     def _settle(self, learner: str | None, lab: int | None, place: str | None = None) -> None:
         """Forget what was refused of it, at that place or at any: this time it was fine."""

@@ -319,6 +319,13 @@ def test_a_folder_for_each_lab_with_one_for_each_learner(room: Room) -> None:
     assert room.files("ada", "3") == answer("3", "solution")
 
 
+def test_of_folders_for_labs_the_one_that_is_said_is_taken(room: Room) -> None:
+    files = {**below("lab2/ada", MINE), **below("lab3/ada", OTHER), **below("lab3/bob", OTHER)}
+    outcome = room.take("all", files, lab="2")
+    assert [(one.learner, one.lab) for one in outcome.taken] == [("ada", 2)]
+    assert room.files("ada") == MINE
+
+
 def test_a_folder_for_each_lab_with_a_platforms_download_in_it(room: Room) -> None:
     room.enrol(exports.roster())
     third = answer("3", "solution", "third")

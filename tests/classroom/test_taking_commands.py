@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import exports
 import pytest
@@ -189,6 +190,23 @@ def test_a_full_disk_is_one_sentence(run: Labs, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(taking.Shelf, "put", full)
     code, _, err = run("take", "x.zip", "--lab", "2")
     assert (code, err) == (2, "labs: handed-in cannot be written: no space left on device.\n")
+
+
+def test_an_interrupted_take_says_what_is_kept(run: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
+    class_of(run)
+    Path("x.zip").write_bytes(packed({**below("ada", MINE), **below("bob", MINE)}))
+    put = taking.Shelf.put
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        if arguments[2].learner == "bob":
+            raise KeyboardInterrupt
+        return put(*arguments, **more)
+
+    monkeypatch.setattr(taking.Shelf, "put", interrupted)
+    code, _, err = run("take", "x.zip", "--lab", "2")
+    told = "labs: Interrupted. What was taken so far is kept; take the same again to go on.\n"
+    assert (code, err.lstrip()) == (130, told)
+    assert Path("handed-in/ada").is_dir()
 
 
 def test_forget_asks_and_tells(run: Labs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cloud.words import clean, counted
-from grader.desk.terminal import MET, UNMET, say, warn, writing
+from grader.desk.terminal import MET, UNMET, Status, say, warn, writing
 
 if TYPE_CHECKING:
     from grader.classroom.roster import Learner
@@ -135,7 +135,12 @@ def _taken(taker: Taker, sources: Sequence[str]) -> Iterable[Outcome]:
 
     for name in sources:
         try:
-            outcome = taker.take(Path(name))
+            with Status() as status:
+                outcome = taker.take(Path(name), status)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "What was taken so far is kept; take the same again to go on."
+            ) from None
         except UsageError as error:
             if len(sources) == 1:
                 raise
