@@ -225,7 +225,8 @@ def _file_members(path: Path, stack: ExitStack) -> list[Member]:
 def _folder_members(root: Path) -> Iterator[Member]:
     """The files below a folder; no link is followed, no hidden folder or environment entered."""
     counts: Counter[str] = Counter()
-    for where, folders, names in os.walk(root):
+    closed: list[OSError] = []
+    for where, folders, names in os.walk(root, onerror=closed.append):
         here = Path(where).relative_to(root).as_posix()
         here = "" if here == "." else f"{here}/"
         folders[:] = sorted(
@@ -241,6 +242,10 @@ def _folder_members(root: Path) -> Iterator[Member]:
         if counts[top] > MOST_ENTRIES_ON_DISK or here.count("/") > MOST_LEVELS + 2:
             folders.clear()
             yield Member(f"{here}-", 0, 0, bytes, f"holds more than {MOST_ENTRIES:,} entries")
+    for error in closed:
+        path = Path(str(error.filename)).relative_to(root).as_posix()
+        fault = f"holds {quoted(path)}, which cannot be read: {reason(error)}"
+        yield Member(f"{path}/-", 0, 0, bytes, fault)
 
 
 def _is_environment(where: str, name: str) -> bool:
@@ -270,6 +275,11 @@ def _on_disk(path: str, place: Path) -> Member:
             raise Hostile(f"holds {quoted(path)}, which cannot be read: {reason(error)}") from None
 
     return Member(path, kind.st_size, kind.st_size, read, fault)
+
+
+def _says_nothing(folder: str) -> bool:
+    """Whether a folder's entry can be passed over, also that of the folder itself, ``./``."""
+    return not parts(folder) or not path_fault(folder)
 
 
 # --- zip --------------------------------------------------------------------------------------
@@ -302,7 +312,7 @@ def _zip_members(file: IO[bytes], most: int, entries: int) -> list[Member]:
     members = []
     for info in infos:
         path = _zip_name(info)
-        if path.endswith("/") and not path_fault(path):
+        if path.endswith("/") and _says_nothing(path):
             continue
         fault = _zip_fault(info, path)
         if info.header_offset in overlapping:
@@ -438,7 +448,7 @@ def _tar_members(file: IO[bytes], budget: Budget) -> Iterator[Member]:
             budget.spend(entries=1)
             if info.size < 0:
                 raise tarfile.ReadError("a size below zero")
-            if info.isdir() and not path_fault(info.name):
+            if info.isdir() and _says_nothing(info.name):
                 continue
             read = partial(_read_at, file, info.offset_data, info.size, info.name)
             yield Member(info.name, info.size, info.size, read, _tar_fault(info))

@@ -155,6 +155,7 @@ def _derived(person: Person) -> Learner:
         said = person.name or person.squashed or "anonymous"
         ids = [value for kind, value in person.ids.items() if kind != "sis_id"]
         key = "-".join([re.sub(r"[\W_]+", "-", said.casefold()).strip("-"), *ids])
+    key = unicodedata.normalize("NFC", key)
     if fault := key_fault(key):
         raise Unknown(f"cannot name a folder: {fault}")
     return Learner(key, person.name, person.email, "", person.ids)

@@ -237,11 +237,7 @@ def _moodle(tree: _Tree, course: Course) -> Found:
             found.left.append(top)
             continue
         name, number, kind, file = named[1], named[2] or "", named[3], named[4] or ""
-        person = Person(
-            f"{name} (participant {number})" if number else name,
-            name=name,
-            hints={"moodle_id": number} if number else {},
-        )
+        person = _participant(name, number)
         delivery = by_person.setdefault((name, number), Delivery((person,)))
         if kind != "file":
             delivery.odd.append(f"a text typed into Moodle ({kind}) is left: only files are read")
@@ -250,6 +246,11 @@ def _moodle(tree: _Tree, course: Course) -> Found:
             delivery.members.append(_placed(member, path or [file]))
     found.deliveries = list(by_person.values())
     return found
+
+
+def _participant(name: str, number: str) -> Person:
+    label = f"{name} (participant {number})" if number else name
+    return Person(label, name, hints={"moodle_id": number} if number else {})
 
 
 # --- Canvas -----------------------------------------------------------------------------------
@@ -426,7 +427,9 @@ def _folders(name: str, tree: _Tree, course: Course, platform: str | None) -> Fo
     alone = course.is_hand_in(paths) and not several
     if alone or (course.knows(name) and not any(map(course.knows, tops))):
         members = [_placed(member, path[tree.depth :]) for path, member in tree.members]
-        return Found("folders", [Delivery((Person(name, name=name, login=name),), members)])
+        named = _MOODLE.fullmatch(name)  # one file of Moodle's, given by itself
+        person = _participant(named[1], named[2] or "") if named else Person(name, name, login=name)
+        return Found("folders", [Delivery((person,), members)])
     if all(course.lab(top) and inside[0][0] for top, inside in tops.items()):
         # A folder for each lab, and in it what there may be for one.
         found = Found("folders", [])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import stat
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +273,59 @@ def test_one_learners_archive_alone(room: Room) -> None:
     assert room.take("grace.zip", packed(below("stuff", MINE))).taken[0].learner == "grace"
 
 
+def test_one_file_of_moodles_alone(room: Room) -> None:
+    room.enrol(exports.roster())
+    room.take("Ada Lovelace_17_assignsubmission_file_lab2.zip", packed(MINE))
+    assert room.files("ada") == MINE
+
+
+def test_what_tar_and_git_archive_write_around_files(room: Room) -> None:
+    """The folder itself as ``./``, a header for all files, and names that begin with ``./``."""
+    out = io.BytesIO()
+    with tarfile.open(
+        fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={"comment": "f" * 40}
+    ) as tar:
+        for name in ("./", "./ada"):
+            folder = tarfile.TarInfo(name)
+            folder.type = tarfile.DIRTYPE
+            tar.addfile(folder)
+        for name, content in MINE.items():
+            info = tarfile.TarInfo(f"./ada/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    outcome = room.take("class.tgz", out.getvalue())
+    assert not outcome.refused
+    assert room.files("ada") == MINE
+
+
+def test_what_macos_and_windows_write_around_files(room: Room) -> None:
+    files = {**below("ada", MINE), "__MACOSX/ada/._handler.py": b"x", "ada/Thumbs.db": b"x",
+             "ada/.DS_Store": b"x", "ada/desktop.ini": b"x"}  # fmt: skip
+    (taken,) = room.take("class.zip", packed(files)).taken
+    assert (room.files("ada"), taken.odd) == (MINE, ())
+    backslashes = {name.replace("/", "\\"): data for name, data in below("bob", MINE).items()}
+    room.take("class2.zip", packed(backslashes))
+    assert room.files("bob") == MINE
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_told(room: Room) -> None:
+    source = room.source("class", {**below("ada", MINE), **below("eve/sub", MINE)})
+    (source / "eve/sub").chmod(0)
+    try:
+        outcome = room.again(source)
+    finally:
+        (source / "eve/sub").chmod(0o700)
+    assert [one.learner for one in outcome.taken] == ["ada"]
+    assert "cannot be read: permission denied" in outcome.refused[0].sentence
+
+
+def test_accents_of_macos_make_no_second_learner(room: Room) -> None:
+    room.take("a.zip", packed(below("jose\u0301", MINE)))
+    room.take("b.zip", packed(below("jos\u00e9", OTHER)))
+    assert [one.learner for one in room.record.hand_ins()] == ["jos\u00e9", "jos\u00e9"]
+
+
 def test_clones(room: Room) -> None:
     """What git keeps is not looked at; the lab is found in its folder, and no stamp is a time."""
     room.enrol(exports.roster())
@@ -436,8 +492,6 @@ def test_a_lab_that_is_not_whole_is_taken_and_told(room: Room) -> None:
 
 
 def test_folders_and_files_are_their_owners_alone(room: Room) -> None:
-    import os
-
     before = os.umask(0)
     try:
         room.take("class", below("ada", MINE))
