@@ -19,7 +19,7 @@ from grader.course.lab import READING
 # The wings that a grade passes through.
 WINGS = ("cloud", "review", "replay", "course")
 # The solutions decide no mark, and a clone keeps them elsewhere than a wheel.
-_ASIDE = ("course/_solutions/",)
+_ASIDE = ("course/_solutions/", "replay/drawing.")
 PACKAGES = ("boto3", "botocore", "moto", "cfn-lint", "aws-lambda-powertools", "pytest")
 
 

@@ -229,13 +229,22 @@ def test_the_matrix_is_sorted_so_that_patterns_show(record: Record) -> None:
 
 
 def test_the_hardest_criteria_come_with_findings_and_the_question_to_ask(record: Record) -> None:
-    for learner in ("mia", "wang"):
-        hand_in(record, learner, grade({"once-crash": "unmet"}, told=finding(rule="It is once.")))
-    hand_in(record, "kim1", grade({"once-crash": "unmet"}, told=finding(rule="It died.")))
+    """Reasons that differ in numbers alone are of one kind, and the commonest comes first."""
+    reasons = {"mia": "It died 3 times.", "wang": "It died 17 times.", "kim1": "It slept."}
+    for learner, why in reasons.items():
+        hand_in(record, learner, grade({"once-crash": "unmet"}, told=finding(why=why)))
     text = overview(record).text
     assert "once-crash (task 2): not met by 3 of 3" in text
-    assert text.index("2 learners: It is once.") < text.index("1 learner: It died.")
+    first = text.index("2 learners: A record counts once. It died 3 times.")
+    assert first < text.index("1 learner: A record counts once. It slept.")
     assert "The lights go out between the two lines. What is true now?" in text
+    page = write_anonymous(settings(record.path.parent), ROSTER, record).read_text()
+    assert "2 learners: A record counts once." in page and "It slept." not in page
+
+
+def test_a_question_keeps_what_stands_in_code() -> None:
+    believed = {question.belief for question in questions(2, "role-tight")}
+    assert "dynamodb:* on its own table is tight." in believed
 
 
 def test_every_criterion_of_every_lab_has_a_question_in_the_guide() -> None:

@@ -48,6 +48,7 @@ def _rows(lab: int) -> Iterator[tuple[Sequence[str], Question]]:
 
 
 def _plain(text: str) -> str:
-    """Markdown of one line as plain text."""
+    """Markdown of one line as plain text; within backticks every letter is meant."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
-    return text.replace("`", "").replace("*", "")
+    parts = text.split("`")
+    return "".join(part if n % 2 else part.replace("*", "") for n, part in enumerate(parts))

@@ -127,7 +127,7 @@ def _lab(
                 _hardest(lab, hardest),
             )
         ],
-        "hardest": [_told(lab, one) for one in hardest],
+        "hardest": [_told(lab, one, names) for one in hardest],
         "stuck": [
             (names.of(one.learner), _points(one.points), one.task, ", ".join(one.open), one.why)
             for one in standing.stuck(marks, earlier)
@@ -199,7 +199,8 @@ def _hardest(lab: Lab, hardest: Sequence[Criterion]) -> Any:
     )
 
 
-def _told(lab: Lab, one: Criterion) -> Mapping[str, Any]:
+def _told(lab: Lab, one: Criterion, names: Names) -> Mapping[str, Any]:
+    nameless = isinstance(names, Pseudonyms)  # a reason may quote what somebody called a thing
     return {
         "id": one.id,
         "task": one.task,
@@ -207,7 +208,12 @@ def _told(lab: Lab, one: Criterion) -> Mapping[str, Any]:
         "open": one.open,
         "asked": one.asked,
         "found": [
-            {"rule": rule, "learners": counted(times, "learner")} for rule, times in one.found[:3]
+            {
+                "rule": kind.rule,
+                "why": "" if nameless else kind.why,
+                "learners": counted(kind.learners, "learner"),
+            }
+            for kind in one.found[:3]
         ],
         "questions": questions(lab.number, one.id),
     }

@@ -7,6 +7,7 @@ that the next one can say what has changed; a report on an unchanged record chan
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ SCHEMA = "labs/class-standing/v1"
 FILE = "standing.json"
 # Learners with less than this share of a lab's points are told among those who are stuck.
 STUCK_BELOW = 0.5
+_NUMBER = re.compile(r"\d[\d.,:]*")
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,17 @@ class Earlier:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """Findings of one kind: they tell one rule and, but for numbers, one reason."""
+
+    rule: str
+    why: str
+    learners: int
+
+
+@dataclass(frozen=True)
 class Criterion:
-    """One criterion over a class. ``found`` are the rules that findings told, and how often."""
+    """One criterion over a class, and what was found most often about it."""
 
     id: str
     task: int
@@ -49,7 +60,7 @@ class Criterion:
     asked: int
     open: int
     before: int | None
-    found: Sequence[tuple[str, int]]
+    found: Sequence[Kind]
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ def criteria(marks: Sequence[Mark], earlier: Earlier) -> list[Criterion]:
     open_: Counter[str] = Counter()
     before: Counter[str] = Counter()
     told: dict[str, Mapping[str, Any]] = {}
-    found: dict[str, Counter[str]] = {}
+    found: dict[str, list[set[tuple[str, str]]]] = {}
     for mark in marks:
         for one in (mark.document or {}).get("criteria", []):
             if one["outcome"] in ("skipped", "broken"):
@@ -96,9 +107,9 @@ def criteria(marks: Sequence[Mark], earlier: Earlier) -> list[Criterion]:
             if one["outcome"] == "met":
                 continue
             open_[one["id"]] += 1
-            # One learner with ten findings of a kind is one learner.
-            rules = {entry["rule"] for entry in [one["finding"], *one["further"]] if entry}
-            found.setdefault(one["id"], Counter()).update(rules)
+            told_here = [entry for entry in [one["finding"], *one["further"]] if entry]
+            kinds = {(entry["rule"], entry["why"]) for entry in told_here}
+            found.setdefault(one["id"], []).append(kinds)
     for mark in marks:
         was = earlier.marks.get((mark.learner, mark.lab))
         for name, outcome in (was.outcomes if was else {}).items():
@@ -113,15 +124,24 @@ def criteria(marks: Sequence[Mark], earlier: Earlier) -> list[Criterion]:
             asked=asked[name],
             open=open_[name],
             before=before[name] if known else None,
-            found=_commonest(found.get(name, Counter())),
+            found=_commonest(found.get(name, [])),
         )
         for name, one in told.items()
     ]
     return sorted(every, key=lambda one: (one.open / one.asked, one.task))
 
 
-def _commonest(rules: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))
+def _commonest(found: Sequence[set[tuple[str, str]]]) -> list[Kind]:
+    """The kinds of what was found, for each learner a set of rules and reasons."""
+    counted: Counter[tuple[str, str]] = Counter()
+    example: dict[tuple[str, str], str] = {}
+    for findings in found:
+        # One learner with ten findings of a kind is one learner.
+        kinds = {(rule, _NUMBER.sub("#", why)): why for rule, why in sorted(findings)}
+        counted.update(kinds.keys())
+        example = {**kinds, **example}
+    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [Kind(kind[0], example[kind], times) for kind, times in ordered]
 
 
 def in_patterns(marks: Sequence[Mark], order: Sequence[Criterion]) -> list[Mark]:
