@@ -344,3 +344,14 @@ def test_who_is_forgotten_is_in_no_report_and_the_others_are_compared_as_before(
 )
 def test_a_duration_reads_well(time: timedelta, said: str) -> None:
     assert duration(time) == said
+
+
+def test_a_lab_that_nobody_was_asked_for_yet_is_told_to_nobody(record: Record) -> None:
+    """A class file names six labs from the first day: what is neither handed in nor due lacks nothing."""
+    hand_in(record, "mia", grade())
+    past = DUE.replace(year=2020)
+    course = settings(record.path.parent, labs=(1, 2, 3, 4), deadlines={1: DUE, 3: past})
+    told = write(course, ROSTER, record).counts
+    page = (course.reports / "feedback" / "wang" / "feedback.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## Lab (\d)", page, re.M) == ["2", "3"]
+    assert "7 missing" in told

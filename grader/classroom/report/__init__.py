@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -116,7 +117,20 @@ def _marks(
             "Nobody is in the class yet: fill the roster, or take what was handed in with"
             " labs class take."
         )
-    return marks, {number: find(str(number)) for number in settings.labs}
+    labs = _begun(settings, marks)
+    return [mark for mark in marks if mark.lab in labs], labs
+
+
+def _begun(settings: Settings, marks: Sequence[Mark]) -> dict[int, Lab]:
+    """The labs that there is something to say about: handed in by somebody, or due by now.
+
+    A class file names every lab from the first day, and who has not been asked yet lacks nothing.
+    """
+    there = {mark.lab for mark in marks if mark.points is not None or not mark.missing}
+    today = datetime.now(UTC)
+    there |= {number for number, deadline in settings.deadlines.items() if deadline < today}
+    numbers = [number for number in settings.labs if number in there] or settings.labs
+    return {number: find(str(number)) for number in numbers}
 
 
 def _learners(marks: Sequence[Mark], roster: Mapping[str, Learner]) -> list[Learner]:

@@ -202,7 +202,8 @@ def alike(which: tuple[str, ...]) -> None:
                 found.append(alike.compare(lab, alike.hand_ins(course, lab)))
         with writing(course.reports):
             paths = alike.write(course, roster, found)
-    for one in found:
+    # A class file names every lab from the first day.
+    for one in [one for one in found if one.compared or which] or found:
         pairs = counted(len(one.pairs), "pair")
         of = counted(one.compared, "hand-in")
         little = f" ({one.little} with too little of their own)" if one.little else ""
