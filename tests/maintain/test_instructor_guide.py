@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "classroom"))
 import exports
 
+from grader.classroom import settings
 from grader.course import answers
 from grader.course import lab as labs
 from grader.course.lab import Lab
@@ -68,6 +69,21 @@ def _half_hour() -> str:
     blocks = re.findall(r"^```console\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
     (steps,) = [block for block in blocks if "labs class init" in block]
     return steps
+
+
+def test_the_deadlines_on_the_page_are_a_class_file(tmp_path: Path) -> None:
+    """They are read as they stand there, and mean what the page says."""
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
+    head = 'labs = [1, 2]\ntimezone = "Europe/Berlin"\n'
+    (tmp_path / "class.toml").write_text(head + block, encoding="utf-8")
+    course = settings.load(tmp_path)
+    assert course.late.policy == "percent" and course.late.percent_a_day == 10
+    due, more, most = (
+        course.due(*who, 2) for who in (("mia", ""), ("ada", ""), ("mia", "evening"))
+    )
+    assert due is not None and more is not None and most is not None
+    assert (more - due).days == 3 and (most - due).days == 7
+    assert course.due("mia", "", 1) is None
 
 
 @pytest.mark.parametrize("lab", labs.labs(), ids=lambda lab: lab.name)
