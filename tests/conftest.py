@@ -27,12 +27,12 @@ os.environ.update(
 # What starts a function process: whoever asks for one of these plays. Other tests that play, mostly
 # through a command of their own, say so with `pytestmark`.
 PLAYING = {"nursery", "pipeline_nursery", "bench_on"}
-QUICK = "not played"
+QUICK = ("not played", "not played and not slow")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """In a run of what is not played, starting a function process is an error everywhere."""
-    if config.getoption("markexpr") == QUICK:
+    if config.getoption("markexpr") in QUICK:
         refusing = str(Path(__file__).parent / "unplayed")
         sys.path.insert(0, refusing)
         paths = [refusing, *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -25,7 +25,10 @@ from grader.course.progress import Entry, Progress, Store
 # Imported here once and not in every process that is killed.
 from grader.desk import cli, doctor, report, watch  # noqa: F401
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
+]
 
 KILLED = 77
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate")

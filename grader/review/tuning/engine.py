@@ -246,11 +246,15 @@ class Engine(Simulated):
         else:
             shard.read += waiting
             shard.behind = False
-        if len(shard.lanes) == 1:
-            shard.lanes[0].ready = shard.read
+        lanes, spread = shard.lanes, shard.spread
+        if len(lanes) == 1:
+            lanes[0].ready = shard.read
+        elif waiting < len(lanes):
+            for record in range(shard.read - waiting, shard.read):
+                lanes[spread.lane_of(record)].ready += 1
         else:
-            for lane in shard.lanes:
-                lane.ready = shard.spread.count(lane.number, shard.read)
+            for lane in lanes:
+                lane.ready = spread.count(lane.number, shard.read)
 
     def _pass_over(self, lane: Lane, passed: int) -> None:
         """Records that are gone follow records that wait in the lane."""
@@ -264,7 +268,8 @@ class Engine(Simulated):
         shard = self.shards[at]
         while True:
             for lane in shard.lanes:
-                if not lane.busy:
+                # Without a batch and without records there is nothing to advance.
+                if not lane.busy and (lane.size or lane.ready > lane.taken):
                     self._advance(at, shard, lane, now)
             if shard.behind and self._wants_more(shard):
                 self._read(shard, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 
 from grader.cloud.dynamodb import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS
 from grader.cloud.mapping import (
@@ -95,8 +96,8 @@ class Spread:
         _, length, writes = max(plan.pieces, key=lambda piece: piece[1], default=(0, 1, 0))
         minute, rest = divmod(writes * MINUTE_MS, length)
         if rest or not 0 < minute <= LONGEST_BLOCK:
-            return cls(lanes, least)
-        return cls(lanes, -(-least // minute) * minute)
+            return _spread(lanes, least)
+        return _spread(lanes, -(-least // minute) * minute)
 
     def lane_of(self, record: int) -> int:
         """The lane, from 0, of a shard's record ``record``."""
@@ -117,6 +118,12 @@ class Spread:
         places = self._places[lane]
         blocks, rest = divmod(number, len(places))
         return blocks * self.block + places[rest]
+
+
+@lru_cache(maxsize=16)
+def _spread(lanes: int, block: int) -> Spread:
+    """A spread never changes, and the shards of a load mostly have the same one."""
+    return Spread(lanes, block)
 
 
 class Lane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from grader.cloud.dynamodb.expressions import (
 )
 from grader.cloud.dynamodb.expressions.typed import number_text, settled
 
+pytestmark = pytest.mark.slow
 # The same examples in every run, and no clock: a busy machine proves nothing.
 STEADY = settings(derandomize=True, deadline=None)
 

@@ -48,6 +48,7 @@ def _judged(name: str, point: tuple[int, int, int, int, int | None]) -> Judged:
     return judged(WORKLOADS[name], choice)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRIDS)
 def test_a_region_is_neither_empty_nor_everything(name: str) -> None:
     axes, expected = GRIDS[name]
@@ -57,6 +58,7 @@ def test_a_region_is_neither_empty_nor_everything(name: str) -> None:
     assert 1 < right < len(points) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit"), [(name, limit) for name, of in BREAKS.items() for limit in of]
 )
@@ -102,6 +104,7 @@ def test_the_readmes_table_says_what_is_simulated() -> None:
     assert "300 bytes" in text
 
 
+@pytest.mark.slow
 def test_the_solutions_points_have_room_on_every_side() -> None:
     """The solution is inside each region, not on its edge."""
     chosen = tomllib.loads((ROOT / "solutions/05-cost/tuning.toml").read_text("utf-8"))
