@@ -12,7 +12,8 @@ from grader.course.grade import Finding
 from grader.course.labs.lab06.bill import BUDGET_DOLLARS
 from grader.course.labs.lab06.runbook import RUNBOOK, read
 from grader.course.labs.lab06.scenarios import Day, Left, Paged, Trouble
-from grader.course.play.paging import MAPPING, PAGED_WITHIN_MIN, watch
+from grader.course.places import accepted, sequences_of, total_line
+from grader.course.play.paging import FUNCTION, MAPPING, PAGED_WITHIN_MIN, watch
 from grader.course.play.traffic import says
 from grader.course.unheard import alarm_line
 from grader.replay.incidents import MINUTE_MS, Alert
@@ -69,7 +70,6 @@ def lost(stage: Stage, day: Day, left: Left) -> Finding:
         expected="no less than its orders",
         why="A merchant who is paid too little calls; one order in a thousand nobody ever finds.",
         anchor="nothing-lost",
-        pattern=r"except|def handler",
     )
 
 
@@ -84,7 +84,6 @@ def twice(stage: Stage, day: Day, left: Left) -> Finding:
         why="Delivery is at least once, a replay after an incident is on purpose, and money that "
         "was paid twice is seldom paid back.",
         anchor="nothing-twice",
-        pattern=r"transact_write_items|update_item|put_item|MARKER",
     )
 
 
@@ -97,7 +96,6 @@ def _total(
     expected: str,
     why: str,
     anchor: str,
-    pattern: str,
 ) -> Finding:
     return stage.finding(
         rule=rule,
@@ -105,7 +103,7 @@ def _total(
         expected=f"{left.merchant}: {says(left.expected)} ({expected})",
         observed=f"{left.merchant}: {says(left.observed)}{fate(day, left)}",
         why=why,
-        where=_where(stage, left, pattern),
+        where=_where(stage, day, left),
         page=f"{stage.lab.page}#{anchor}",
     )
 
@@ -124,10 +122,17 @@ def fate(day: Day, left: Left) -> str:
     return f"; notes name {noted} of its {len(mine)} records"
 
 
-def _where(stage: Stage, left: Left, pattern: str) -> str:
+def _where(stage: Stage, day: Day, left: Left) -> str:
     if left.merchant.endswith("deployment-minute"):
         return stage.property_line(MAPPING, "StartingPosition")
-    return stage.handler_line(pattern)
+    given_up = left.lost and not any(
+        accepted(one, sequence)
+        for one in day.shop.pipeline.invocations(FUNCTION)
+        for sequence in sequences_of(one, left.merchant)
+    )
+    if given_up and "DestinationConfig" not in stage.stack.resources[MAPPING].properties:
+        return stage.property_line(MAPPING, "DestinationConfig")
+    return total_line(stage, day.shop, left.merchant, left.expected, left.observed)
 
 
 def unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Finding:

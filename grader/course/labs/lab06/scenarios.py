@@ -171,6 +171,13 @@ class Day:
         self.shop.pipeline.stall(minutes=minutes)
         return merchant
 
+    def late_refusals(self, minutes: int) -> str:
+        """While the totals table refuses calls DynamoDB answers late, too; that was told before."""
+        title = f"{TOTALS} is throttled, and for {minutes} minutes DynamoDB answers late, too"
+        merchant = self.begin("late-refusals", title, pages=False, minutes=minutes)
+        self.shop.pipeline.stall(minutes=minutes)
+        return merchant
+
     def throttled_function(self, minutes: int = TROUBLE_MIN) -> str:
         """Other functions use up the account's concurrency; who has reserved some still runs."""
         title = f"the account's concurrency is used up for {minutes} minutes"
@@ -367,6 +374,7 @@ def _morning(day: Day) -> list[Record]:
 def all_at_once(stage: Stage) -> Day:
     """An afternoon: nobody has looked at the bad order's note when the table is throttled.
 
+    For some minutes of that DynamoDB answers late, too.
     Then somebody disables the mapping to relieve the table, and when it is enabled again the
     account's concurrency is used up, or calls hang: the seed says which, the other one follows when
     all but the note is over. The notes stay in the queue until the evening. Neither of those two
@@ -378,7 +386,12 @@ def all_at_once(stage: Stage) -> Day:
     day.bad_order()
     day.business(25 + shop.random.randrange(5))
     apart = 22 + shop.random.randrange(4)
-    day.business(apart, day.throttled_table(apart + 10), every=2)
+    table = day.throttled_table(apart + 25)
+    # A person has been told of the throttled table by then, or will not be; and the mapping has
+    # long ceased to wait for its function when somebody disables it.
+    day.business(PAGED_WITHIN_MIN + 1, table, every=2)
+    day.business(5, day.late_refusals(5), every=2)
+    day.business(apart - 6, table, every=2)
     day.business(TROUBLE_MIN + 5, day.disabled_mapping(TROUBLE_MIN + 5), every=3)
     day.enable()
     day.business(10)
