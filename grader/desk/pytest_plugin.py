@@ -7,13 +7,16 @@
         pipeline.run_for(minutes=1)
         assert pipeline.notes("Mapping")[0].condition == "RetryAttemptsExhausted"
 
-Installed with the package and found by pytest itself. It imports nothing but pytest until a test
-asks for the fixture; a fixture of the same name in a project's own conftest.py takes its place.
+With ``--streamlabs-replay DIR`` each test that fails leaves a page in DIR that shows its run step
+by step. Installed with the package and found by pytest itself. It imports nothing but pytest until
+a test asks for the fixture; a fixture of the same name in a project's own conftest.py takes its
+place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 INI = "pipeline_template"
 PACKAGES = "pipeline_packages"
+REPLAY = "--streamlabs-replay"
+FAILED = pytest.StashKey[bool]()
 MARKER = (
     "pipeline(template, code=None, seed=0, ready=True, refused=False): the stack that the fixture "
     "`pipeline` deploys. Paths are relative to pytest's root folder; code is where the template's "
@@ -43,11 +48,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "what functions may import beside Lambda's runtime; everything installed unless given",
         type="args",
     )
+    parser.addoption(
+        REPLAY,
+        metavar="DIR",
+        help="write a page into DIR for each failed test with the fixture `pipeline`: its run",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note that a test failed, for its fixture, which ends after it."""
+    report = yield
+    if report.when == "call" and report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +127,16 @@ def pipeline(request: pytest.FixtureRequest, pipeline_nursery: Nursery) -> Itera
         if ready:
             deployed.run_for(minutes=READY_MINUTES)
         yield deployed
+        folder = request.config.getoption(REPLAY)
+        if folder and request.node.stash.get(FAILED, False):
+            _replay(deployed, root / folder, request.node)
+
+
+def _replay(pipeline: Pipeline, folder: Path, test: pytest.Item) -> None:
+    """Write the page of a test that failed, and say where it lies."""
+    from grader import replay
+
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^\w.-]+", "-", test.nodeid).strip("-")
+    place = replay.write(pipeline, folder / f"{name}.html", title=test.name)
+    test.add_report_section("teardown", "streamlabs", f"The run as a page: {place}")

@@ -137,9 +137,11 @@ class Scene:
         """What has happened on a stack so far."""
         resources = pipeline.stack.resources
         physical = {one.physical_id: name for name, one in resources.items()}
-        streams = {}
+        streams: dict[str, Stream] = {}
         for stream in pipeline.account.streams.values():
-            streams[physical.get(stream.table, stream.table)] = stream
+            name = physical.get(stream.table, stream.table)
+            # A table whose stream was disabled and enabled again has had several.
+            streams[name if name not in streams else f"{name} {len(streams) + 1}"] = stream
         readers = [
             _reader(resources[name], journal, physical)
             for name, journal in pipeline.journals.items()

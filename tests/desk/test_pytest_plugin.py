@@ -159,3 +159,26 @@ def test_the_judge_does_not_load_plugins() -> None:
     """A grade disables plugin autoload, so that the fixture is not active inside it."""
     source = (ROOT / "grader/course/judge.py").read_text(encoding="utf-8")
     assert "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in source
+
+
+@pytest.mark.played
+def test_a_failed_test_leaves_the_page_of_its_run(project: pytest.Pytester) -> None:
+    """Only with the option, only for tests that fail, and with what had happened by then."""
+    project.makeini("[pytest]\npipeline_template = template.yaml\n")
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("amount", [5, -1])
+        def test_no_note(pipeline, amount):
+            pipeline.put("Orders", {"id": "o-1", "amount": amount})
+            pipeline.run_for(minutes=1)
+            assert pipeline.notes("Mapping") == []
+        """
+    )
+    run(project, "--streamlabs-replay", "pages").assert_outcomes(passed=1, failed=1)
+    [page] = (project.path / "pages").iterdir()
+    assert page.name.endswith("test_no_note-1.html")
+    text = page.read_text(encoding="utf-8")
+    assert "test_no_note[-1]" in text and "a negative amount" in text
+    assert "given up, with a note" in text and "RetryAttemptsExhausted" in text

@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,8 @@ from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
 from grader.cloud.scratch import Scratch
 from grader.course.labs.lab01.changes import Image, changes
+from grader.course.labs.lab01.shown import scene_of
 from grader.course.play.traffic import listed
-from grader.replay.scene import Handed, Scene
 
 if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record, Shard
@@ -110,12 +111,12 @@ class Library:
         self._asked: list[Asked] = []
         self._iterators: dict[str, str] = {}
         self._letters: dict[str, str] = {}
-        self._name = name
+        self.name = name
         # What each call in turn is about: the story of a reading, and calls of it in words.
-        self._stories: list[str] = []
-        self._words: dict[tuple[int, int], str] = {}
-        self._host = self._start(name)
-        stage.shown.append(self._scene)
+        self.stories: list[str] = []
+        self.words: dict[tuple[int, int], str] = {}
+        self.host = self._start(name)
+        stage.shown.append(partial(scene_of, self))
 
     # -- the stream ----------------------------------------------------------------------------
 
@@ -242,7 +243,7 @@ class Library:
             said = "answered"
         self._asked.append(Asked(call.time_ms, call.operation, self.letter(shard), said))
         where = f"shard {self.letter(shard)}: " if shard else ""
-        self._words[call.invocation, call.number] = f"{where}{said}"
+        self.words[call.invocation, call.number] = f"{where}{said}"
 
     def read(
         self, story: str, checkpoint: Any = None, *, naps: Mapping[int, int] | None = None
@@ -267,31 +268,7 @@ class Library:
     def anew(self, minutes: float) -> None:
         """Time passes, and the reader's process is replaced by a new one."""
         self.clock.run_for(round(minutes * MINUTE_MS))
-        self._host.recycle()
-
-    def _scene(self) -> Scene:
-        """The stream and every reading of it, as a picture shows them."""
-        known = {record.sequence: record for record in self.records.values()}
-        invocations = self._host.invocations
-        handed = []
-        for number, (made, story) in enumerate(zip(invocations, self._stories, strict=True), 1):
-            said = self.said[number - 1].handled if number <= len(self.said) else []
-            records = [known[one] for one in said if one in known]
-            name = f"reading {number}: {story}"
-            handed.append(Handed("reader", name, 1, made, "reader", records, records))
-        return Scene(
-            title=self._name,
-            kind="reader",
-            start_ms=START_MS,
-            end_ms=self.clock.now,
-            streams={self.stream.table: self.stream},
-            handed=handed,
-            functions={"reader": invocations},
-            shards={one.id: f"shard {letter}" for letter, one in self.shards.items()},
-            roles={self.stream.table: self.names},
-            written={self.stream.table: list(self.records.values())},
-            words=self._words,
-        )
+        self.host.recycle()
 
     def _invoke(self, story: str, event: dict[str, Any]) -> Said:
         ended = False
@@ -301,11 +278,11 @@ class Library:
             ended = True
 
         first = len(self._asked)
-        self._stories.append(story)
-        self._host.invoke(event, done)
+        self.stories.append(story)
+        self.host.invoke(event, done)
         while not ended:
             self.clock.step()
-        said = self._said(story, self._host.invocations[-1], self._asked[first:])
+        said = self._said(story, self.host.invocations[-1], self._asked[first:])
         self.said.append(said)
         return said
 
