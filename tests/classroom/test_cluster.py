@@ -143,10 +143,10 @@ def _heard(port: int, tls: bool = False) -> bytes:
     stranger = ssl.create_default_context()
     stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), 2) as plain:
-            with stranger.wrap_socket(plain) if tls else plain as connection:
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                return connection.recv(100)
+        plain = socket.create_connection(("127.0.0.1", port), 2)
+        with stranger.wrap_socket(plain) if tls else plain as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return connection.recv(100)
     except OSError:
         return b""
 
