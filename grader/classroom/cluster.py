@@ -45,7 +45,7 @@ LOOPBACK = "127.0.0.1"
 # Real seconds: until a scheduler answers, until a cluster without any worker is given up, and until
 # one has ended.
 CONNECT_S = 15.0
-DESERTED_S = 60.0
+DESERTED_S = 120.0
 CLOSE_S = 10.0
 ASK_S = 1.0
 # A scheduler of ours gives a parcel up only when so many workers died of it: whoever kills workers
@@ -161,13 +161,19 @@ class Crew:
                 "silence_logs": logging.CRITICAL,
             },
         }
-        self._own = SpecCluster(
-            scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
-            workers=dict.fromkeys(range(workers), worker),
-            security=security,
-            silence_logs=logging.CRITICAL,
-        )
-        return Client(self._own, security=security)
+        try:
+            self._own = SpecCluster(
+                scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
+                workers=dict.fromkeys(range(workers), worker),
+                security=security,
+                silence_logs=logging.CRITICAL,
+            )
+            return Client(self._own, security=security)
+        except (OSError, RuntimeError, TimeoutError) as error:
+            why = str(error.__cause__ or error).rstrip(".")[:300]
+            raise UsageError(
+                f"No workers could be started on this machine: {why}. --workers 0 grades without."
+            ) from None
 
     def _wait_for_workers(self) -> None:
         try:
@@ -231,13 +237,18 @@ class Crew:
             return None
         if future.key not in self._under:
             return None  # it was submitted anew
-        number = self._under.pop(future.key).number
+        under = self._under.pop(future.key)
         try:
-            return Done(number, answer=future.result(timeout=CONNECT_S))
+            return Done(under.number, answer=future.result(timeout=CONNECT_S))
+        except TimeoutError:
+            # The worker that had the answer died just now: another one is asked for it.
+            self._under[future.key] = under
+            self._done.put(future)
+            return None
         except KilledWorker as killed:
             worker = str(getattr(killed.last_worker, "address", killed.last_worker))
             problem = "the worker died each time that it was tried"
-            return Done(number, problem=problem, worker=worker)
+            return Done(under.number, problem=problem, worker=worker)
         except CancelledError:
             raise UsageError(f"The connection to the scheduler at {self.place} was lost.") from None
         except ModuleNotFoundError as missing:
@@ -248,7 +259,8 @@ class Crew:
         except Exception as error:
             # Whatever the cluster or our own code there raised is told, and recorded in the end.
             self._require_scheduler()
-            return Done(number, problem=f"the worker failed ({type(error).__name__}: {error})")
+            problem = f"the worker failed ({type(error).__name__}: {error})"
+            return Done(under.number, problem=problem)
 
     def _free_the_bound(self) -> None:
         """Submit anew what may only go to workers that are gone."""

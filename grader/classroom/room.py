@@ -27,8 +27,9 @@ from grader.cloud.function import look
 from grader.cloud.scratch import Scratch
 
 PROGRAM = ("-m", "grader.classroom.inside")
-# All that the process gets of our environment: where programs and temporary files are.
-ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "VIRTUAL_ENV")
+# All that the process gets of our environment: where programs are, and who runs functions.
+FUNCTION_USER = "LABS_FUNCTION_USER"
+ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "VIRTUAL_ENV", FUNCTION_USER)
 # How often we look at it, in real seconds.
 TICK_S = 0.25
 # So long it may take to end by itself once nothing comes any more.
@@ -157,6 +158,8 @@ class Room:
             return
         self._scratch = Scratch()
         place = str(self._scratch.path)
+        if os.environ.get(FUNCTION_USER):
+            self._scratch.path.chmod(0o711)  # that user passes through it to the functions' files
         given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-P", *self.program],
