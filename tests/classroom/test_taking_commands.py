@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import exports
 import pytest
 from exports import CLASS, answer, below, packed, unpacked
 
-from grader.classroom import taking
+from grader.classroom import grading, taking
 from grader.classroom.record import Record
 from grader.desk import cli
 
@@ -227,3 +229,47 @@ def test_forget_asks_and_tells(run: Labs, monkeypatch: pytest.MonkeyPatch) -> No
     assert "Not removed, because it lies elsewhere:" in out
     assert not Path("handed-in/ada").exists()
     assert Path("handed-in/bob").is_dir()
+
+
+@pytest.mark.parametrize(("answer_", "code"), [("n", 1), ("", 1), ("y", 0)])
+def test_forget_asks_on_a_terminal(
+    run: Labs, monkeypatch: pytest.MonkeyPatch, answer_: str, code: int
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    class_of(run)
+    Path("x.zip").write_bytes(packed(below("ada", MINE)))
+    run("take", "x.zip", "--lab", "2")
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{answer_}\n"))
+    got, out, _ = run("forget", "ada")
+    assert got == code
+    assert "Remove all that is kept about ada, for good? [y/N]" in out
+    assert ("Nothing was removed." in out) == Path("handed-in/ada").exists() == bool(code)
+
+
+def test_forget_waits_for_a_grade_under_way(run: Labs) -> None:
+    """It would come back after its learner is forgotten."""
+    import threading
+
+    class_of(run)
+    Path("x.zip").write_bytes(packed(below("ada", MINE)))
+    run("take", "x.zip", "--lab", "2")
+    ended = threading.Event()
+
+    def grade() -> None:
+        with grading.alone(Path.cwd(), lambda: None):
+            began.set()
+            ended.wait(0.5)
+            there.append(Path("handed-in/ada").is_dir())
+
+    began, there = threading.Event(), list[bool]()
+    other = threading.Thread(target=grade)
+    other.start()
+    began.wait()
+    code, _, err = run("forget", "ada", "--yes")
+    other.join()
+    assert (code, err) == (0, "labs: labs class grade is under way; this waits for it.\n")
+    assert there == [True]
+    assert not Path("handed-in/ada").exists()

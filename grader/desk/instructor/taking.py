@@ -227,18 +227,25 @@ def forget(learner: str, yes: bool) -> int:
     labs class forget ada --yes
     """
     from grader.classroom import forgetting, roster
+    from grader.classroom.grading import alone
     from grader.classroom.record import Record
     from grader.classroom.settings import load
-    from grader.course.files import UsageError, shown
+    from grader.course.files import UsageError
 
     settings = load(Path.cwd())
-    with writing(settings.handed_in), Record(settings.record) as record:
+    # A grade under way would come back after its learner is forgotten.
+    with (
+        alone(settings.root, lambda: warn("labs class grade is under way; this waits for it.")),
+        writing(settings.handed_in),
+        Record(settings.record) as record,
+    ):
         who = forgetting.find(settings, roster.read(settings.roster), record, learner)
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError("There is no way back, and nobody to ask here; add --yes.")
-            place = shown(settings.root)
-            click.confirm(f"Remove all that {place} keeps about {who.key}, for good?", abort=True)
+            if not click.confirm(f"Remove all that is kept about {who.key}, for good?"):
+                say("Nothing was removed.")
+                return UNMET
         told = forgetting.forget(settings, record, who)
     _tell(f"{who.key} is forgotten:")
     for sentence in told.removed:
