@@ -17,6 +17,9 @@ from grader.classroom.times import Row
 from grader.cloud.words import nearest
 from grader.course.files import listed
 
+# So often the nearest name is looked for; then it is the roster that is wrong.
+MOST_GUESSES = 50
+
 
 class Unknown(Exception):
     """Nobody, or more than one, is meant; the message is a clause that goes on after the name."""
@@ -38,6 +41,7 @@ class People:
         self.rows_by_hint = _index(
             (row.who for row in rows), lambda one: [f"{k} {v}" for k, v in one.ids.items()]
         )
+        self._guesses = MOST_GUESSES
         self._times: dict[tuple[str, int | None], datetime] | None = None
 
     @property
@@ -93,7 +97,10 @@ class People:
 
     def _nobody(self, person: Person) -> str:
         told = "is not in the roster"
-        if near := nearest(folded(person.login or person.name), self.by_key, 0.75):
+        self._guesses -= 1  # each looks at the whole roster
+        if self._guesses >= 0 and (
+            near := nearest(folded(person.login or person.name), self.by_key, 0.75)
+        ):
             return f"{told}; is it {self.by_key[near][0].key}?"
         if person.packed:
             return f"{told}; a platform's download is given as a SOURCE of its own"

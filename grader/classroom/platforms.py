@@ -35,7 +35,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from grader.classroom.archives import ARCHIVES, is_archive
-from grader.classroom.members import Hostile, Member, is_litter, parts, path_fault, quoted
+from grader.classroom.members import (
+    LONGEST_NAME,
+    Hostile,
+    Member,
+    is_litter,
+    parts,
+    path_fault,
+    quoted,
+)
 from grader.classroom.roster import folded
 from grader.classroom.times import NoMoment, moment
 from grader.cloud.words import counted
@@ -211,7 +219,7 @@ def _recognised(tree: _Tree) -> str:
     moodle = [top for top in tops if _MOODLE.fullmatch(top)]
     if 2 * len(moodle) >= len(tops):
         return "moodle"
-    canvas = [top for top, inside in tops.items() if inside[0][0] == [] and _CANVAS.fullmatch(top)]
+    canvas = [top for top, inside in tops.items() if inside[0][0] == [] and _canvas_name(top)]
     return "canvas" if 2 * len(canvas) >= len(tops) else "folders"
 
 
@@ -260,7 +268,7 @@ def _canvas(tree: _Tree, course: Course) -> Found:
     found = Found("canvas", [])
     by_person: dict[str, Delivery] = {}
     for top, inside in tree.tops().items():
-        named = _CANVAS.fullmatch(top)
+        named = _canvas_name(top)
         if not named or inside[0][0]:
             found.left.append(top)
             continue
@@ -281,6 +289,11 @@ def _canvas(tree: _Tree, course: Course) -> Found:
         delivery.members = _renamed(delivery.members, course)
     found.deliveries = list(by_person.values())
     return found
+
+
+def _canvas_name(top: str) -> re.Match[str] | None:
+    """The parts of a file's name as Canvas writes it; no longer name than a disk takes is tried."""
+    return _CANVAS.fullmatch(top) if len(top) <= LONGEST_NAME else None
 
 
 def _renamed(members: list[Member], course: Course) -> list[Member]:
@@ -440,6 +453,7 @@ def _folders(name: str, tree: _Tree, course: Course, platform: str | None) -> Fo
             found.left += [f"{top}/{name}" for name in inner.left]
         return found
     found = Found("folders", [])
+    begin = _beginnings(tops)
     for top, inside in tops.items():
         if inside[0][0]:
             login = top
@@ -450,26 +464,25 @@ def _folders(name: str, tree: _Tree, course: Course, platform: str | None) -> Fo
         else:
             found.left.append(top)
             continue
-        others = _repositories(login, tops)
-        person = Person(login, login, "", login, repositories=others, packed=not inside[0][0])
+        ends = tuple(login.removeprefix(one) for one in begin if login.startswith(one))
+        person = Person(login, login, "", login, repositories=ends, packed=not inside[0][0])
         found.deliveries.append(Delivery((person,), members))
     return found
 
 
-def _repositories(login: str, tops: Iterable[str]) -> tuple[str, ...]:
-    """What may be a login at the end of ``lab2-ada``, where most folders begin with ``lab2-``.
+def _beginnings(tops: Iterable[str]) -> list[str]:
+    """With what repositories begin: ``lab2-`` where most folders do, as ``lab2-ada``.
 
     That most do is asked for, so that a login that ends in somebody else's does not pass for it.
     """
-    names = list(tops)
+    names = [top for top in tops if len(top) <= LONGEST_NAME]
     shared = Counter(
         top[: mark.end()] for top in names for mark in re.finditer("[-_]", top) if mark.start()
     )
     most = max(shared.values(), default=0)
     if most < max(2, len(names) / 2):
-        return ()
-    begins = (begin for begin, count in shared.items() if count == most)
-    return tuple(login.removeprefix(begin) for begin in begins if login.startswith(begin))
+        return []
+    return [begin for begin, count in shared.items() if count == most]
 
 
 def stem(name: str) -> str:

@@ -13,6 +13,7 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +22,12 @@ from conftest import Room
 from exports import CLASS, STAMP, answer, below, packed, roster
 
 from grader.classroom import archives
+from grader.classroom.identity import People, Unknown
 from grader.classroom.members import Budget, Hostile, Member, path_fault, require_distinct
+from grader.classroom.platforms import Course, take_apart
+from grader.classroom.roster import Learner
 from grader.course.files import UsageError
+from grader.course.lab import labs
 
 MINE = answer("2", "solution", "mine")
 ADA, EVE = CLASS[0], CLASS[-1]
@@ -465,3 +470,21 @@ def test_damaged_archives_never_surprise(kind: str, tmp_path: Path) -> None:
                     one.read()
         except (Hostile, UsageError):
             pass
+
+
+def test_five_thousand_names_and_very_long_ones_are_cut_quickly() -> None:
+    """Nothing that looks at names looks at each one for each other, or tries all of a long one."""
+    people = People({f"l{n:04}": Learner(f"l{n:04}", f"F{n} L{n}") for n in range(5_000)})
+    course = Course(labs(), people.names)
+    for names in (
+        [f"lab2-l{n:04}/handler.py" for n in range(5_000)],
+        [f"nobody{n}/handler.py" for n in range(5_000)],
+        [f"l{n}f{n}_{n}_9_handler.py" for n in range(5_000)],
+        ["1_" * 30_000 + "/x", "-1" * 30_000, "a_assignsubmission_file" * 2_000],
+    ):
+        began = time.process_time()
+        found = take_apart("x", [Member(name, 1, 1, bytes) for name in names], course)
+        for delivery in found.deliveries:
+            with suppress(Unknown):
+                people.who(delivery.people[0])
+        assert time.process_time() - began < 5
