@@ -89,16 +89,20 @@ def opened(members: Iterable[Member], wanted: frozenset[str]) -> list[Member]:
     budget = Budget()
     found = _judged(list(members), budget)
     for level in range(MOST_NESTED + 1):
-        packed = [one for one in found if is_archive(one.path)]
-        if not packed or any(parts(one.path)[-1] in wanted for one in found):
+        if any(parts(one.path)[-1] in wanted for one in found):
             return found
+        packed = [one for one in found if one.path.lower().endswith(ARCHIVES)]
+        if not packed:
+            break
         if level == MOST_NESTED:
             raise Hostile(f"holds archives in archives, more than {MOST_NESTED} deep")
-        found = [one for one in found if not is_archive(one.path)]
+        found = [one for one in found if one not in packed]
         for one in packed:
             found += _unpacked(one, budget)
         require_distinct(one.path for one in found)
-    raise AssertionError("the last level returns or raises")
+    if foreign := next((one.path for one in found if is_archive(one.path)), None):
+        raise Hostile(f"is packed as {quoted(foreign)}, which is not read here; a zip or tar is")
+    return found
 
 
 def is_archive(path: str) -> bool:
@@ -134,10 +138,6 @@ def _judged(members: list[Member], budget: Budget) -> list[Member]:
 def _unpacked(archive: Member, budget: Budget) -> list[Member]:
     """The judged files of an archive, below a folder of the archive's name."""
     name = archive.path.lower()
-    if name.endswith(FOREIGN_ARCHIVES) and not name.endswith(ARCHIVES):
-        raise Hostile(
-            f"is packed as {quoted(archive.path)}, which is not read here; a zip or tar is"
-        )
     if archive.size > MOST_PACKED:
         raise Hostile(f"holds {quoted(archive.path)}, larger than {MOST_PACKED // 1_000_000} MB")
     folder = archive.path[: -len(next(end for end in ARCHIVES if name.endswith(end)))]
@@ -207,7 +207,7 @@ def _file_members(path: Path, stack: ExitStack) -> list[Member]:
     if not stat.S_ISREG(path.stat().st_mode):
         raise UsageError(f"{shown(path)} is neither a folder nor an ordinary file.")
     file: IO[bytes] = stack.enter_context(path.open("rb"))
-    budget = Budget(MOST_ENTRIES_IN_SOURCE, MOST_UNPACKED_IN_SOURCE, until=float("inf"))
+    budget = Budget(MOST_ENTRIES_IN_SOURCE, MOST_UNPACKED_IN_SOURCE, float("inf"))
     if (kind := _kind(file)) == "zip":
         return _zip_members(file, MOST_ENTRIES_IN_SOURCE * LONGEST_ENTRY, MOST_ENTRIES_IN_SOURCE)
     if kind in _STREAMS:
@@ -404,7 +404,7 @@ def _decompress(file: IO[bytes], kind: str, target: IO[bytes], most: int, budget
     file.seek(0)
     written = 0
     for plain in _pieces(file, kind):
-        budget.spend()
+        budget.check()
         written += len(plain)
         if written > most:
             return False
@@ -444,8 +444,8 @@ def _tar_members(file: IO[bytes], budget: Budget) -> Iterator[Member]:
     with tarfile.TarFile(
         fileobj=file, mode="r", tarinfo=_Header, errors="surrogateescape"
     ) as archive:
-        for info in archive:
-            budget.spend(entries=1)
+        for number, info in enumerate(archive):
+            budget.check(entries=number)
             if info.size < 0:
                 raise tarfile.ReadError("a size below zero")
             if info.isdir() and _says_nothing(info.name):

@@ -10,7 +10,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from grader.classroom.roster import folded, is_device
 from grader.course.files import LITTER
@@ -31,24 +31,34 @@ class Hostile(Exception):
     """Why a hand-in is not taken: a clause that goes on after "it", without a full stop."""
 
 
-@dataclass
 class Budget:
     """What one hand-in may still cost: entries, bytes once unpacked, and real seconds."""
 
-    entries: int = MOST_ENTRIES
-    unpacked: int = MOST_UNPACKED
-    until: float = field(default_factory=lambda: time.monotonic() + LONGEST_S)
+    def __init__(
+        self,
+        entries: int = MOST_ENTRIES,
+        unpacked: int = MOST_UNPACKED,
+        seconds: float = LONGEST_S,
+    ) -> None:
+        self.entries, self.unpacked = entries, unpacked
+        self.most = f"more than {entries:,} entries", f"more than {unpacked // 1_000_000} MB"
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
+
+    def check(self, *, entries: int = 0, unpacked: int = 0) -> None:
+        """Raises Hostile where so much more would be too much, or the time is over."""
+        if entries > self.entries:
+            raise Hostile(f"holds {self.most[0]}; a lab has a handful")
+        if unpacked > self.unpacked:
+            raise Hostile(f"holds {self.most[1]} once unpacked")
+        if time.monotonic() > self.until:
+            raise Hostile(f"takes longer than {self.seconds:.0f} s to read")
 
     def spend(self, *, entries: int = 0, unpacked: int = 0) -> None:
-        """Take from it. Raises Hostile when something runs out."""
+        """Take from it, as far as ``check`` lets."""
+        self.check(entries=entries, unpacked=unpacked)
         self.entries -= entries
         self.unpacked -= unpacked
-        if self.entries < 0:
-            raise Hostile(f"holds more than {MOST_ENTRIES:,} entries; a lab has a handful")
-        if self.unpacked < 0:
-            raise Hostile(f"holds more than {MOST_UNPACKED // 1_000_000} MB once unpacked")
-        if time.monotonic() > self.until:
-            raise Hostile(f"takes longer than {LONGEST_S:.0f} s to read")
 
 
 @dataclass(frozen=True)

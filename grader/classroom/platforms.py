@@ -202,6 +202,7 @@ def _lies_around(tree: _Tree, course: Course) -> bool:
     paths = [path for path, _ in inside]
     return not (
         [] in paths
+        or (len(paths) == 1 and is_archive(paths[0][-1]))  # a learner's folder with a hand-in
         or course.knows(top)
         or course.lab(top)
         or _MOODLE.fullmatch(top)

@@ -326,6 +326,21 @@ def test_accents_of_macos_make_no_second_learner(room: Room) -> None:
     assert [one.learner for one in room.record.hand_ins()] == ["jos\u00e9", "jos\u00e9"]
 
 
+def test_an_archive_that_cannot_be_read_beside_one_that_can_is_left(room: Room) -> None:
+    taken, _ = room.take(
+        "class", {**below("bob", OTHER), "ada/2.zip": packed(MINE), "ada/pictures.rar": b"x"}
+    ).taken
+    assert (room.files("ada"), taken.odd) == (MINE, ("left: 'pictures.rar'",))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_four_thousand_entries_are_many_but_no_attack(room: Room, kind: str) -> None:
+    """A virtual environment that was packed by mistake is left."""
+    files = MINE | {f"venv/lib/{n}.py": b"" for n in range(4_000)}
+    room.take("class", {f"ada/work.{kind}": packed(files, kind)})
+    assert room.files("ada") == MINE
+
+
 def test_clones(room: Room) -> None:
     """What git keeps is not looked at; the lab is found in its folder, and no stamp is a time."""
     room.enrol(exports.roster())
