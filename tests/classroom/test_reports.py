@@ -285,6 +285,12 @@ def test_a_later_grade_with_another_outcome_is_listed_and_changes_nothing(record
     assert "60 of 100 points" in text
 
 
+def test_a_class_that_handed_nothing_in_yet_has_its_reports(record: Record) -> None:
+    page = overview(record, labs=(1, 2))
+    assert "4 missing" in page.text and "There is nothing to show." in page.text
+    assert "Wang" not in page.text and "王小明 nothing was handed in" in page.text
+
+
 def test_many_learners_with_equal_outcomes_share_a_row(record: Record) -> None:
     roster = {f"u{n}": Learner(f"u{n}") for n in range(160)}
     for key in roster:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 from made_class import IN_TIME, finding, grade, hand_in, settings
 from test_site_browser import violations
 
+from grader.classroom import alike
 from grader.classroom.record import Record
 from grader.classroom.report import write, write_anonymous
 from grader.classroom.roster import Learner
+from grader.course.lab import find
 
 HOSTILE = (
     "</script><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 )
-PAGES = ("overview.html", "overview-anonymous.html", "feedback/mia/feedback.html")
+PAGES = (
+    "overview.html",
+    "overview-anonymous.html",
+    "feedback/mia/feedback.html",
+    "alike/index.html",
+    "alike/lab02-1.html",
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hand_in(record, "e", None)
         write(course, roster, record)
         write_anonymous(course, roster, record)
+    chance = random.Random(0)
+    sums = (
+        " ".join(chance.choices(("a +", "len(a) -", "a.b *", "a[0] /"), k=8)) for _ in range(40)
+    )
+    lines = [f"    x = {one} '</pre><script>'  # {HOSTILE}\n" for one in sums]
+    code = "def handler(a, b):\n" + "".join(lines)
+    works = [alike.work(key, {"handler.py": code.encode()}) for key in ("mia", "c")]
+    alike.write(course, roster, [alike.compare(find("2"), works)])
     return course.reports
 
 
