@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from made_class import grade, hand_in, settings
 
 from grader.classroom.marks import Mark, marks
@@ -169,6 +172,9 @@ def test_a_column_is_found_by_number_slug_or_title_and_else_asked_for(
         assert done.content.decode().endswith("Mia,101,61.25\n")
     with pytest.raises(UsageError, match=r"No column .* --column"):
         filled(tmp_path, "Student,ID,Lab 21,Homework\nMia,101,,\n", some)
+    for header in ("Pre-lab 2 quiz", "Lambda triggers essay", "Homework 2", "Lab 2b"):
+        with pytest.raises(UsageError, match=r"No column .* --column"):
+            filled(tmp_path, f"Student,ID,{header}\nMia,101,\n", some)
     with pytest.raises(UsageError, match="2 columns"):
         filled(tmp_path, "Student,ID,Lab 2,Lab 2 again\nMia,101,,\n", some)
     done = filled(tmp_path, "Student,ID,Lab 21,Homework\nMia,101,,\n", some, {2: "homework"})
@@ -193,6 +199,42 @@ def test_what_is_no_gradebook_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "export.csv").write_text(text)
     with pytest.raises(UsageError):
         platform(tmp_path / "export.csv")
+
+
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), max_size=8)
+
+
+@settings_of_hypothesis(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    st.lists(st.tuples(ANY, ANY), min_size=1, max_size=4),
+    st.sampled_from(",;\t"),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_whatever_stands_in_an_export_stays(
+    tmp_path: Path,
+    some: list[Mark],
+    cells: list[tuple[str, str]],
+    delimiter: str,
+    ending: str,
+    all_quoted: bool,
+) -> None:
+    """But the marks, and the rows that a spreadsheet would run."""
+    rows = [["Student", "ID", "note", "Lab 2"]]
+    rows += [[one, f"{101 + n}", two, ""] for n, (one, two) in enumerate(cells)]
+    text = io.StringIO(newline="")
+    quoting = csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
+    csv.writer(text, delimiter=delimiter, lineterminator=ending, quoting=quoting).writerows(rows)
+    done = filled(tmp_path, text.getvalue(), some)
+    after = list(csv.reader(io.StringIO(done.content.decode(), newline=""), delimiter=delimiter))
+    marks = {"101": "61.25", "102": "100", "104": "100"}
+    assert after == [rows[0]] + [
+        [*row[:3], marks.get(row[1], "")]
+        for row in rows[1:]
+        if not is_formula(row[0]) and not is_formula(row[2])
+    ]
 
 
 # --- formulas -----------------------------------------------------------------------------------

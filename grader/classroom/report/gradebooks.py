@@ -475,16 +475,17 @@ def _plain(header: str) -> str:
 
 
 def _names(header: str, lab: Lab) -> bool:
-    """Whether a header names the lab: by ``lab 2``, its slug or its title."""
-    plain = re.sub(r"[\W_]+", " ", header.casefold()).strip()
-    wanted = (
-        f"lab {lab.number}",
-        f"lab{lab.number}",
-        f"lab {lab.number:02}",
-        f"lab{lab.number:02}",
-    )
-    words = [*wanted, lab.slug.replace("-", " "), lab.title.casefold()]
-    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", plain) for word in words if word)
+    """Whether a header names the lab: it begins with ``lab 2``, or is its slug or its title.
+
+    Moodle puts ``Assignment:`` before a name and ``(Real)`` behind it, Canvas its id in brackets.
+    A word of the title within another name is no name: that column may be a quiz.
+    """
+    bare = re.sub(r"^\s*assignment:|\([^()]*\)\s*$", "", header.strip(), flags=re.IGNORECASE)
+    plain = re.sub(r"[\W_]+", " ", bare.casefold()).strip()
+    whole = (lab.slug, lab.name, lab.title)
+    return bool(re.match(rf"lab ?0*{lab.number}(?!\w)", plain)) or plain in {
+        re.sub(r"[\W_]+", " ", one.casefold()).strip() for one in whole
+    }
 
 
 def _is_possible(row: Sequence[Cell]) -> bool:
