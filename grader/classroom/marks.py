@@ -72,32 +72,12 @@ def marks(
 
     Learners are those of the roster, in its order, and then those who handed something in.
     """
-    labs = settings.labs if labs is None else labs
-    hand_ins = {(one.learner, one.lab): one for one in record.hand_ins() if one.counts}
-    grades = _by_place(record.grades())
-    refusals = {(one.learner, one.lab): one for one in record.refusals()}
-    adjustments = {
-        (one.learner, one.lab): one for one in record.adjustments() if one.undone_at is None
-    }
-    published = {one.key for one in record.published()}
-    known = dict.fromkeys(
-        [*roster, *sorted({place[0] for place in (*hand_ins, *grades, *adjustments)})]
-    )
-    worth = _worth(grades)
+    book = _Book(settings, record)
+    known = dict.fromkeys([*roster, *sorted(book.learners())])
     return [
-        _mark(
-            settings,
-            roster.get(learner) or Learner(learner),
-            lab,
-            worth.get(lab, 0),
-            hand_ins.get((learner, lab)),
-            grades.get((learner, lab), []),
-            published,
-            refusals.get((learner, lab)),
-            adjustments.get((learner, lab)),
-        )
+        book.mark(roster.get(learner) or Learner(learner), lab)
         for learner in known
-        for lab in labs
+        for lab in (settings.labs if labs is None else labs)
     ]
 
 
@@ -111,50 +91,72 @@ def penalty_for(late: Late, score: float, late_by: timedelta | None) -> float:
     return round(score * min(1.0, days * late.percent_a_day / 100), 2)
 
 
-def _mark(
-    settings: Settings,
-    learner: Learner,
-    lab: int,
-    worth: int,
-    hand_in: HandIn | None,
-    grades: Sequence[Graded],
-    published: set[tuple[str, int, str, int, str]],
-    refusal: Refusal | None,
-    adjusted: Adjustment | None,
-) -> Mark:
-    # Without `take`, files lie there that no hand-in tells of: then the newest grade's count.
-    content = hand_in.content if hand_in else grades[-1].content if grades else None
-    mine = [grade for grade in grades if grade.content == content]
-    graded = next((grade for grade in reversed(mine) if grade.key in published), None)
-    graded = graded or (mine[-1] if mine else None)
-    state: State = "missing"
-    if graded is not None:
-        state = "fault" if _is_fault(graded) else "graded"
-    elif refusal is not None:
-        state = "refused"
-    elif content is not None:
-        state = "ungraded"
-    late_by = _late_by(hand_in, settings.due(learner.key, learner.section or None, lab))
-    score = penalty = None
-    if state == "graded" and graded is not None and graded.document is not None:
-        score = int(graded.document["score"])
-        penalty = penalty_for(settings.late, score, late_by)
-    points = None if score is None else score - (penalty or 0.0)
-    return Mark(
-        learner=learner.key,
-        lab=lab,
-        state=state,
-        points=adjusted.points if adjusted else points,
-        out_of=worth,
-        score=score,
-        late_by=late_by,
-        penalty=penalty or 0.0,
-        adjusted=adjusted,
-        graded=graded,
-        hand_in=hand_in,
-        refusal=refusal,
-        differs=_differing(graded, mine),
-    )
+class _Book:
+    """What is recorded, by learner and lab."""
+
+    def __init__(self, settings: Settings, record: Record) -> None:
+        self.settings = settings
+        self.hand_ins = {(one.learner, one.lab): one for one in record.hand_ins() if one.counts}
+        self.grades = _by_place(record.grades())
+        self.refusals = {(one.learner, one.lab): one for one in record.refusals()}
+        self.adjustments = {
+            (one.learner, one.lab): one for one in record.adjustments() if one.undone_at is None
+        }
+        self.published = {one.key for one in record.published()}
+        self.worth = _worth(self.grades)
+
+    def learners(self) -> set[str]:
+        """Everybody of whom something is recorded."""
+        return {place[0] for place in (*self.hand_ins, *self.grades, *self.adjustments)}
+
+    def mark(self, learner: Learner, lab: int) -> Mark:
+        """What the learner has for the lab."""
+        place = (learner.key, lab)
+        hand_in, adjusted = self.hand_ins.get(place), self.adjustments.get(place)
+        graded, differs = self._graded(place, hand_in)
+        state = self._state(place, hand_in, graded)
+        late_by = _late_by(hand_in, self.settings.due(learner.key, learner.section or None, lab))
+        score, points, penalty = None, None, 0.0
+        if state == "graded" and graded is not None and graded.document is not None:
+            score = int(graded.document["score"])
+            penalty = penalty_for(self.settings.late, score, late_by)
+            points = score - penalty
+        return Mark(
+            learner=learner.key,
+            lab=lab,
+            state=state,
+            points=adjusted.points if adjusted else points,
+            out_of=self.worth.get(lab, 0),
+            score=score,
+            late_by=late_by,
+            penalty=penalty,
+            adjusted=adjusted,
+            graded=graded,
+            hand_in=hand_in,
+            refusal=self.refusals.get(place),
+            differs=differs,
+        )
+
+    def _graded(
+        self, place: tuple[str, int], hand_in: HandIn | None
+    ) -> tuple[Graded | None, Graded | None]:
+        """The grade that counts, and a later one of the same files that decides otherwise."""
+        grades = self.grades.get(place, [])
+        # A record that tells of no hand-in has grades of files that lie there: the newest count.
+        content = hand_in.content if hand_in else grades[-1].content if grades else None
+        mine = [grade for grade in grades if grade.content == content]
+        published = (grade for grade in reversed(mine) if grade.key in self.published)
+        graded = next(published, mine[-1] if mine else None)
+        return graded, _differing(graded, mine)
+
+    def _state(
+        self, place: tuple[str, int], hand_in: HandIn | None, graded: Graded | None
+    ) -> State:
+        if graded is not None:
+            return "fault" if _is_fault(graded) else "graded"
+        if place in self.refusals:
+            return "refused"
+        return "missing" if hand_in is None else "ungraded"
 
 
 def _is_fault(graded: Graded) -> bool:
