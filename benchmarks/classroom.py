@@ -1,12 +1,14 @@
 """What grading a class costs, and what it survives.
 
     python benchmarks/classroom.py speed [LEARNERS [TIMES]]
+    python benchmarks/classroom.py grades
     python benchmarks/classroom.py memory [GRADES]
     python benchmarks/classroom.py engine [HAND-INS]
     python benchmarks/classroom.py kills [LEARNERS [KILLS]]
 
 ``speed``: a class of LEARNERS x 2 labs (60), graded by two workers, by one, and by a loop of `labs
 grade`, TIMES times in turn (5): medians of wall-clock and CPU seconds, and their ratios.
+``grades``: CPU seconds of one grade in a warm room, for each lab's starter and solution.
 ``memory``: what the process in a room has resident in its first and its last hundred grades.
 ``engine``: stub grades (2,000) through the whole machinery: what is left when grading is free.
 ``kills``: the command is killed KILLS times (10) at random moments, then a worker as often; in the
@@ -40,6 +42,7 @@ from grader.classroom.room import Bounds, Room
 from grader.classroom.seeds import Seeds
 from grader.classroom.version import course_version
 from grader.classroom.work import Terms
+from grader.cloud.function import look
 from grader.course import answers, lab
 from grader.course.files import write_files
 
@@ -156,6 +159,22 @@ def speed(learners: int = 60, times: int = 5) -> None:
     print(f"one worker's CPU against the loop's: {statistics.median(shares):.2f} (at most 0.6)")
 
 
+def grades() -> None:
+    room, course = Room(), course_version()
+    try:
+        for one in lab.labs():
+            used = []
+            for folder in (one.starter, one.starter, one.solution):
+                before = look(room.pid).cpu_seconds if room.pid else 0.0
+                parcel = Parcel(one.number, 0, course, one.read(folder))
+                assert room.grade(parcel.pack(), course).kind == "graded"
+                time.sleep(0.5)  # until what the grade has forked is counted
+                used.append(look(room.pid).cpu_seconds - before)
+            print(f"lab {one.number}: starter {used[1]:.1f} s, solution {used[2]:.1f} s of CPU")
+    finally:
+        room.close()
+
+
 def memory(grades: int = 200) -> None:
     """The process in a room forks its grades, so that what it keeps itself is what would grow."""
     chosen, course = lab.find("2"), course_version()
@@ -242,7 +261,13 @@ def _kill_a_worker(pid: int) -> int:
 
 if __name__ == "__main__":
     chosen, *numbers = sys.argv[1:] or ["speed"]
-    known = {"speed": speed, "memory": memory, "engine": engine, "kills": kills}
+    known = {
+        "speed": speed,
+        "grades": grades,
+        "memory": memory,
+        "engine": engine,
+        "kills": kills,
+    }
     if chosen not in known:
         sys.exit(__doc__)
     known[chosen](*map(int, numbers))

@@ -19,10 +19,9 @@ def close(package: Path = PACKAGE, stays: Path = OPEN) -> None:
     """Take away everybody's rights below ``package`` but to pass through to ``stays``."""
     for path in _below(package):
         inside = path == stays or stays in path.parents
-        if path.is_dir():
-            path.chmod(0o755 if inside else 0o711 if path in stays.parents else 0o700)
-        else:
-            path.chmod(0o644 if inside else 0o600)
+        others = 0o055 if inside else 0o011 if path in stays.parents else 0
+        own = path.stat().st_mode & 0o700
+        path.chmod(own | (others if path.is_dir() else others & 0o044))
 
 
 def _below(folder: Path) -> Iterable[Path]:
