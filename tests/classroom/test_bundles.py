@@ -25,6 +25,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,9 @@ def test_the_lock_of_a_bundle_pins_by_hash_what_the_course_is_tested_with() -> N
         name, version = re.match(r"([a-z0-9._-]+)==([^ ;]+)", block).groups()  # type: ignore[union-attr]
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), name
         pinned.setdefault(name, set()).add(version)
+    asked = [one for one in requires(bundles.DISTRIBUTION) or () if "extra ==" not in one]
+    names = [re.match(r"[A-Za-z0-9._-]+", one)[0].lower() for one in asked]  # type: ignore[index]
+    assert len(names) > 5 and set(names) <= set(pinned), "pip would refuse what has no hash"
     if not (ROOT / "requirements.lock").is_file():
         pytest.skip("the lock of the course is in a clone")
     tested = set()
