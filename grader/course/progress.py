@@ -234,6 +234,9 @@ class Store:
 
 # What reading somebody else's JSON raises; too many nested brackets are a RecursionError.
 _NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# An entry in a file: objects lie one deep in it, and no text in it has a brace. Nothing is read
+# twice, so that a file of nothing but braces is dealt with at once.
+_WRITTEN_ENTRY = re.compile(r'"([a-z0-9-]+)":\s*(?=(\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}))')
 # The name of a folder of ours, never a way out of it.
 _BEST_FILES = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,99})?")
 # No number of ours is near this; a longer one could not be written again.
@@ -266,12 +269,10 @@ def parse(text: str, file: Path) -> Progress:
 def salvage(text: str) -> Progress:
     """The entries of a damaged progress text that are still whole; it may be none."""
     found: dict[str, Entry] = {}
-    decoder = json.JSONDecoder()
     # Each entry is looked for by itself, so that a file which breaks off keeps those before it.
-    for match in re.finditer(r'"([a-z0-9-]+)":\s*(?=\{)', text):
+    for match in _WRITTEN_ENTRY.finditer(text):
         try:
-            value, _ = decoder.raw_decode(text, match.end())
-            found[match[1]] = _entry(value)
+            found[match[1]] = _entry(json.loads(match[2]))
         except _NOT_OURS:
             continue
     return Progress(found)
