@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from grader.course.criterion import Expect
 from grader.course.grade import Finding
 from grader.course.labs.lab01 import changes
+from grader.course.labs.lab01.endless import READER
 
 if TYPE_CHECKING:
     from grader.course.labs.lab01.scenarios import Play, Said
     from grader.course.stage import Stage
 
 PAGE = "modules/01-stream-setup"
-READER = "reader.py"
 
 # -- what was handled ------------------------------------------------------------------------------
 
@@ -46,11 +46,12 @@ LINES = {
     "key": ((r"""["']Keys["']""", 0),),
     "before": ((r"""["']before["']""", 0), (r"OldImage", 0)),
     "after": ((r"""["']after["']""", 0), (r"NewImage", 0)),
-    "changed": ((r"""["']changed["']|\bchanged *=""", 0),),
+    "changed": ((r"\bif\b.*!=|!=.*\bnew", 0), (r"""["']changed["']|\bchanged *=""", 0)),
+    "gone": ((r"\bfor \w+ in (?!.*items)", 0), (r"""["']changed["']|\bchanged *=""", 0)),
     "exact": ((r"\bfloat\(|\bround\(|Context\(", 0), (r"deserialize\(|Decimal\(", 0)),
 }
 DESCRIBE = r"def describe\b"
-OF_DESCRIBE = ("what", "key", "before", "after", "changed")
+OF_DESCRIBE = ("what", "key", "before", "after", "changed", "gone")
 
 
 def line(stage: Stage, about: str) -> str:
@@ -201,6 +202,11 @@ def expect_described(
                     continue
                 expected, observed = _shown(change, wrong, answer)
                 group = "exact" if about == "exact" else wrong
+                if group == "changed" and set(change.old or ()) - {
+                    *(change.new or ()),
+                    *answer[wrong],
+                }:
+                    group = "gone"  # a name that is only in the older image was not looked at
             except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
                 # The answer comes from the learner's process: it may be anything.
                 expected, observed = "a description", "something that holds no values"

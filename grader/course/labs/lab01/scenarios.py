@@ -7,7 +7,6 @@ judge nothing; they only stop when there is nothing to play.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
@@ -26,6 +25,7 @@ from grader.cloud.mapping import Stream
 from grader.cloud.metrics import Metrics
 from grader.cloud.scratch import Scratch
 from grader.course.labs.lab01.changes import Image, changes
+from grader.course.labs.lab01.endless import EMPTY_PAGES, READER, endless
 from grader.course.labs.lab01.shown import scene_of
 from grader.course.play.traffic import listed
 
@@ -33,14 +33,11 @@ if TYPE_CHECKING:
     from grader.cloud.dynamodb import Record, Shard
     from grader.course.stage import Stage
 
-READER = "reader.py"
 DRIVER = Path(__file__).with_name("driver.py")
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
-# The README's promises: an open shard counts as read after so many empty pages in a row, and one
-# call of `read` makes at most so many requests.
-EMPTY_PAGES = 5
+# The README's promise: one call of `read` makes at most so many requests.
 MOST_CALLS = 400
 # What Lambda itself writes into a function's log; the rest is the learner's.
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
@@ -301,8 +298,12 @@ class Library:
                 # Lambda's messages begin with an id that says nothing to anybody.
                 text = re.sub(r"RequestId: \S+ Error: ", "", error_text(invocation))
             said = Said(story, asked, [], [], [], printed, error=text, endless=True)
-            asking = invocation.killed is not None
-            self.stage.stop("endless", _endless(self.stage, said, asking=asking))
+            last = asked[-1] if asked else None
+            if last is not None:
+                place = f" on shard {last.shard}" if last.shard else ""
+                text += f"; its last request was {last.operation}{place}: {last.said}"
+            asking = last.operation if last is not None and invocation.killed is not None else None
+            self.stage.stop("endless", endless(self.stage, story, text, asking))
         failure, line = told_error(answer.get("error"))
         said = Said(
             story,
@@ -351,60 +352,6 @@ def _may_read(stream_arn: str) -> dict[str, Any]:
             {"Effect": "Allow", "Action": "dynamodb:ListStreams", "Resource": "*"},
         ],
     }
-
-
-def _endless(stage: Stage, said: Said, *, asking: bool) -> Any:
-    """It did not come to an end: it asked for ever, or it met a limit without ``asking``."""
-    last = said.asked[-1] if said.asked else None
-    observed = str(said.error)
-    if last is not None:
-        place = f" on shard {last.shard}" if last.shard else ""
-        observed += f"; its last request was {last.operation}{place}: {last.said}"
-    why, pattern = _STUCK.get(last.operation if asking and last is not None else "", _STUCK[""])
-    return stage.finding(
-        rule="read comes to an end once it has caught up with every shard.",
-        input=said.story,
-        expected=f"it returns; {EMPTY_PAGES} empty pages in a row are the end of an open shard, "
-        "no NextShardIterator is the end of a closed one",
-        observed=observed,
-        why=why,
-        where=stage.line_like(READER, pattern) if pattern else _silent_loop(stage),
-        page=f"{stage.lab.page}#end-of-a-shard",
-    )
-
-
-def _silent_loop(stage: Stage) -> str:
-    """The first loop of the reader in which nothing is asked of the stream."""
-    code = (stage.folder / READER).read_text(encoding="utf-8", errors="replace")
-    asks = re.compile("|".join(pattern for _, pattern in _STUCK.values() if pattern))
-    loops = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.While)]
-    silent = [one.lineno for one in loops if not asks.search(ast.unparse(one))]
-    return stage.line(READER, min(silent)) if silent else stage.line_like(READER, r"\bdef read\b")
-
-
-# By the request that was made for ever (none, for a loop without requests): why, and where to look.
-_STUCK = {
-    "": (
-        "A loop that asks nothing learns nothing that could end it: look at its condition, and at "
-        "what changes from one round to the next.",
-        "",
-    ),
-    "DescribeStream": (
-        "The list of shards ends with the page that has no LastEvaluatedShardId; whoever asks "
-        "without ExclusiveStartShardId gets the first page again.",
-        r"describe_stream\(",
-    ),
-    "GetShardIterator": (
-        "An iterator only says where to read: whoever gets one after the other reads nothing, and "
-        "an iterator at a place that is gone is refused each time.",
-        r"get_shard_iterator\(",
-    ),
-    "GetRecords": (
-        "An open shard has no end that AWS would tell you: without a rule of your own a reader "
-        "asks for empty pages for ever, and pays for each.",
-        r"get_records\(",
-    ),
-}
 
 
 def _not_started(stage: Stage, said: Said) -> Any:
