@@ -373,6 +373,7 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 @click.option("--open", "shown", is_flag=True, help="Show it as a page in the browser.")
 @click.option("--html", metavar="FILE", help="Write that page to FILE.")
+@click.option("--beside", metavar="DIR", help="On the page, play the files in DIR beside yours.")
 @click.option("--trace", metavar="FILE", help="Write a trace for Perfetto or Chrome to FILE.")
 def run(
     which: str,
@@ -384,6 +385,7 @@ def run(
     as_json: bool,
     shown: bool,
     html: str | None,
+    beside: str | None,
     trace: str | None,
 ) -> int:
     """Play a scenario of lab N and show its timeline.
@@ -400,19 +402,26 @@ def run(
     labs run 2 bad-records
     labs run 2 --open
     """
-    from grader.course.files import written
+    from grader.course.files import UsageError, written
     from grader.course.lab import find
     from grader.desk.submission import Submission
 
+    if beside and not (shown or html):
+        raise UsageError("--beside is for a page: give --open or --html FILE with it.")
     submission = Submission.find(find(which), path, fill)
-    warn(*submission.notes)
+    other = Submission.find(submission.lab, beside, fill) if beside else None
+    warn(*submission.notes, *(other.notes if other else ()))
     with written(submission.files) as folder, interruptible(), _known_scenario(scenario):
         from grader.course import judge
         from grader.course.grade import Unmet, Unreached
 
         if as_json or shown or html or trace:
             document, stopped = judge.run(submission.lab, folder, seed, scenario)
-            _write_run(document, as_json, shown, html, trace)
+            second = None
+            if other:
+                with written(other.files) as place:
+                    second, _ = judge.run(other.lab, place, seed, scenario)
+            _write_run(document, second, as_json, shown, html, trace)
             if stopped is None:
                 return MET
             return UNMET if as_json else _say_stopped(submission.lab, stopped)
@@ -449,7 +458,12 @@ def _known_scenario(scenario: str | None) -> Iterator[None]:
 
 
 def _write_run(
-    run: dict[str, Any], as_json: bool, shown: bool, html: str | None, trace: str | None
+    run: dict[str, Any],
+    beside: dict[str, Any] | None,
+    as_json: bool,
+    shown: bool,
+    html: str | None,
+    trace: str | None,
 ) -> None:
     """Write a run's document as what was asked for; whatever is a file is told in a line."""
     from grader.replay import run as replay
@@ -466,7 +480,7 @@ def _write_run(
         from grader.replay.page import page
 
         place = Path(html) if html else _place_of_runs() / f"{run['lab']}-{run['scenario']}.html"
-        _written(place, page(run), tell)
+        _written(place, page(run, beside=beside), tell)
         if shown and sys.stdout.isatty():
             click.launch(place.resolve().as_uri())
 

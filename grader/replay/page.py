@@ -27,8 +27,11 @@ HERE = Path(__file__).parent
 D3 = ("d3-array", "d3-color", "d3-interpolate", "d3-format", "d3-scale", "d3-selection")
 
 
-def page(run: dict[str, Any], *, course: str = "") -> str:
-    """The HTML of a run. ``course`` is where the course's pages lie, "" when they are not near."""
+def page(run: Run, *, beside: Run | None = None, course: str = "") -> str:
+    """The HTML of a run, or of two runs of one scenario side by side.
+
+    ``course`` is where the course's pages lie, "" when they are not near.
+    """
     title = _title(run)
     style = STYLE + _file("viewer.css")
     script = "".join(_file(f"vendor/d3/{name}.min.js") + "\n" for name in D3) + _file("viewer.js")
@@ -36,20 +39,38 @@ def page(run: dict[str, Any], *, course: str = "") -> str:
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    plays = "".join(_play(number, play) for number, play in enumerate(run["plays"], start=1))
+    runs = [run] if beside is None else [run, beside]
+    names = [""] if beside is None else list(SIDES)
+    viewers = "".join(f'<div id="viewer{end}"></div>' for end in ("", "-2")[: len(runs)])
+    embedded = "".join(
+        f'<script type="text/plain" class="run">{_embedded(one, name, course)}</script>'
+        for one, name in zip(runs, names, strict=True)
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{_text(title)}</title><style>{style}</style></head><body>"
         f"<header><h1>{_text(title)}</h1><p>{_text(_summary(run))}</p></header><main>"
-        f'{_stopped(run["stopped"])}<div id="viewer"></div>{plays}{_told(run["told"])}</main>'
-        f'<script type="text/plain" id="run">{_embedded(run, course)}</script>'
-        f"<script>{script}</script></body></html>\n"
+        + "".join(_stopped(one["stopped"], name) for one, name in zip(runs, names, strict=True))
+        + (f'<div class="pair">{viewers}</div>' if beside else viewers)
+        + "".join(_run(one, name) for one, name in zip(runs, names, strict=True))
+        + f"</main>{embedded}<script>{script}</script></body></html>\n"
     )
 
 
-def _embedded(run: dict[str, Any], course: str) -> str:
+Run = dict[str, Any]
+# What the two runs are called that stand side by side.
+SIDES = ("This run", "The other run")
+
+
+def _run(run: Run, name: str) -> str:
+    """Pictures, tables and lines of a run; ``name`` is "" where there is only one."""
+    plays = "".join(_play(play, number, name) for number, play in enumerate(run["plays"], start=1))
+    return plays + _told(run["told"], name)
+
+
+def _embedded(run: Run, name: str, course: str) -> str:
     """The document and what is worked out of it, compressed, in letters and digits."""
     data = {
         "run": {**run, "told": []},
@@ -59,6 +80,7 @@ def _embedded(run: dict[str, Any], course: str) -> str:
         "alarms": {name: asdict(one) for name, one in viewing.ALARMS.items()},
         "pages": viewing.PAGES,
         "course": course,
+        "name": name or "Step by step",
     }
     packed = gzip.compress(json.dumps(data, separators=(",", ":")).encode(), mtime=0)
     return base64.b64encode(packed).decode()
@@ -83,13 +105,13 @@ def _file(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def _title(run: dict[str, Any]) -> str:
+def _title(run: Run) -> str:
     if run["lab"] is None:
         return run["scenario"] or "A run"
     return f"Lab {run['lab']}, {run['scenario']}"
 
 
-def _summary(run: dict[str, Any]) -> str:
+def _summary(run: Run) -> str:
     plays = run["plays"]
     records = sum(len(one["records"]) for one in plays)
     attempts = sum(len(one["batches"]) for one in plays)
@@ -97,20 +119,20 @@ def _summary(run: dict[str, Any]) -> str:
     return f"{', '.join(told)}; seed {run['seed']}. Times are virtual, from each play's start."
 
 
-def _stopped(finding: dict[str, Any] | None) -> str:
+def _stopped(finding: dict[str, Any] | None, side: str) -> str:
     if finding is None:
         return ""
     rows = [
         f"<dt>{name}</dt><dd>{_text(str(finding[name]))}</dd>"
         for name in ("rule", "expected", "observed", "why", "where", "next")
     ]
-    heading = "<h2>It could not be played to its end</h2>"
+    heading = f"<h2>{side or 'It'} could not be played to its end</h2>"
     return f'<section class="stopped">{heading}<dl>{"".join(rows)}</dl></section>'
 
 
-def _play(number: int, play: Play) -> str:
+def _play(play: Play, number: int, side: str) -> str:
     title = play["title"] or f"play {number}"
-    parts = [f"<h2>{_text(title[0].upper() + title[1:])}</h2>"]
+    parts = [f"<h2>{_text(_headed(title, side))}</h2>"]
     if play["story"]:
         parts.append(f"<p>{_text(play['story'])}</p>")
     if play["figures"]:
@@ -123,7 +145,11 @@ def _play(number: int, play: Play) -> str:
     parts.append(_table("Attempts", viewing.ATTEMPT_HEADINGS, viewing.attempt_rows(play)))
     parts.append(_table("Records", viewing.RECORD_HEADINGS, viewing.record_rows(play)))
     parts.append(_table("Failure notes", viewing.NOTE_HEADINGS, viewing.note_rows(play)))
-    return f'<section id="play-{number}" class="play">{"".join(parts)}</section>'
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _headed(title: str, side: str) -> str:
+    return f"{side}: {title}" if side else title[0].upper() + title[1:]
 
 
 def _figures(play: Play) -> Iterable[list[str]]:
@@ -140,13 +166,13 @@ def _table(name: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) ->
     return f"<details><summary>{name} ({len(every)})</summary>{drawn}</details>"
 
 
-def _told(lines: Sequence[str]) -> str:
+def _told(lines: Sequence[str], side: str) -> str:
     if not lines:
         return ""
     text = escape("\n".join(clean(line) for line in lines))
     drawn = scrolled("What labs run prints", f"<pre>{text}</pre>")
     folded = f"<details><summary>What labs run prints</summary>{drawn}</details>"
-    return f"<section><h2>In lines</h2>{folded}</section>"
+    return f"<section><h2>{_headed('in lines', side)}</h2>{folded}</section>"
 
 
 def _text(text: str) -> str:

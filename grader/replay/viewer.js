@@ -1,10 +1,6 @@
-(async () => {
-  if (typeof DecompressionStream === "undefined") return;
-  const packed = Uint8Array.from(atob(document.getElementById("run").textContent), one => one.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const data = await new Response(stream).json();
+// Makes a viewer of a document in an element; gives what leads to a moment of one of its plays.
+function mount(viewer, data, moved) {
   const plays = data.run.plays;
-  if (!plays.length) return;
 
   // -- small things ----------------------------------------------------------------------------
   const two = value => String(value).padStart(2, "0");
@@ -115,9 +111,8 @@
   const about = make("div", {class: "about"});
   const choosePlay = make("label", {}, "Play", choose), chooseReader = make("label", {}, "Reader", reader);
   const findIt = make("label", {}, "Find a record or batch", find);
-  const viewer = document.getElementById("viewer");
   viewer.className = "viewer";
-  viewer.append(make("h2", {}, "Step by step"),
+  viewer.append(make("h2", {}, data.name),
     make("div", {class: "controls"}, choosePlay, chooseReader, findIt, steps),
     slider, now, tray, picture, keys, about);
   choosePlay.hidden = plays.length < 2;
@@ -496,11 +491,14 @@
   }
 
   // -- moving ----------------------------------------------------------------------------------
-  function go(step) {
+  function go(step, led = false) {
     const events = prepare(state.number).events;
     state.step = Math.min(Math.max(step, 0), events.length - 1);
     show();
+    const end = state.step === events.length - 1 ? Infinity : events[state.step].at;
+    if (!led) moved(state.number, state.step ? end : -Infinity);
   }
+  const lastBy = moment => Math.max(0, d3.bisector(one => one.at).right(prepare(state.number).events, moment) - 1);
   function walk(way) {
     const events = prepare(state.number).events;
     let at = state.step + way;
@@ -515,8 +513,7 @@
   }
   function drag(event) {
     stop();
-    const moment = drawn.x.invert(d3.pointer(event)[0]), events = drawn.made.events;
-    go(Math.max(0, d3.bisector(one => one.at).right(events, moment + .5) - 1));
+    go(lastBy(drawn.x.invert(d3.pointer(event)[0]) + .5));
   }
   function stop() {
     clearInterval(state.timer);
@@ -554,7 +551,7 @@
     draw();
     show();
   }
-  choose.addEventListener("change", () => open(Number(choose.value)));
+  choose.addEventListener("change", () => { open(Number(choose.value)); go(0); });
   reader.addEventListener("change", () => { state.reader = reader.value; again(); });
   find.addEventListener("input", () => {
     state.query = find.value.trim().toLowerCase();
@@ -583,4 +580,29 @@
   width = picture.clientWidth;
   open(0);
   viewer.dataset.ready = "yes";
+  return (number, at) => {
+    if (number >= plays.length) return;
+    if (number !== state.number) {
+      choose.value = number;
+      open(number);
+    }
+    go(lastBy(at), true);
+  };
+}
+
+(async () => {
+  if (typeof DecompressionStream === "undefined") return;
+  const runs = [];
+  for (const embedded of document.querySelectorAll("script.run")) {
+    const packed = Uint8Array.from(atob(embedded.textContent), one => one.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    runs.push(await new Response(stream).json());
+  }
+  const leads = [];
+  runs.forEach((data, place) => {
+    if (!data.run.plays.length) return;
+    const viewer = document.getElementById(place ? `viewer-${place + 1}` : "viewer");
+    // Where two runs stand side by side, both show the same moment.
+    leads[place] = mount(viewer, data, (number, at) => leads.forEach((lead, other) => other !== place && lead(number, at)));
+  });
 })();

@@ -539,6 +539,11 @@ def test_a_run_is_written_as_data_as_a_page_and_as_a_trace(labs: Run, handler: P
     assert "a.html written" in err and "a.json written" in err
     assert Path("a.html").read_text().startswith("<!doctype html>")
     assert json.loads(Path("a.json").read_text())["traceEvents"] == []
+    Path("other").mkdir()
+    (Path("other") / "handler.py").write_text(RIGHT)
+    code, out, _ = labs("run", "7", "--html", "two.html", "--beside", "other")
+    assert code == 0 and "The other run" in Path("two.html").read_text()
+    assert "for a page" in misused(labs("run", "7", "--beside", "other"))
     code, out, _ = labs("run", "7", "--open")
     assert code == 0 and "runs/7-first.html written" in out
 

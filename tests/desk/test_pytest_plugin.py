@@ -178,7 +178,7 @@ def test_a_failed_test_leaves_the_page_of_its_run(project: pytest.Pytester) -> N
     )
     run(project, "--streamlabs-replay", "pages").assert_outcomes(passed=1, failed=1)
     [page] = (project.path / "pages").iterdir()
-    assert page.name.endswith("test_no_note-1.html")
+    assert page.name.endswith("test_no_note--1.html")
     text = page.read_text(encoding="utf-8")
     assert "test_no_note[-1]" in text and "a negative amount" in text
     assert "given up, with a note" in text and "RetryAttemptsExhausted" in text

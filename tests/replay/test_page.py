@@ -125,7 +125,17 @@ def test_a_run_that_was_stopped_says_why() -> None:
     """The finding stands above everything else."""
     told = {name: f"the {name} of it" for name in FINDING}
     html = page(run.document([], stopped=told))
-    assert "the observed of it" in html and html.index("the observed") < html.index('id="run"')
+    assert "the observed of it" in html and html.index("the observed") < html.index('class="run"')
+
+
+def test_two_runs_stand_side_by_side() -> None:
+    """Each with its tables, under its name; one policy covers both."""
+    other = run.document([], stopped=dict.fromkeys(FINDING, "why it stopped"))
+    html = page(bad_day(), beside=other)
+    elements = Elements(html)
+    assert [tag for tag, _ in elements.found].count("script") == 3
+    assert "This run: on the bench" in html
+    assert "The other run could not be played to its end" in html
 
 
 def test_ten_thousand_records_are_folded() -> None:

@@ -16,10 +16,10 @@ from tests.replay.test_page import bad_day, hostile
 from tests.site.test_site_browser import violations
 
 
-def written(folder: Path, document: dict) -> str:
+def written(folder: Path, document: dict, **more: dict) -> str:
     """The address of a page of this document."""
     place = folder / "run.html"
-    place.write_text(html_of(document), encoding="utf-8")
+    place.write_text(html_of(document, **more), encoding="utf-8")
     return place.as_uri()
 
 
@@ -168,6 +168,24 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(
     found = violations(page)
     context.close()
     assert found == [] and over <= 0
+
+
+def test_two_runs_show_the_same_moment(page, tmp_path: Path) -> None:
+    """Whichever is stepped: the other has had what came until then."""
+    staged = Staged(lambda event: None)
+    staged.put("a", "b", "c")
+    staged.bench.run_for(minutes=5)
+    page.goto(written(tmp_path, bad_day(), beside=run.document([staged.scene()])))
+    page.locator("#viewer-2[data-ready]").wait_for()
+    mine, other = page.locator("#viewer"), page.locator("#viewer-2")
+    assert "This run" in mine.inner_text() and "The other run" in other.inner_text()
+    mine.locator(".picture").focus()
+    page.keyboard.press("End")
+    labels = [one.locator("svg[role=img]").get_attribute("aria-label") for one in (mine, other)]
+    assert labels == ["Records: 1 done, 2 given up, with a note", "Records: 3 done"]
+    other.locator(".picture").focus()
+    page.keyboard.press("Home")
+    assert "none is written yet" in mine.locator("svg[role=img]").get_attribute("aria-label")
 
 
 def test_without_a_script_and_on_paper_pictures_and_tables_remain(browser, tmp_path: Path) -> None:
