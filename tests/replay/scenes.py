@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grader.cloud.clock import START_MS
+from grader.cloud.dynamodb import Record
 from grader.cloud.mapping import Bench, Stream
 from grader.replay import run
 from grader.replay.scene import DECIDING, Reader, Scene, Setting
@@ -35,6 +36,8 @@ class Staged:
     def __init__(self, answer: Answer, *, shards: int = 1, **properties: Any) -> None:
         self.bench = Bench(start_delay_ms=0)
         self.stream: Stream = self.bench.stream(shards=shards)
+        self.written: list[Record] = []
+        self.stream.listen(lambda record, _shard: self.written.append(record))
         self.bench.function("totals", answer)
         self.properties = {"StartingPosition": "TRIM_HORIZON", **properties}
         self.uuid = self.bench.create(

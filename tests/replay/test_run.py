@@ -9,6 +9,8 @@ from html import unescape
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from grader.cloud.mapping import Decided, Discarded, Invoked, ShardStarted
@@ -350,3 +352,68 @@ def test_keys_of_an_event_are_the_items_of_its_records() -> None:
     staged.put("a", "b")
     staged.bench.run_for(minutes=1)
     assert [one["item"] for one in staged.play()["records"]] == [one for run in seen for one in run]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    bad=st.sets(st.integers(0, 11), max_size=4),
+    how=st.sampled_from(["reports", "raises", "wrong", "nothing"]),
+    properties=st.fixed_dictionaries(
+        {
+            "BatchSize": st.integers(1, 6),
+            "ParallelizationFactor": st.integers(1, 3),
+            "MaximumRetryAttempts": st.integers(-1, 2),
+            "BisectBatchOnFunctionError": st.booleans(),
+            "MaximumBatchingWindowInSeconds": st.sampled_from([0, 5]),
+            "MaximumRecordAgeInSeconds": st.sampled_from([-1, 60, 3600]),
+        }
+    ),
+    tumbling=st.booleans(),
+    noted=st.booleans(),
+    crowded=st.booleans(),
+    hours=st.sampled_from([0.2, 30, 60]),
+)
+def test_whatever_a_mapping_does_can_be_told(
+    bad: set[int],
+    how: str,
+    properties: dict[str, Any],
+    tumbling: bool,
+    noted: bool,
+    crowded: bool,
+    hours: float,
+) -> None:
+    """Splits, windows, throttles, notes, days: every record has one fate, every row its rule."""
+    wrong = {f"o-{number}" for number in bad}
+
+    def answer(event: dict[str, Any]) -> Any:
+        if how == "raises" and wrong & set(keys(event)):
+            raise ValueError("no")
+        if how == "wrong" and wrong & set(keys(event)):
+            return {"batchItemFailures": [{"itemIdentifier": "1"}]}
+        return {"state": {}, **(numbers(event, *wrong) if how == "reports" else {})}
+
+    more = {"TumblingWindowInSeconds": 10} if tumbling else {}
+    if tumbling:
+        properties = {**properties, "ParallelizationFactor": 1}
+    if noted:
+        more["DestinationConfig"] = {"OnFailure": {"Destination": QUEUE}}
+    if how != "raises":
+        more["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
+    staged = Staged(answer, shards=2, **properties, **more)
+    staged.bench.destination(QUEUE)
+    if crowded:
+        staged.bench.concurrency.account_limit = 1
+    for number in range(12):
+        staged.put(f"o-{number}")
+        if number == 6:
+            staged.stream.split(staged.stream.shards[0].id, staged.bench.now)
+        staged.bench.run_for(seconds=3)
+    staged.bench.run_for(hours=hours)
+    scene = staged.scene(written={"Orders": staged.written})
+    document = run.document([scene])
+    assert not [one.message for one in FORM.iter_errors(json.loads(run.text(document)))]
+    [play] = document["plays"]
+    _refers(play)
+    assert [len(one["fates"]) for one in play["records"]] == [1] * 12
+    html = page(document)
+    assert [row for row in table_rows(html, "Attempts") if row[7]] == journal_rows(scene)
