@@ -36,7 +36,7 @@ from grader.course import lab
 from grader.course.files import UsageError
 
 pytestmark = [
-    pytest.mark.played,  # a cluster takes as long to start as what plays
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
 ]
 ONE = lab.find("1")

@@ -21,6 +21,7 @@ from grader.classroom.version import course_version
 from grader.cloud.function import look
 from grader.course import lab
 
+pytestmark = pytest.mark.slow
 COURSE = course_version()
 Open = Callable[..., Room]
 
