@@ -134,6 +134,8 @@ def _wanted(
         raise UsageError("Give --workers for this machine or --scheduler for another, not both.")
     address = Address(scheduler, cert, key, ca)
     address.check(insecure)
+    if insecure and scheduler.startswith("tcp://"):
+        warn(f"{scheduler} is not encrypted: whoever reaches that port runs code there.")
     return address
 
 
