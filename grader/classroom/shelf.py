@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.classroom.private import make_private_folder, write_private
+from grader.classroom.private import FILE, FOLDER, make_private_folder, write_private
 from grader.classroom.record import HandIn, Record
 from grader.classroom.settings import Settings
 from grader.course.files import LARGEST_FILE, UsageError, content_hash, files_in, shown
@@ -48,8 +48,10 @@ class Shelf:
         """Keep other commands from changing the folder in the meantime."""
         make_private_folder(self.settings.attempts)
         for folder in (self.settings.handed_in, self.settings.attempts):
-            folder.chmod(0o700)
-        with locked(self.settings.attempts / ".lock"):
+            folder.chmod(FOLDER)
+        lock = self.settings.attempts / ".lock"
+        lock.touch(mode=FILE)
+        with locked(lock):
             yield
 
     def put(

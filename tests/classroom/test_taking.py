@@ -160,6 +160,16 @@ def test_what_was_typed_into_canvas_is_told_and_refused(room: Room) -> None:
     ]
 
 
+def test_anonymous_assignments_of_canvas_are_known_by_the_roster_alone(room: Room) -> None:
+    """Canvas's id of a submission stands in no list of participants, so nobody is guessed."""
+    files = {f"LATE_anon_XyZ12_{n}_{name}": MINE[name] for n, name in enumerate(MINE)}
+    outcome = room.take("submissions.zip", packed(files))
+    assert [one.learner for one in outcome.taken] == ["anonymous-XyZ12"]
+    room.enrol(exports.roster())
+    outcome = room.again(room.root / "downloads/submissions.zip")
+    assert refused(outcome) == [(None, "anonymous (XyZ12) is not in the roster.")]
+
+
 def test_names_of_canvas_that_hold_numbers_and_marks(room: Room) -> None:
     """Only the first two numbers are Canvas's: what follows is a learner's file name."""
     room.enrol("learner,canvas_id\nada,4101\nbob,4102\n")
@@ -514,7 +524,7 @@ def test_folders_and_files_are_their_owners_alone(room: Room) -> None:
         os.umask(before)
     for place in [room.settings.handed_in, *room.settings.handed_in.rglob("*")]:
         mode = stat.S_IMODE(place.stat().st_mode)
-        assert mode == (0o700 if place.is_dir() else 0o600) or place.name == ".lock", place
+        assert mode == (0o700 if place.is_dir() else 0o600), place
 
 
 # --- attempts ---------------------------------------------------------------------------------
