@@ -159,6 +159,13 @@ def test_points_are_scaled_to_what_the_platform_gives_at_most_and_that_is_told(
     assert b",50,50.00" in done.content
 
 
+def test_a_column_with_decimal_commas_gets_a_comma(tmp_path: Path, some: list[Mark]) -> None:
+    """What a spreadsheet in German or French wrote; one with points gets a point."""
+    text = "Student;ID;Lab 2\nMia;101;\nCher;103;50,5\n"
+    assert b"Mia;101;61,25\n" in filled(tmp_path, text, some).content
+    assert b"Mia;101;61.25\n" in filled(tmp_path, text.replace("50,5", "50.5"), some).content
+
+
 def test_who_is_excused_stays_so(tmp_path: Path, some: list[Mark]) -> None:
     done = filled(tmp_path, CANVAS.replace("mia,Autumn,88,,", "mia,Autumn,88,EX,"), some)
     assert b"88,EX," in done.content and any("excused" in one for one in done.told)

@@ -16,6 +16,7 @@ some rows; our own gradebook defuses it. https://owasp.org/www-community/attacks
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
 import unicodedata
@@ -207,6 +208,16 @@ class _Export:
             raise UsageError(f"{shown(path)} is empty; its first line names the columns.")
         self.header = self.rows[0]
 
+    @functools.cached_property
+    def with_commas(self) -> set[int]:
+        """The columns in which numbers have a decimal comma."""
+        return {
+            place
+            for row in self.rows[1:]
+            for place, cell in enumerate(row)
+            if self.delimiter != "," and re.fullmatch(r"\d+,\d+", cell.value.strip())
+        }
+
     def filled(
         self,
         marks: Sequence[Mark],
@@ -225,28 +236,9 @@ class _Export:
         told += [
             f"lab {lab}: it has no column here." for lab, place in found.items() if place is None
         ]
-        mine = {(mark.learner, mark.lab): mark for mark in marks}
-        changes: list[tuple[Cell, str]] = []
-        untold: set[str] = set()
-        for learner, row in rows.items():
-            for lab, place in places.items():
-                mark = mine.get((learner, lab))
-                if mark is None or mark.points is None:
-                    continue
-                if place >= len(row):
-                    untold.add(learner)
-                elif row[place].value.strip().casefold() in _EXCUSED:
-                    told.append(f"{learner}, lab {lab}: is excused there and stays so.")
-                else:
-                    text = self._written(mark, row, place)
-                    changes.append((row[place], text))
-        told += self._scales([lab for lab in wanted if lab.number in places], places, mine)
-        told += [f"{learner}: the row is too short for a mark." for learner in sorted(untold)]
-        told += [
-            f"{mark.learner}, lab {mark.lab}: {WHY_NOT[mark.state]}; the cell stays as it is."
-            for mark in marks
-            if mark.points is None and mark.lab in places and mark.learner in rows
-        ]
+        changes, unchanged = self._changes(marks, rows, places)
+        told += self._scales([lab for lab in wanted if lab.number in places], places, marks)
+        told += unchanged
         left_out = [row for row in self._people() if self._formula(row)]
         for row in left_out:
             name = clean(self._formula(row)).replace("\n", " ")
@@ -254,9 +246,34 @@ class _Export:
                 f"A row is left out because a spreadsheet could run {name!r} in it: enter that"
                 " learner's mark by hand."
             )
+        gone = {cell for row in left_out for cell in row}
+        changes = [change for change in changes if change[0] not in gone]
         text = self._with(changes, left_out)
-        kept = len([1 for cell, _ in changes if not any(cell in row for row in left_out)])
-        return Filled(text.encode(self.encoding), kept, told)
+        return Filled(text.encode(self.encoding), len(changes), told)
+
+    def _changes(
+        self,
+        marks: Sequence[Mark],
+        rows: Mapping[str, Sequence[Cell]],
+        places: Mapping[int, int],
+    ) -> tuple[list[tuple[Cell, str]], list[str]]:
+        """The cells that get a mark and what it is, and why others get none."""
+        changes: list[tuple[Cell, str]] = []
+        told = []
+        for mark in marks:
+            row, place = rows.get(mark.learner), places.get(mark.lab)
+            if row is None or place is None:
+                continue
+            who = f"{mark.learner}, lab {mark.lab}"
+            if mark.points is None:
+                told.append(f"{who}: {WHY_NOT[mark.state]}; the cell stays as it is.")
+            elif place >= len(row):
+                told.append(f"{who}: the row is too short for a mark.")
+            elif row[place].value.strip().casefold() in _EXCUSED:
+                told.append(f"{who}: is excused there and stays so.")
+            else:
+                changes.append((row[place], self._written(mark, row, place)))
+        return changes, told
 
     # -- columns ---------------------------------------------------------------------------------
 
@@ -301,21 +318,16 @@ class _Export:
         if most and mark.out_of and most != mark.out_of:
             points = points * most / mark.out_of
         text = number(points)
-        comma = any(
-            re.fullmatch(r"\d+,\d+", one[place].value.strip())
-            for one in self.rows[1:]
-            if place < len(one)
-        )
-        return text.replace(".", ",") if comma and self.delimiter != "," else text
+        return text.replace(".", ",") if place in self.with_commas else text
 
     def _scales(
         self,
         labs: Sequence[Lab],
         places: Mapping[int, int],
-        marks: Mapping[tuple[str, int], Mark],
+        marks: Sequence[Mark],
     ) -> Iterator[str]:
         for lab in labs:
-            of = next((m.out_of for m in marks.values() if m.lab == lab.number and m.out_of), 0)
+            of = next((m.out_of for m in marks if m.lab == lab.number and m.out_of), 0)
             row = next(iter(self._people()), [])
             most = self._most(row, places[lab.number]) if row else None
             if of and most and most != of:
@@ -388,11 +400,11 @@ class _Export:
         for row in left_out:
             rest = re.match(r"\r\n|\n|\r|", self.text[row[-1].end : row[-1].end + 2])
             gone.append((row[0].start, row[-1].end + (rest.end() if rest else 0), ""))
-        edits = [e for e in edits if not any(start <= e[0] < end for start, end, _ in gone)]
-        text = self.text
-        for start, end, new in sorted([*edits, *gone], reverse=True):
-            text = text[:start] + new + text[end:]
-        return text
+        parts, at = [], 0
+        for start, end, new in sorted([*edits, *gone]):
+            parts += [self.text[at:start], new]
+            at = end
+        return "".join([*parts, self.text[at:]])
 
 
 class _Identities:
