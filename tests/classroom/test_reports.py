@@ -267,6 +267,14 @@ def test_what_changed_since_the_last_report_is_told_and_stays_told(record: Recor
     assert "Mia Brück 30 50 once-crash filter-quiet" in overview(record).text
 
 
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"schema": "labs/class-standing/v1"}'])
+def test_a_standing_that_cannot_be_read_is_no_standing(record: Record, left: str) -> None:
+    hand_in(record, "mia", grade())
+    folder = reports(record)
+    (folder / "standing.json").write_text(left)
+    assert "compared with the report of" not in overview(record).text
+
+
 def test_who_is_stuck_is_told_with_the_first_open_task(record: Record) -> None:
     hand_in(record, "mia", grade({"once-crash": "unmet", "role-tight": "unmet"}))
     hand_in(record, "wang", grade({"filter-quiet": "unmet"}), content="c1")

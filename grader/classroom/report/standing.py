@@ -258,4 +258,5 @@ def _kept(folder: Path) -> list[dict[str, Any]]:
         return []
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         return []
-    return list(document["reports"])
+    reports = document.get("reports")
+    return reports if isinstance(reports, list) else []
