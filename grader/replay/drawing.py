@@ -176,7 +176,8 @@ def bars(title: str, axis: Axis, data: Sequence[Bar], *, names: str = "") -> Dra
     left = _label_room(one.name for one in data)
     most = max(max(one.value, one.before or 0) for one in data)
     marks = ticks(0, most, least=axis.least)
-    scale = _scale(marks[0], marks[-1], left, WIDTH - 40)
+    right = max(40, 10 + max(_breadth(row[1]) for row in rows))
+    scale = _scale(marks[0], marks[-1], left, WIDTH - right)
     bottom = ROW * len(data) + 4
     parts = _across(marks, axis, scale, bottom)
     for number, (one, row) in enumerate(zip(data, rows, strict=True)):

@@ -78,6 +78,14 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert list(map(list, drawing.rows)) == [["one", "10"], ["two", "5"], ["none", "0"]]
 
 
+def test_what_is_said_of_the_longest_bar_ends_within_the_picture() -> None:
+    said = "4 of 11 learners, seven fewer than before"
+    picture = bars("b", Axis("learners"), [Bar("role-tight", 4, said), Bar("filter", 1, "1 of 11")])
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', picture.svg)[1])  # type: ignore[index]
+    at = float(re.search(rf'<text x="([\d.]+)"[^>]*>{said}', picture.svg)[1])  # type: ignore[index]
+    assert at + 6.5 * len(said) <= width
+
+
 def test_a_bar_shows_what_was_before_in_the_picture_and_the_table() -> None:
     drawing = bars("t", POINTS, [Bar("one", 10, before=4), Bar("new", 2)])
     assert drawing.headings == ["name", "points", "before"]
