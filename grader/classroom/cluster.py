@@ -112,7 +112,7 @@ class _Under:
 
 
 class Crew:
-    """The workers of one run. Use it as a context manager.
+    """The workers of one run; ``close`` at the end.
 
     ``wanted`` is a number of workers on this machine, or the address of a scheduler.
     """
@@ -139,12 +139,6 @@ class Crew:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Crew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _on_this_machine(self, workers: int) -> Client:
         security = Security.temporary()

@@ -145,11 +145,14 @@ def _take_streams() -> tuple[IO[bytes], IO[bytes]]:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(2, 1)
+
+    def let_go() -> None:
+        for stream in (incoming, outgoing):
+            os.dup2(nowhere, stream.fileno(), inheritable=False)
+
     if hasattr(os, "register_at_fork"):
         # A grade outlives a killed room for a moment; it must not keep these ends open.
-        os.register_at_fork(after_in_child=lambda: [
-            os.dup2(nowhere, stream.fileno()) for stream in (incoming, outgoing)
-        ] and None)  # fmt: skip
+        os.register_at_fork(after_in_child=let_go)
     return incoming, outgoing
 
 
