@@ -215,9 +215,9 @@ def _file_members(path: Path, stack: ExitStack) -> list[Member]:
         if not _decompress(file, kind, plain, MOST_UNPACKED_IN_SOURCE, budget):
             raise Hostile(f"grows beyond {MOST_UNPACKED_IN_SOURCE // 10**9} GB once unpacked")
         file = plain
-    if kind == "" and not is_archive(path.name):
+    if kind == "" and not path.name.lower().endswith(ARCHIVES):
         raise UsageError(
-            f"{shown(path)} is no archive; give a zip, a tar or a folder of what was handed in."
+            f"{shown(path)} is no zip and no tar; give one, or a folder of what was handed in."
         )
     return list(_tar_members(file, budget))
 

@@ -36,7 +36,7 @@ class People:
         self.by_email = _index(everybody, lambda one: [folded(one.email)])
         self.by_id = _index(everybody, lambda one: [f"{k} {v}" for k, v in one.ids.items()])
         self.by_any_id = _index(everybody, lambda one: list(one.ids.values()))
-        self.by_name = _index(everybody, lambda one: [words(one.name)])
+        self.by_name = _index(everybody, lambda one: [words(one.name or one.key)])
         self.by_squashed = _index(everybody, lambda one: squashed(one.name))
         self.rows_by_hint = _index(
             (row.who for row in rows), lambda one: [f"{k} {v}" for k, v in one.ids.items()]

@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, Learner]:
     for line, row in table(path, content):
         if (learner := learner_of(row)).name == MAXIMUM:
             continue
-        _require_key(f"{shown(path)}, line {line}", learner)
+        _require_key(f"{shown(path)}, line {line}", learner, row)
         same = folded(learner.key)
         if same in lines:
             raise UsageError(
@@ -186,9 +186,13 @@ def learner_of(row: Mapping[str, str]) -> Learner:
     return Learner(key, name, email, _first(row, _COLUMNS["section"]), ids)
 
 
-def _require_key(where: str, learner: Learner) -> None:
+def _require_key(where: str, learner: Learner, columns: Iterable[str]) -> None:
     if not learner.key:
-        raise UsageError(f"{where}: nobody is named; a roster needs a column learner or email.")
+        there = ", ".join(column for column in columns if column)
+        raise UsageError(
+            f"{where}: nobody is named; a roster needs a column learner or email. There are:"
+            f" {there}."
+        )
     if fault := key_fault(learner.key):
         raise UsageError(f"{where}: {learner.key!r} cannot name a folder: {fault}.")
 

@@ -50,7 +50,8 @@ class Shelf:
         for folder in (self.settings.handed_in, self.settings.attempts):
             folder.chmod(FOLDER)
         lock = self.settings.attempts / ".lock"
-        lock.touch(mode=FILE)
+        if not lock.exists():
+            lock.touch(mode=FILE)
         with locked(lock):
             yield
 

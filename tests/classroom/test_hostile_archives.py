@@ -393,8 +393,10 @@ def test_a_source_that_is_no_whole_archive_is_one_sentence(room: Room, content: 
 
 
 def test_a_source_of_another_kind_is_one_sentence(room: Room) -> None:
-    with pytest.raises(UsageError, match="is no archive; give a zip, a tar or a folder"):
+    with pytest.raises(UsageError, match="is no zip and no tar; give one, or a folder"):
         room.take("notes.txt", b"hello")
+    with pytest.raises(UsageError, match="is no zip and no tar; give one, or a folder"):
+        room.take("lab2.7z", b"7z")
     with pytest.raises(UsageError, match="cannot be read: it is not there"):
         room.again(room.root / "nothing.zip")
     with pytest.raises(UsageError, match="holds no files"):

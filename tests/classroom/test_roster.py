@@ -66,6 +66,7 @@ def test_canvas_gradebook(tmp_path: Path) -> None:
         ("", "is empty; its first line names the columns"),
         ("\n\n", "is empty; its first line names the columns"),
         ("name\nAda\n", "line 2: nobody is named; a roster needs a column learner or email"),
+        ("Vorname;Nachname\nAda;Lovelace\n", "There are: vorname, nachname."),
         ("learner\nada\n\nADA\n", "line 4: 'ADA' is in line 2 already"),
         ("learner\nfuß\nFUSS\n", "is in line 2 already"),
         ("learner,learner\na,b\n", "has the column 'learner' twice"),
@@ -121,6 +122,13 @@ def test_other_names_stay_others(one: str, other: str) -> None:
     """Marks are letters' own: who drops them makes one name of two."""
     assert words(one) != words(other)
     assert squash(one) != squash(other)
+
+
+def test_a_roster_without_names_is_known_by_its_keys(tmp_path: Path) -> None:
+    """A platform's team, or a login that somebody has as their name."""
+    people = People(read(tmp_path, "learner\nGroup 1\nmadonna\n"))
+    assert people.who(Person("x", name="Group 1")).key == "Group 1"
+    assert people.who(Person("x", name="Madonna")).key == "madonna"
 
 
 def test_an_id_says_more_than_a_name(tmp_path: Path) -> None:
