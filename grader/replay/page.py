@@ -67,7 +67,7 @@ SIDES = ("This run", "The other run")
 def _run(run: Run, name: str) -> str:
     """Pictures, tables and lines of a run; ``name`` is "" where there is only one."""
     plays = "".join(_play(play, number, name) for number, play in enumerate(run["plays"], start=1))
-    return plays + _told(run["told"], name)
+    return plays + _told(run["told"], name, whole=not plays)
 
 
 def _embedded(run: Run, name: str, course: str) -> str:
@@ -166,12 +166,14 @@ def _table(name: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) ->
     return f"<details><summary>{name} ({len(every)})</summary>{drawn}</details>"
 
 
-def _told(lines: Sequence[str], side: str) -> str:
+def _told(lines: Sequence[str], side: str, *, whole: bool) -> str:
+    """The lines, folded unless they are all there is."""
     if not lines:
         return ""
     text = escape("\n".join(clean(line) for line in lines))
     drawn = scrolled("What labs run prints", f"<pre>{text}</pre>")
-    folded = f"<details><summary>What labs run prints</summary>{drawn}</details>"
+    shown = " open" if whole else ""
+    folded = f"<details{shown}><summary>What labs run prints</summary>{drawn}</details>"
     return f"<section><h2>{_headed('in lines', side)}</h2>{folded}</section>"
 
 
