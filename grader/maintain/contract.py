@@ -9,8 +9,11 @@ from __future__ import annotations
 import filecmp
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.course.answers import Unfit, kept, misjudged
 from grader.course.files import LITTER, UsageError, files_in, written
@@ -18,6 +21,9 @@ from grader.course.grade import Criterion, Grade
 from grader.course.lab import READING, Lab, labs, markdown_lines
 from grader.course.workspace import STATE
 from grader.maintain.pages import Generated, drift
+
+if TYPE_CHECKING:
+    from grader.cloud.function import Nursery
 
 HINTS_PER_TASK = 3
 POINTS = 100
@@ -70,7 +76,6 @@ def refusals(
     """
     from grader.course import judge
 
-    grader = grader or (lambda lab, folder, seed: judge.grade(lab, folder, seed=seed))
     criteria, timelines = criteria or judge.criteria, timelines or judge.scenarios
     every = labs(root / "grader" / "course" / "starters")
     wanted = [lab for lab in every if not only or lab.number in {one.number for one in only}]
@@ -81,26 +86,44 @@ def refusals(
             Refusal(name, "it is not what the code says: labs dev sync writes it.")
             for name in drift(root, pages)
         ]
-    for lab in wanted:
-        goals: list[Criterion] = []
-        try:
-            goals = criteria(lab)
-            told = timelines(lab)
-        except (ImportError, AttributeError) as error:
-            found.append(Refusal(lab.name, f"its criteria cannot be imported: {error}."))
-        else:
-            if not told:
-                found.append(Refusal(lab.name, "labs run has no timeline to show for it."))
-        found += [Refusal(lab.name, sentence) for sentence in _written(root, lab, goals)]
-        if goals:
-            solution = root / "solutions" / lab.name
-            played = (
-                _answered(root, lab, answers, grader, progress)
-                if answers is not None
-                else _played(lab, solution, seeds, grader, progress)
-            )
-            found += [Refusal(lab.name, sentence) for sentence in played]
+    with ExitStack() as until:
+        grader = grader or _on_one_nursery(until)
+        for lab in wanted:
+            goals: list[Criterion] = []
+            try:
+                goals = criteria(lab)
+                told = timelines(lab)
+            except (ImportError, AttributeError) as error:
+                found.append(Refusal(lab.name, f"its criteria cannot be imported: {error}."))
+            else:
+                if not told:
+                    found.append(Refusal(lab.name, "labs run has no timeline to show for it."))
+            found += [Refusal(lab.name, sentence) for sentence in _written(root, lab, goals)]
+            if goals:
+                solution = root / "solutions" / lab.name
+                played = (
+                    _answered(root, lab, answers, grader, progress)
+                    if answers is not None
+                    else _played(lab, solution, seeds, grader, progress)
+                )
+                found += [Refusal(lab.name, sentence) for sentence in played]
     return found
+
+
+def _on_one_nursery(until: ExitStack) -> Grader:
+    """The judge on one nursery, which starts with the first grade and ends with ``until``."""
+    from grader.course import judge
+
+    @cache
+    def nursery() -> Nursery:
+        from grader.cloud.function import Nursery
+
+        with judge.clean_environment():
+            started = Nursery.start()
+        until.callback(started.close)
+        return started
+
+    return lambda lab, folder, seed: judge.grade(lab, folder, seed=seed, nursery=nursery())
 
 
 # --- what is written --------------------------------------------------------------------------
