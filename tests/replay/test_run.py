@@ -13,13 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from grader.cloud.clock import START_MS
+from grader.cloud.cloudwatch import MetricAlarm, Subscription
 from grader.cloud.mapping import Decided, Discarded, Invoked, ShardStarted
 from grader.course import judge
 from grader.course.lab import find
 from grader.replay import run
 from grader.replay.naming import Names, ranges
 from grader.replay.page import page
-from grader.replay.scene import Reader, Scene
+from grader.replay.scene import Reader, Scene, Watched
 from grader.replay.viewing import clock
 from tests.replay.scenes import QUEUE, Staged, keys, numbers
 
@@ -417,3 +419,49 @@ def test_whatever_a_mapping_does_can_be_told(
     assert [len(one["fates"]) for one in play["records"]] == [1] * 12
     html = page(document)
     assert [row for row in table_rows(html, "Attempts") if row[7]] == journal_rows(scene)
+
+
+def test_lags_are_from_the_write_to_the_end_of_its_record() -> None:
+    """The batching window is part of it."""
+    staged = Staged(lambda event: None, MaximumBatchingWindowInSeconds=5)
+    staged.put("a")
+    staged.bench.run_for(minutes=2)
+    [lag] = staged.play()["lags"]
+    assert lag["by"] == "Mapping" and lag["minutes"] == [[0, 5_000]]
+
+
+def test_alarms_say_their_states_and_whom_they_told() -> None:
+    """By logical id, over the metrics of the play."""
+    topic = "arn:aws:sns:us-east-1:123456789012:pager"
+    alarm = MetricAlarm.parse(
+        {
+            "Namespace": "AWS/Lambda",
+            "MetricName": "Errors",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+            "Dimensions": [{"Name": "FunctionName", "Value": "totals"}],
+            "AlarmActions": [topic],
+        },
+        name="stack-Failing-1A2B3C",
+    )
+    staged = Staged(lambda event: (_ for _ in ()).throw(ValueError("no")), MaximumRetryAttempts=0)
+    staged.put("a")
+    staged.bench.run_for(minutes=6)
+    staged.bench.mappings.flush()
+    watched = Watched.over(
+        [alarm],
+        {alarm.name: "Failing"},
+        [Subscription(topic, "email", "on-call@example.com")],
+        staged.bench.metrics,
+        START_MS,
+        staged.bench.now,
+    )
+    [told] = staged.play(watched=watched)["alarms"]
+    assert (told["name"], told["watches"]) == ("Failing", ["Errors"])
+    assert [state for _, state, _ in told["states"]] == ["ALARM", "OK"]
+    assert [one[1:] for one in told["told"]] == [["ALARM", "email", "on-call@example.com"]]
+    assert told["told"][0][0] == told["states"][0][0]
