@@ -142,6 +142,9 @@ def _play(play: Play, number: int, side: str) -> str:
         # The attempts have a table with more of them below.
         twin = one.title != viewing.LANES
         parts.append(f'<div class="still">{one.figure(twin=twin)}</div>')
+    if left := len(play["metrics"]) - len(viewing.charts(play)):
+        more = f"{counted(left, 'metric')} not drawn"
+        parts.append(f"<p>{more}: all zero, looked at by no alarm, or too many. See --json.</p>")
     parts.append(_table("Attempts", viewing.ATTEMPT_HEADINGS, viewing.attempt_rows(play)))
     parts.append(_table("Records", viewing.RECORD_HEADINGS, viewing.record_rows(play)))
     parts.append(_table("Failure notes", viewing.NOTE_HEADINGS, viewing.note_rows(play)))

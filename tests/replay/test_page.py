@@ -128,6 +128,14 @@ def test_a_run_that_was_stopped_says_why() -> None:
     assert "the observed of it" in html and html.index("the observed") < html.index('class="run"')
 
 
+def test_what_is_not_drawn_is_counted() -> None:
+    """Metrics that no alarm looks at are in the document only, and the page says how many."""
+    document = bad_day()
+    play = document["plays"][0]
+    left = len(play["metrics"]) - len(viewing.charts(play))
+    assert left > 0 and f"{left} metrics not drawn" in page(document)
+
+
 def test_two_runs_stand_side_by_side() -> None:
     """Each with its tables, under its name; one policy covers both."""
     other = run.document([], stopped=dict.fromkeys(FINDING, "why it stopped"))
