@@ -223,7 +223,7 @@ def kills(learners: int = 12, count: int = 10) -> None:
             process = _start(root)
             time.sleep(draw.uniform(1, 30))
             process.kill()
-            process.wait()
+            process.communicate()
             print(f"command killed, {number + 1} of {count}: {_rows(root)} rows", flush=True)
         process, killed = _start(root), 0
         while process.poll() is None:
@@ -232,7 +232,7 @@ def kills(learners: int = 12, count: int = 10) -> None:
                 killed += _kill_a_worker(process.pid)
                 print(f"worker killed, {killed} of {count}: {_rows(root)} rows", flush=True)
         if process.returncode:
-            sys.exit(f"the command ended with {process.returncode}")
+            sys.exit(f"the command ended with {process.returncode}: {process.communicate()[1]!r}")
         compare(root, loop(root))
     print(f"every mark is there once and right; {killed} workers were killed")
 
@@ -240,7 +240,7 @@ def kills(learners: int = 12, count: int = 10) -> None:
 def _start(root: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*LABS, "class", "grade", "--workers", "2"], cwd=root,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import dask
 from distributed import (
     Client,
     Future,
@@ -48,6 +49,8 @@ CONNECT_S = 15.0
 DESERTED_S = 120.0
 CLOSE_S = 10.0
 ASK_S = 1.0
+# So often a cluster of ours is started until it stands.
+STARTS = 3
 # A scheduler of ours gives a parcel up only when so many workers died of it: whoever kills workers
 # by hand should not lose one.
 OURS = {"port": 0, "dashboard": False, "allowed_failures": 10}
@@ -155,19 +158,24 @@ class Crew:
                 "silence_logs": logging.CRITICAL,
             },
         }
-        try:
-            self._own = SpecCluster(
-                scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
-                workers=dict.fromkeys(range(workers), worker),
-                security=security,
-                silence_logs=logging.CRITICAL,
-            )
-            return Client(self._own, security=security)
-        except (OSError, RuntimeError, TimeoutError) as error:
-            why = str(error.__cause__ or error).rstrip(".")[:300]
-            raise UsageError(
-                f"No workers could be started on this machine: {why}. --workers 0 grades without."
-            ) from None
+        # A worker that is slow to come back is still ours: Dask would give it up after 15 s.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+        why = ""
+        for _ in range(STARTS):
+            try:
+                self._own = SpecCluster(
+                    scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
+                    workers=dict.fromkeys(range(workers), worker),
+                    security=security,
+                    silence_logs=logging.CRITICAL,
+                )
+                return Client(self._own, security=security)
+            except (OSError, RuntimeError, TimeoutError) as error:
+                # One worker that was killed while it started ends the whole cluster.
+                why = str(error.__cause__ or error).rstrip(".")[:300]
+        raise UsageError(
+            f"No workers could be started on this machine: {why}. --workers 0 grades without."
+        )
 
     def _wait_for_workers(self) -> None:
         try:
