@@ -287,3 +287,19 @@ def test_where_no_scheduler_is_a_sentence_says_so(
     files = {name: str(path) for name, path in certificates.items()}
     with pytest.raises(UsageError, match=r"tls://127\.0\.0\.1:9 cannot be reached"):
         Crew(Address("tls://127.0.0.1:9", **files), TERMS)
+
+
+def test_a_cluster_that_does_not_stand_is_started_again_and_then_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that is killed while it starts ends Dask's whole cluster, which is no reason to."""
+    started = []
+
+    def fall(**options: object) -> None:
+        started.append(options)
+        raise RuntimeError("Nanny failed to start worker process")
+
+    monkeypatch.setattr(cluster, "SpecCluster", fall)
+    with pytest.raises(UsageError, match=r"Nanny failed .*--workers 0 grades without"):
+        Crew(1, TERMS)
+    assert len(started) == cluster.STARTS > 1
