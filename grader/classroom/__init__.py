@@ -16,7 +16,11 @@ A small map, from the bottom up::
     identity   which learner a platform means
     shelf      handed-in/: every attempt, and the one that counts
     taking     what a platform hands out, turned into handed-in/LEARNER/NN-slug/
-    room       a warm child that forks grades; never in a Dask process
+    seeds      one seed for all, or one for each learner and lab, from a secret
+    parcel     what travels to a worker, and the answer that is believed as far as it fits
+    inside     the warm process that forks grades; nothing of Dask is in it
+    room       holds such a process at arm's length, and ends it by limits of ours
+    work       what a run asks of its workers, whoever they are
     cluster    workers of this machine or of a Dask scheduler
     grading    what has changed is graded, and written down
     forgetting what is kept about a learner, removed for good
