@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.classroom.parcel import Answer, Parcel, Unreadable
+from grader.classroom.private import make_private_file
 from grader.classroom.record import Graded, HandIn, Key, Record, Refusal, now
 from grader.classroom.seeds import Seeds
 from grader.classroom.work import Address, Alone, Done, Terms, Workers
@@ -358,7 +359,7 @@ def hire(wanted: int | Address, terms: Terms) -> Workers:
 @contextmanager
 def alone(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Let no two runs grade a class at once; ``waiting`` is called where one has to wait."""
-    with locked(folder / LOCK, waiting):
+    with locked(make_private_file(folder / LOCK), waiting):
         yield
 
 

@@ -23,6 +23,13 @@ def make_private_folder(folder: Path) -> None:
         one.chmod(FOLDER)
 
 
+def make_private_file(path: Path) -> Path:
+    """Make an empty file, the owner's alone; one that is there stays as it is. The path again."""
+    if not path.exists():
+        path.touch(mode=FILE)
+    return path
+
+
 def write_private(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Replace a file by renaming a finished one over it; only its owner can ever read it.
 

@@ -12,7 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.classroom.private import FILE, FOLDER, make_private_folder, write_private
+from grader.classroom.private import (
+    FOLDER,
+    make_private_file,
+    make_private_folder,
+    write_private,
+)
 from grader.classroom.record import HandIn, Record
 from grader.classroom.settings import Settings
 from grader.course.files import LARGEST_FILE, UsageError, content_hash, files_in, shown
@@ -49,10 +54,7 @@ class Shelf:
         make_private_folder(self.settings.attempts)
         for folder in (self.settings.handed_in, self.settings.attempts):
             folder.chmod(FOLDER)
-        lock = self.settings.attempts / ".lock"
-        if not lock.exists():
-            lock.touch(mode=FILE)
-        with locked(lock):
+        with locked(make_private_file(self.settings.attempts / ".lock")):
             yield
 
     def put(

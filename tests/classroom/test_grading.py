@@ -327,3 +327,4 @@ def test_two_runs_of_a_class_take_turns(tmp_path: Path) -> None:
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+    assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
