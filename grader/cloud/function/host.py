@@ -105,6 +105,8 @@ class FunctionHost:
         self._model = model or Model()
         self._code = nursery.keep(spec.code)
         self._idle: list[Environment] = []
+        # Frozen until the end of their invocation takes place, and idle from then on.
+        self._ending: list[Environment] = []
         self._running: list[_Run] = []
         self._environments = 0
         self._closed = False
@@ -163,8 +165,9 @@ class FunctionHost:
         """End every environment. Invocations that still run never end."""
         self._closed = True
         self.recycle()
-        for run in self._running:
-            run.environment.kill()
+        for environment in (*self._ending, *(run.environment for run in self._running)):
+            environment.kill()
+        self._ending.clear()
         self._running.clear()
 
     # -- one invocation --------------------------------------------------------------------------
@@ -500,6 +503,7 @@ class FunctionHost:
         self.hangs.cpu_seconds += run.environment.spent()
         if keep:
             run.environment.freeze()
+            self._ending.append(run.environment)
         else:
             run.environment.kill()
         self._running.remove(run)
@@ -530,6 +534,7 @@ class FunctionHost:
         run.invocation.result = result
         run.invocation.init_failed = run.initialising
         if keep:
+            self._ending.remove(run.environment)
             self._idle.append(run.environment)
         run.done(result)
 

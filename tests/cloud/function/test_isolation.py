@@ -92,6 +92,26 @@ def test_processes_left_behind_are_ended_with_the_environment(tier: Nursery, ben
     assert gone_within(10.0, lambda: running(called))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the process in /proc")
+def test_an_environment_ends_with_its_host_also_while_its_answer_is_on_the_way(
+    bench: Bench,
+) -> None:
+    """It has answered, and the virtual end of its invocation has not come: a play stops there."""
+    called = f"late{os.getpid()}"
+    code = """
+        import ctypes
+        def handler(event, context):
+            ctypes.CDLL(None).prctl(15, event["name"].encode(), 0, 0, 0)
+    """
+    host = bench.deploy(code)
+    bench.invoke(host, {"name": called})
+    done: list[object] = []
+    host.invoke({"name": called}, done.append)
+    assert not done and running(called)
+    host.close()
+    assert gone_within(10.0, lambda: running(called))
+
+
 def running(name: str) -> bool:
     """Whether a process of this name exists."""
     for entry in Path("/proc").glob("[0-9]*/comm"):
