@@ -157,9 +157,8 @@ class FunctionHost:
 
     def recycle(self) -> None:
         """End every idle environment: the next invocation is a cold start."""
-        for environment in self._idle:
-            environment.kill()
-        self._idle.clear()
+        while self._idle:
+            self._idle.pop().kill()
 
     def close(self) -> None:
         """End every environment. Invocations that still run never end."""
@@ -167,7 +166,6 @@ class FunctionHost:
         self.recycle()
         for environment in (*self._ending, *(run.environment for run in self._running)):
             environment.kill()
-        self._ending.clear()
         self._running.clear()
 
     # -- one invocation --------------------------------------------------------------------------
@@ -556,16 +554,16 @@ class FunctionHost:
             return
         *lines, run.rest = (run.rest + data).split(b"\n")
         for line in lines:
-            self._line(run, line, None)
+            self._line(run, line)
         if len(run.rest) > 1 << 18:
             self._flush(run)
 
     def _flush(self, run: _Run) -> None:
         if run.rest:
             rest, run.rest = run.rest, b""
-            self._line(run, rest, None)
+            self._line(run, rest)
 
-    def _line(self, run: _Run, data: bytes, cut: object) -> None:
+    def _line(self, run: _Run, data: bytes, cut: object = None) -> None:
         """One log event of the function's, inside the caps."""
         limits, kept = self._nursery.limits, run.invocation.logs
         if run.log_full:
@@ -575,10 +573,8 @@ class FunctionHost:
             run.log_full = True
             self._note(run, "(the rest of this invocation's log is not kept)")
             return
-        text = self._on_lambda(run, data.decode("utf-8", "replace"))
-        if isinstance(cut, int) and cut > 0:
-            text += f" (cut: {cut} bytes more)"
-        self._note(run, text)
+        more = f" (cut: {cut} bytes more)" if isinstance(cut, int) and cut > 0 else ""
+        self._note(run, self._on_lambda(run, data.decode("utf-8", "replace")) + more)
 
     def _note(self, run: _Run, text: str) -> None:
         self._write(run, run.now_ns, [text])
