@@ -141,8 +141,8 @@ def nodes(name: str) -> tuple[ast.AST, ...]:
 
 
 @cache
-def arrows(name: str) -> frozenset[str]:
-    """The modules of the package that ``name`` leads to; an import for type checking is none.
+def arrows(name: str, *, types: bool = False) -> frozenset[str]:
+    """The modules of the package that ``name`` leads to, with ``types`` also for type checking.
 
     Imports inside functions count, and so does the name of a module in a text: that is how
     ``import_module`` and a table of lazy commands reach it.
@@ -150,7 +150,7 @@ def arrows(name: str) -> frozenset[str]:
     uncounted = {
         id(node)
         for block in nodes(name)
-        if isinstance(block, ast.If) and _for_types(block.test)
+        if not types and isinstance(block, ast.If) and _for_types(block.test)
         for statement in block.body
         for node in ast.walk(statement)
     }
@@ -207,15 +207,18 @@ def imported(name: str) -> set[str]:
 
 
 def circles() -> list[set[str]]:
-    """The files that lead back to themselves, each circle once."""
+    """The files that lead back to themselves, each circle once.
+
+    A word that only a type needs ties files, too: they are read together.
+    """
     reached: dict[str, set[str]] = {}
     for name in PATHS:
         seen: set[str] = set()
-        waiting = list(arrows(name))
+        waiting = list(arrows(name, types=True))
         while waiting:
             if (one := waiting.pop()) not in seen:
                 seen.add(one)
-                waiting += arrows(one)
+                waiting += arrows(one, types=True)
         reached[name] = seen
     tied = [name for name in PATHS if name in reached[name]]
     groups = {frozenset(two for two in tied if two in reached[one] and one in reached[two])

@@ -12,7 +12,8 @@ from grader.course.labs.lab01 import changes
 from grader.course.labs.lab01.endless import READER
 
 if TYPE_CHECKING:
-    from grader.course.labs.lab01.scenarios import Play, Said
+    from grader.course.labs.lab01.library import Said
+    from grader.course.labs.lab01.scenarios import Play
     from grader.course.stage import Stage
 
 PAGE = "modules/01-stream-setup"

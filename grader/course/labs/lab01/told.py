@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from grader.cloud.clock import START_MS
 from grader.course.labs.lab01.changes import changes, in_words
+from grader.course.labs.lab01.library import MINUTE_MS, Asked, Said, told_error
 from grader.course.labs.lab01.scenarios import (
-    MINUTE_MS,
-    Asked,
     Play,
-    Said,
     after_a_day,
     described,
     quiet_hours,
     read_on,
     slow_handling,
-    told_error,
     whole_stream,
 )
 
