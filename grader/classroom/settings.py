@@ -19,7 +19,7 @@ from grader.classroom.private import make_private_folder, write_private
 from grader.classroom.times import NoMoment, moment, zone_called
 from grader.cloud.words import nearest
 from grader.course import toml
-from grader.course.files import UsageError, listed, reason, shown
+from grader.course.files import UsageError, content_within, listed, shown
 from grader.course.lab import find, labs
 
 NAME = "class.toml"
@@ -170,12 +170,7 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            content = path.read_bytes()[: LARGEST + 1]
-        except OSError as error:
-            raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
-        if len(content) > LARGEST:
-            raise UsageError(f"{shown(path)} is larger than {LARGEST:,} bytes.")
+        content = content_within(path, LARGEST)
         try:
             self.text = content.decode("utf-8-sig")
         except UnicodeDecodeError:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from grader.classroom.roster import Learner, learner_of, table
 from grader.cloud.words import nearest
-from grader.course.files import UsageError, reason, shown
+from grader.course.files import UsageError, content_within, shown
 from grader.course.lab import find
 
 LARGEST = 50_000_000
@@ -124,15 +124,8 @@ def read(path: Path, usual: str, implied: ZoneInfo | None) -> list[Row]:
     Learners are told by the columns that a roster has; a column ``lab`` limits a row to a lab. So
     Moodle's grading worksheet can be given as it is, where its zone is ``implied``. UsageError.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
-    if len(content) > LARGEST:
-        raise UsageError(f"{shown(path)} is larger than {LARGEST:,} bytes.")
     rows = []
-    for line, row in table(path, content):
+    for line, row in table(path, content_within(path, LARGEST)):
         column = next((name for name in _COLUMNS if name in row), None)
         if column is None:
             raise UsageError(f"{shown(path)} has no column of times, such as {_COLUMNS[0]}.")

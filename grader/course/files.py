@@ -205,6 +205,18 @@ def text_fault(content: bytes) -> str | None:
     return None
 
 
+def content_within(path: Path, most: int) -> bytes:
+    """The content of a file of at most ``most`` bytes; no more of it is read. UsageError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
+    if len(content) > most:
+        raise UsageError(f"{shown(path)} is larger than {most:,} bytes.")
+    return content
+
+
 def listed(names: Iterable[str]) -> str:
     """Names in a sentence: "a, b and c"."""
     *first, last = names

@@ -27,7 +27,7 @@ from pathlib import Path
 from grader.classroom.marks import Mark
 from grader.classroom.roster import Learner, folded
 from grader.cloud.words import clean, counted
-from grader.course.files import UsageError, listed, reason, shown
+from grader.course.files import UsageError, content_within, listed, shown
 from grader.course.lab import Lab
 
 LARGEST = 20_000_000
@@ -193,14 +193,7 @@ class _Export:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with path.open("rb") as file:
-                content = file.read(LARGEST + 1)
-        except OSError as error:
-            raise UsageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
-        if len(content) > LARGEST:
-            raise UsageError(f"{shown(path)} is larger than {LARGEST:,} bytes.")
-        self.text, self.encoding = _decoded(path, content)
+        self.text, self.encoding = _decoded(path, content_within(path, LARGEST))
         first = self.text.lstrip("\ufeff").split("\n", 1)[0]
         self.delimiter = max(",;\t", key=re.sub(r'"[^"]*"', "", first).count)
         self.rows = [row for row in _rows(self.text, self.delimiter) if any(c.value for c in row)]
