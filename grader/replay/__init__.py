@@ -1,5 +1,19 @@
 """A run as data, and what is made of it.
 
+What enters is what a play left: streams, the mappings' journals, invocations, metrics; what leaves
+is the ``labs/run/v1`` document, and pages and traces made of it. A small map, from the bottom up::
+
+    incidents  what metrics looked like, and whether a person had to be woken
+    blame      which setting of an alarm to look at; source: which line of a handler
+    drawing    charts as SVG, each with its table
+    naming     roles for what a run names by generated ids
+    attempts   a journal as rows
+    scene      what one account left of a play
+    run        the document, with its schema
+    folding    time without its long pauses
+    viewing    what a page shows, worked out once
+    page       the page of a run; trace: the same for Perfetto and Chrome
+
 ``write`` shows what has happened on a pipeline of one's own as a page::
 
     from grader import replay
