@@ -28,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,12 +82,29 @@ def hand_ins(learners: int) -> dict[str, dict[str, bytes]]:
 
 @contextlib.contextmanager
 def a_class(files: dict[str, dict[str, bytes]]) -> Iterator[Path]:
+    """A class with these hand-ins, and one more learner whose archive leads out of its folder."""
     with TemporaryDirectory(prefix="class-") as name:
         root = Path(name)
         settings.write_new(root)
         for place, content in files.items():
             write_files(root / "handed-in" / place, content)
+        _take_hostile(root)
         yield root
+
+
+def _take_hostile(root: Path) -> None:
+    """`labs class take` refuses the archive and writes nothing. SystemExit when it does."""
+    source = root / "downloaded" / "learner-hostile"
+    source.mkdir(parents=True)
+    with zipfile.ZipFile(source / "work.zip", "w") as archive:
+        archive.writestr("02-lambda-triggers/handler.py", "")
+        archive.writestr("../../../outside.py", "")
+    took = subprocess.run([*LABS, "class", "take", str(source.parent), "--lab", "2"], cwd=root,
+                          capture_output=True, text=True)  # fmt: skip
+    with Record(root / "class.sqlite") as record:
+        refused = [one.learner for one in record.refusals()]
+    if refused != ["learner-hostile"] or list(root.rglob("outside.py")):
+        sys.exit(f"the hostile archive was not refused: {took.stdout}{took.stderr}")
 
 
 def cost(work: Callable[[], None]) -> tuple[float, float]:
