@@ -56,7 +56,7 @@ def dev_check(
     labs dev check 2 --mutants 200
     """
     from grader.course.lab import find
-    from grader.maintain import contract
+    from grader.maintain import contract, prose
 
     if mutants is not None:
         return max([_mutants(find(name), mutants, seed) for name in which or "123456"])
@@ -68,6 +68,9 @@ def dev_check(
         found = contract.refusals(_clone(), pages, labs, seeds, status, answers=part)
     for problem in found:
         say(str(problem))
+    if not labs:
+        read = prose.path(_clone())
+        say(f"A learner reads {sum(read.values()):,} words of prose on {len(read)} pages.")
     say(f"{counted(len(found), 'refusal')}." if found else "Every lab is in order.")
     return UNMET if found else MET
 

@@ -20,6 +20,7 @@ from grader.course.files import LITTER, UsageError, files_in, written
 from grader.course.grade import Criterion, Grade
 from grader.course.lab import READING, Lab, labs, markdown_lines
 from grader.course.workspace import STATE
+from grader.maintain import prose
 from grader.maintain.pages import Generated, drift
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def refusals(
             Refusal(name, "it is not what the code says: labs dev sync writes it.")
             for name in drift(root, pages)
         ]
+        if (read := sum(prose.path(root).values())) > prose.MOST_WORDS:
+            found.append(Refusal("docs", f"a learner reads {read:,} words: {prose.BOUND}"))
     with ExitStack() as until:
         grader = grader or _on_one_nursery(until)
         for lab in wanted:

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import click
 
 from grader.course.files import PACKAGE, UsageError, files_in, write_whole
 from grader.course.lab import labs
-from grader.maintain import schemas
+from grader.maintain import schemas, worked
 from grader.review import pricing
 
 Generated = Mapping[str, Callable[[], str]]
@@ -40,6 +40,7 @@ def generated(command: click.Group) -> Generated:
         "docs/cards.md": cards_page,
         schemas.SCHEMAS: schemas.schemas_table,
         schemas.TYPES: schemas.types_table,
+        **{worked.place(one): partial(worked.text, one) for one in worked.EXAMPLES},
     }
 
 
