@@ -14,6 +14,7 @@ from picture_house import house
 from picture_incidents import incidents
 from picture_played import POISONS, lanes, poison, timeline
 from picture_schematic import decision_tree, fold, pipeline
+from picture_story import STORIES, story
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "assets" / "pictures"
 
@@ -26,6 +27,7 @@ PICTURES: dict[str, Callable[[], str]] = {
     "poison-day": timeline,
     "fold": fold,
     "decision-tree": decision_tree,
+    **{name: partial(story, name) for name in STORIES},
 }
 
 
