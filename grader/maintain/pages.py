@@ -296,10 +296,10 @@ def prices_script() -> str:
 
 
 def cards_page() -> str:
-    """All flashcards of the modules as one page, with links that hold from there."""
+    """All flashcards and questions of the modules as one page, with links that hold from there."""
     parts = [
         "---\n"
-        "description: Every flashcard of the course in one deck that remembers what you know.\n"
+        "description: Every flashcard in one deck, and every question that you missed.\n"
         "scripts: [progress]\n"
         "search: {exclude: true}\n"
         "---\n\n"
@@ -310,19 +310,32 @@ def cards_page() -> str:
         "## The cards { #cards }\n",
         '<div class="cards-review" markdown>\n',
     ]
-    for page in sorted((PACKAGE.parent / "docs" / "modules").glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        for block in re.findall(r'^<div class="cards".*?^</div>$', text, re.M | re.S):
-            title = re.search(r"^# (.+)$", text, re.M)
-            parts.append(f"### {title[1] if title else page.stem}\n")
-            parts.append(_links_from_above(block, page.name) + "\n")
+    parts += _blocks_of_modules("cards")
     parts += [
+        "</div>\n",
+        "## Questions that come back { #questions }\n",
+        "A question that you missed in a module's quiz is asked again here: after a day, then "
+        "after 3, 7 and 14 days.\n",
+        '<div class="quiz-review" markdown>\n',
+        *_blocks_of_modules("quiz"),
         "</div>\n",
         "## Your progress { #progress-here }\n",
         "Answers, cards and ticks are kept in this browser and nowhere else.\n",
         '<div id="progress" markdown>\nKeeping progress needs JavaScript.\n</div>\n',
     ]
     return "\n".join(parts)
+
+
+def _blocks_of_modules(kind: str) -> Iterator[str]:
+    """The blocks of one class on the modules' pages, under the title of each page."""
+    for page in sorted((PACKAGE.parent / "docs" / "modules").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        title = re.search(r"^# (.+)$", text, re.M)
+        blocks = re.findall(rf'^<div class="{kind}".*?^</div>$', text, re.M | re.S)
+        if blocks:
+            yield f"### {title[1] if title else page.stem}\n"
+        for block in blocks:
+            yield _links_from_above(block, page.name) + "\n"
 
 
 def _links_from_above(text: str, name: str) -> str:

@@ -148,29 +148,11 @@ def test_every_page_describes_itself(site) -> None:
         assert f'<meta property="og:description" content="{found[1]}"' in page.read_text("utf-8")
 
 
-# --- the form of quizzes and cards ------------------------------------------------------------
+# --- the form of cards ------------------------------------------------------------------------
 
 
 def modules() -> list[Path]:
     return sorted((ROOT / "docs" / "modules").glob("*.md"))
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
-def test_every_question_has_one_right_answer_and_every_answer_its_reason(path: Path) -> None:
-    """The right one's reason links to the place on the same page that says so."""
-    text = path.read_text(encoding="utf-8")
-    blocks = re.findall(
-        r'^<div class="quiz" id="([^"]+)" markdown>$(.*?)^</div>$', text, re.M | re.S
-    )
-    assert len(blocks) == len(set(re.findall(r'class="quiz" id="([^"]+)"', text)))
-    for name, block in blocks:
-        assert re.fullmatch(rf"quiz-{path.stem[:2]}-[a-z0-9-]+", name)
-        options = re.split(r"^- (?=\[)", block, flags=re.M)[1:]
-        assert len(options) >= 3, name
-        right = [option for option in options if option.startswith("[x] ")]
-        assert len(right) == 1, name
-        assert all(" :: " in option for option in options), name
-        assert re.search(r" :: .*\]\(#[a-z0-9-]+\)", right[0], re.S), name
 
 
 def test_no_flashcard_stands_twice_in_the_course() -> None:

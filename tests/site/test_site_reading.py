@@ -51,7 +51,7 @@ def test_a_built_page_reads_as_text_without_its_frame(site) -> None:
     assert text.lstrip().startswith("Sample\n======")
     for part in (
         "Why does it repeat?",
-        "- Because of the moon.",
+        "Because of the moon.",
         "    return {",
         "What comes first?",
     ):

@@ -4,10 +4,7 @@
 "use strict";
 
 (() => {
-  const { make, store } = globalThis.streamlabs;
-  const DAY_MS = 86_400_000;
-  // After how many days a card of each box is due again.
-  const WAIT_DAYS = [0, 1, 3, 7, 14];
+  const { make, store, WAIT_DAYS, DAY_MS } = globalThis.streamlabs;
 
   const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 

@@ -9,6 +9,9 @@ globalThis.streamlabs = globalThis.streamlabs || {};
 (() => {
   const PREFIX = "streamlabs/";
   const SCHEMA = "labs/progress/v1";
+  const DAY_MS = 86_400_000;
+  // After how many days what is in each box of the learner's memory is asked again.
+  const WAIT_DAYS = [0, 1, 3, 7, 14];
   const unsaved = new Map();
 
   // The value of a key, `otherwise` when there is none or it cannot be read.
@@ -99,5 +102,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     store: { get, set, keys, exported, imported, forget },
     make,
     save,
+    DAY_MS,
+    WAIT_DAYS,
   });
 })();
