@@ -23,6 +23,7 @@ import click
 from grader.course.files import PACKAGE, UsageError, files_in, write_whole
 from grader.course.lab import labs
 from grader.maintain import schemas, worked
+from grader.replay import drawing
 from grader.review import pricing
 
 Generated = Mapping[str, Callable[[], str]]
@@ -37,6 +38,7 @@ def generated(command: click.Group) -> Generated:
         "docs/reference/tuning-claims.md": claims_reference,
         "docs/reference/run-document.md": run_reference,
         "docs/assets/js/prices.js": prices_script,
+        "docs/assets/js/drawing.js": lambda: drawing.SCRIPT,
         "docs/cards.md": cards_page,
         schemas.SCHEMAS: schemas.schemas_table,
         schemas.TYPES: schemas.types_table,

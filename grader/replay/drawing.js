@@ -1,6 +1,7 @@
-for (const drawing of document.querySelectorAll("svg.drawing")) {
+// Arrow keys walk over the marks of a drawing; what a mark says stands below it.
+function walk(drawing) {
   const marks = [...drawing.querySelectorAll(".mark")];
-  if (!marks.length) continue;
+  if (!marks.length) return;
   const said = drawing.closest("figure").querySelector(".said");
   const tell = mark => { if (mark) said.textContent = mark.querySelector("title").textContent; };
   const middle = mark => {
@@ -32,3 +33,4 @@ for (const drawing of document.querySelectorAll("svg.drawing")) {
     best.focus();
   });
 }
+for (const drawing of document.querySelectorAll("svg.drawing")) walk(drawing);

@@ -274,7 +274,6 @@ def test_the_simulator_reads_its_address_and_answers_the_keyboard(site, page) ->
     assert page.get_by_label("ParallelizationFactor").input_value() == "2"
     row = page.get_by_role("row", name="Writes 3,600,000")
     row.wait_for()
-    assert page.locator("#simulator svg[role=img] title").text_content().startswith("Iterator age")
     batch = page.get_by_label("BatchSize")
     before = page.get_by_role("row", name="Invocations").inner_text()
     batch.focus()
@@ -298,6 +297,49 @@ def test_a_bad_address_is_told_and_the_default_taken(site, page) -> None:
     assert page.get_by_label("Writes a second", exact=True).input_value() == "7"
 
 
+def test_a_slider_moves_the_exact_field_and_the_result_beside_it(site, page) -> None:
+    """On a wide screen the result stands beside the fields, on a phone it stays in view."""
+    page.goto(site.address("simulator"))
+    page.locator("#simulator[data-ready]").wait_for()
+    result = page.locator(".panel-now")
+    form, side = page.locator("#simulator form").bounding_box(), result.bounding_box()
+    assert side["x"] >= form["x"] + form["width"]
+    before = result.inner_text()
+    field = page.get_by_label("Work a record, ms at one vCPU", exact=True)
+    page.locator(".panel-field", has=field).locator("input[type=range]").fill("500")
+    assert float(field.input_value()) > 10
+    page.wait_for_function("b => document.querySelector('.panel-now').innerText !== b", arg=before)
+    page.set_viewport_size({"width": 375, "height": 700})
+    page.get_by_label("Invocations that fail, percent").scroll_into_view_if_needed()
+    assert 0 <= result.bounding_box()["y"] < 200
+
+
+def test_two_settings_stand_side_by_side_with_the_difference(site, page) -> None:
+    """From a question at the top; every minute of both is in the picture and told by keyboard."""
+    page.goto(site.address("simulator"))
+    page.get_by_role("link", name="The same burst with four lanes").click()
+    kept = page.locator(".panel-kept")
+    assert kept.inner_text() == "Kept: ParallelizationFactor 1 (now 4)."
+    waiting = page.get_by_role("row", name="Records waiting at the end")
+    assert waiting.inner_text().split("\t") == [
+        "Records waiting at the end", "629,796", "49", "\u2212629,747",
+    ]  # fmt: skip
+    strips = page.locator("svg.drawing > text")
+    for name in ("Iterator age", "Records waiting", "Throttles", "Calls", "Dollars a month"):
+        assert strips.filter(has_text=name).count() == 1
+    said = page.locator(".said")
+    page.locator("svg.drawing .mark").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert (
+        said.inner_text().startswith("Minutes 2 to 3: iterator age")
+        and "(kept " in said.inner_text()
+    )
+    page.get_by_role("button", name="Swap").click()
+    assert kept.inner_text() == "Kept: ParallelizationFactor 4 (now 1)."
+    page.get_by_role("button", name="Stop comparing").click()
+    assert kept.is_hidden() and "against" not in page.url
+
+
 def test_what_would_take_too_long_is_refused_with_a_sentence(site, page) -> None:
     page.goto(site.address("simulator", "?rate=1000&batch=1&call=20&hours=24&age=3600"))
     page.get_by_text("too many steps to play here").wait_for()
@@ -305,13 +347,15 @@ def test_what_would_take_too_long_is_refused_with_a_sentence(site, page) -> None
 
 def test_the_calculator_bills_line_by_line(site, page) -> None:
     page.goto(site.address("calculator", "?writes=1000&batch=1"))
-    table = page.locator("#calculator table")
+    table = page.locator("#calculator table").last
     assert "Lambda requests" in table.inner_text() and "Total" in table.inner_text()
-    before = table.inner_text()
+    page.get_by_role("button", name="Keep to compare").click()
     page.get_by_label("Records in an invocation").fill("1000")
-    page.wait_for_function(
-        "b => document.querySelector('#calculator table').innerText !== b", arg=before
-    )
+    row = page.get_by_role("row", name="Lambda requests $")
+    row.filter(has_text="\u2212$").wait_for()
+    # What the address says wrong is told.
+    page.goto(site.address("calculator", "?cost-writes=5"))
+    page.get_by_text("The address names cost-writes").wait_for()
 
 
 def test_everything_reads_without_scripts(site, browser) -> None:

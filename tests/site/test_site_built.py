@@ -174,7 +174,9 @@ def test_lines_of_included_files_are_not_marked_by_number() -> None:
 # --- what is written by program, what others wrote --------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["docs/assets/js/prices.js", "docs/cards.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/assets/js/prices.js", "docs/assets/js/drawing.js", "docs/cards.md"]
+)
 def test_what_a_program_writes_is_in_step(name: str) -> None:
     """`labs dev sync` writes it."""
     assert pages.generated(cli)[name]() == (ROOT / name).read_text(encoding="utf-8")

@@ -1,84 +1,64 @@
-// The cost calculator's page: a form, and the month's bill line by line.
+// The cost calculator's page: the month's bill as bars and line by line.
 "use strict";
 
 (() => {
-  const { bill, costs, dollars, exact, make } = globalThis.streamlabs;
-  const { DAYS, FIELDS, WORDS, monthly } = costs;
+  const { bill, costs, dollars, exact, mark, panel, picture, svg, table } = globalThis.streamlabs;
+  const { DAYS, monthly } = costs;
   const place = document.getElementById("calculator");
   if (!place) return;
 
-  const given = new URLSearchParams(location.search);
-  const inputs = {};
-  const groups = new Map();
-  for (const one of FIELDS) {
-    if (!groups.has(one.group)) groups.set(one.group, make("fieldset", {}, make("legend", {}, one.group)));
-    const words = WORDS[one.name];
-    const input = words
-      ? make("select", { id: `cost-${one.name}` }, ...words.map((word) => make("option", {}, word)))
-      : make("input", { id: `cost-${one.name}`, type: "number", min: one.min, max: one.max, step: one.step });
-    input.value = given.get(one.name) ?? one.value;
-    if (words && !words.includes(input.value)) input.value = one.value;
-    inputs[one.name] = input;
-    groups.get(one.group).append(make("label", { for: input.id }, make("span", {}, one.label), input));
-  }
-  const error = make("p", { class: "panel-error", role: "alert" });
-  const summary = make("p", { class: "panel-summary", role: "status" });
-  const output = make("div", { class: "panel-output" });
-  const link = make("a", { href: "#" }, "Link to these figures");
+  const percent = (share) => `${exact(share)} %`;
 
-  let waiting = 0;
-  function later() {
-    clearTimeout(waiting);
-    waiting = setTimeout(update, 250);
+  function rows(found) {
+    return [
+      ["To pay a month", found.total, dollars],
+      ["Without free quotas", found.fullTotal, dollars],
+      ["The free quotas take off", 100 * found.freeShare, percent],
+      ...found.lines.map((line) => [line.name, line.cost, dollars]),
+    ];
   }
 
-  function update() {
-    const settings = {};
-    const faults = [];
-    for (const one of FIELDS) {
-      const input = inputs[one.name];
-      settings[one.name] = WORDS[one.name] ? input.value : Number(input.value);
-      const wrong = !WORDS[one.name] && (input.value.trim() === "" || !input.checkValidity());
-      input.setAttribute("aria-invalid", wrong ? "true" : "false");
-      if (wrong) faults.push(`${one.label}: from ${one.min} to ${one.max}.`);
-    }
-    error.textContent = faults.join(" ");
-    if (faults.length) return;
-    const query = FIELDS.filter((one) => settings[one.name] !== one.value)
-      .map((one) => `${one.name}=${encodeURIComponent(settings[one.name])}`).join("&");
-    link.href = `${location.pathname}${query && "?"}${query}`;
-    try {
-      history.replaceState(null, "", link.href);
-    } catch {
-      // On disk some browsers keep the address as it is.
-    }
-    show(bill(monthly(settings), { days: DAYS }));
+  // Each line's cost without the free quotas; a stroke shows the kept one.
+  function draw(box, now, kept) {
+    const width = Math.max(260, Math.min(900, box.clientWidth || 640));
+    const old = new Map((kept ? kept.lines : []).map((line) => [line.item, line.fullCost]));
+    const top = Math.max(0.01, ...now.lines.map((line) => line.fullCost), ...old.values());
+    const high = 44;
+    const long = (cost) => ((width - 90) * cost) / top;
+    const drawn = svg("svg", { width, height: high * now.lines.length, viewBox: `0 0 ${width} ${high * now.lines.length}` });
+    now.lines.forEach((line, at) => {
+      const y = at * high;
+      const before = old.has(line.item) ? `, kept ${dollars(old.get(line.item))}` : "";
+      const parts = [
+        svg("text", { x: 2, y: y + 14 }, line.name),
+        svg("rect", { class: "bar", x: 2, y: y + 20, width: long(line.fullCost).toFixed(1), height: 16 }),
+        svg("text", { x: 8 + long(line.fullCost), y: y + 32 }, dollars(line.fullCost)),
+      ];
+      if (before) parts.push(svg("path", { class: "before", d: `M${(2 + long(old.get(line.item))).toFixed(1)} ${y + 17}v22` }));
+      drawn.append(mark(`${line.name}: ${dollars(line.fullCost)} without free quotas, ${dollars(line.cost)} to pay${before}.`, ...parts));
+    });
+    const legend = `Without free quotas, dollars a month.${kept ? " A dashed stroke: kept." : ""}`;
+    picture(box, "The bill's lines", drawn, legend);
   }
 
-  function show(found) {
-    const cell = (tag, text) => make(tag, tag === "th" ? { scope: "row" } : {}, text);
-    const lines = found.lines.map((line) => make("tr", {},
-      cell("th", line.upperBound ? `${line.name} (at most)` : line.name),
-      cell("td", `${exact(line.amount)} ${line.unit}`),
-      cell("td", line.quota === null ? "none" : exact(line.quota)),
-      cell("td", exact(line.freeAmount)),
-      cell("td", dollars(line.fullCost)),
-      cell("td", dollars(line.cost))));
-    const head = ["line", "a month", "free quota", "of it free", "without free quota", "to pay"];
-    const total = make("tr", {}, cell("th", "Total"), cell("td", ""), cell("td", ""),
-      cell("td", `${exact(100 * found.freeShare)} %`), cell("td", dollars(found.fullTotal)), cell("td", dollars(found.total)));
-    output.replaceChildren(make("div", { class: "md-typeset__scrollwrap", tabindex: "0", role: "group", "aria-label": "The bill, scrolls sideways" },
-      make("div", { class: "md-typeset__table" }, make("table", {},
-        make("caption", {}, `A month of ${DAYS} days, us-east-1, US dollars`),
-        make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
-        make("tbody", {}, ...lines, total)))));
-    summary.textContent = `${dollars(found.total)} a month; the free quotas take off ${exact(100 * found.freeShare)} %.`;
+  function lines(found) {
+    const body = found.lines.map((line) => [
+      line.upperBound ? `${line.name} (at most)` : line.name, `${exact(line.amount)} ${line.unit}`,
+      line.quota === null ? "none" : exact(line.quota), exact(line.freeAmount), dollars(line.fullCost), dollars(line.cost),
+    ]);
+    body.push(["Total", "", "", percent(100 * found.freeShare), dollars(found.fullTotal), dollars(found.total)]);
+    return [table("The bill, line by line", ["line", "a month", "free quota", "of it free", "without free quota", "to pay"], body)];
   }
 
-  place.replaceChildren(
-    make("form", { class: "panel", novalidate: true, oninput: later, onsubmit: (event) => event.preventDefault() },
-      ...groups.values(), make("div", { class: "panel-buttons" }, link)),
-    error, summary, output);
-  update();
-  place.dataset.ready = "true";
+  panel(place, {
+    id: "cost",
+    form: costs,
+    caption: `A month of ${DAYS} days, us-east-1, US dollars`,
+    tiles: ["To pay a month", "Without free quotas", "The free quotas take off"],
+    run: (settings) => bill(monthly(settings), { days: DAYS }),
+    rows,
+    draw,
+    details: lines,
+    sentence: (found) => `${dollars(found.total)} a month; the free quotas take off ${percent(100 * found.freeShare)}.`,
+  });
 })();

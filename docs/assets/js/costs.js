@@ -4,26 +4,27 @@
 globalThis.streamlabs = globalThis.streamlabs || {};
 
 (() => {
+  const { form } = globalThis.streamlabs;
   const field = (group, name, label, value, max, step = "any", min = 0) =>
     ({ group, name, label, value, min, max, step });
+  const { choice } = form;
 
-  const FIELDS = [
+  const figures = form([
     field("Writes", "writes", "Writes a second, on average", 100, 1e6),
     field("Writes", "item", "Bytes of an item", 500, 409_600, 1, 1),
     field("Function", "batch", "Records in an invocation, on average", 100, 10_000, "any", 1),
     field("Function", "duration", "Duration of an invocation, ms", 50, 900_000, 1, 1),
     field("Function", "memory", "MemorySize in MB", 512, 10_240, 1, 128),
-    field("Function", "arch", "Architecture", "x86_64"),
+    choice("Function", "arch", "Architecture", "x86_64", "arm64"),
     field("What the handler writes", "puts", "Writes an invocation", 10, 1e6),
     field("What the handler writes", "putbytes", "Bytes of such an item", 200, 409_600, 1, 1),
-    field("What the handler writes", "transact", "In transactions", "no"),
+    choice("What the handler writes", "transact", "In transactions", "no", "yes"),
     field("Logs", "logbytes", "Log bytes an invocation", 600, 1e7, 1),
     field("Logs", "retention", "Days the logs are kept", 30, 3653, 1, 1),
     field("Watching", "metrics", "Custom metrics", 5, 10_000, 1),
     field("Watching", "alarms", "Alarms", 6, 5_000, 1),
     field("Watching", "dashboards", "Dashboards", 1, 500, 1),
-  ];
-  const WORDS = { arch: ["x86_64", "arm64"], transact: ["no", "yes"] };
+  ]);
   // What CloudWatch Logs calls a gigabyte.
   const GB = 2 ** 30;
   const DAYS = 30;
@@ -50,5 +51,5 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     };
   }
 
-  globalThis.streamlabs.costs = { FIELDS, WORDS, DAYS, monthly };
+  globalThis.streamlabs.costs = { ...figures, DAYS, monthly };
 })();

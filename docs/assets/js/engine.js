@@ -369,6 +369,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       this.invocations = new Array(this.minutes).fill(0);
       this.throttles = new Array(this.minutes).fill(0);
       this.errors = new Array(this.minutes).fill(0);
+      this.billed = new Array(this.minutes).fill(0);
+      this.settled = new Array(this.minutes).fill(0);
       this.running = 0;
       this.peak = 0;
       this.environments = 0;
@@ -445,8 +447,28 @@ globalThis.streamlabs = globalThis.streamlabs || {};
           delays[minute] = Math.max(delays[minute], shard.delays[minute]);
         }
       }
-      const { totals, invocations, throttles, errors, peak } = this;
-      return { totals, invocations, throttles, errors, ages, delays, peak, backlog, oldestMs };
+      let settled = 0;
+      const waiting = this.settled.map((records, minute) => {
+        settled += records;
+        const until = minute === this.minutes - 1 ? this.endMs : (minute + 1) * MINUTE_MS - 1;
+        return this.shards.reduce((sum, shard) => sum + shard.timeline.count(until), 0) - settled;
+      });
+      const { totals, invocations, throttles, errors, billed, peak } = this;
+      return { totals, invocations, throttles, errors, billed, waiting, ages, delays, peak, backlog, oldestMs };
+    }
+
+    settle(now, records) {
+      this.settled[Math.min(floorDiv(now, MINUTE_MS), this.minutes - 1)] += records;
+    }
+
+    lose(now, records) {
+      this.totals.lost += records;
+      this.settle(now, records);
+    }
+
+    giveUp(now, records) {
+      this.totals.discarded += records;
+      this.settle(now, records);
     }
 
     add(time, kind, at, lane, now) {
@@ -537,6 +559,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
         totals.processed += handed;
         totals.billedMs += billed;
         this.invocations[minute] += done;
+        this.settled[minute] += handed;
+        this.billed[minute] += billed;
         this.lastEndMs = lane.freeSince;
         this.peak = Math.max(this.peak, 1);
         shard.read = lane.ready = lane.taken = read;
@@ -559,7 +583,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       if (now > RETENTION_MS) {
         const trimmed = shard.timeline.count(now - RETENTION_MS - 1) - shard.read;
         if (trimmed > 0) {
-          this.totals.lost += trimmed;
+          this.lose(now, trimmed);
           shard.read += trimmed;
           for (const lane of shard.lanes) {
             const passed = shard.spread.count(lane.number, shard.read) - lane.ready;
@@ -567,7 +591,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
               lane.taken += passed;
               lane.ready += passed;
             } else {
-              this.totals.lost += lane.ready - lane.taken;
+              this.lose(now, lane.ready - lane.taken);
               lane.ready += passed;
               lane.taken = lane.ready;
             }
@@ -652,7 +676,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
 
     count(steps) {
       this.steps += steps;
-      if (this.steps > MOST_STEPS) throw new RangeError("These settings take too many steps to play here.");
+      if (this.steps > MOST_STEPS) throw new RangeError("These settings take too many steps to play here. Fewer hours or a larger batch take fewer.");
     }
 
     handOver(at, shard, lane, now) {
@@ -710,6 +734,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       totals.fullBatches += lane.size >= this.size ? 1 : 0;
       totals.handed += lane.size;
       totals.billedMs += cold + duration;
+      this.billed[minute] += cold + duration;
       this.invocations[minute] += 1;
       lane.busy = true;
       this.add(now + cold + duration, END, at, lane.number, now);
@@ -736,6 +761,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
           until = Math.min(until, floorDiv((starts + 1) * MINUTE_MS - 1 - now, duration));
         }
         this.invocations[starts] += until - done + 1;
+        this.billed[starts] += (until - done + 1) * duration;
         for (let n = done; n <= until; n += 1) {
           // Within a piece ages only grow or only shrink: the first and the last two decide.
           if (even && n > done && n < until - 1) n = until - 1;
@@ -752,6 +778,13 @@ globalThis.streamlabs = globalThis.streamlabs || {};
         done = until + 1;
       }
       totals.processed += (more - 1) * size;
+      done = 0;
+      while (done < more - 1) {
+        const ends = floorDiv(now + (done + 1) * duration, MINUTE_MS);
+        const until = Math.min(more - 1, floorDiv((ends + 1) * MINUTE_MS - 1 - now, duration));
+        this.settled[Math.min(ends, this.minutes - 1)] += (until - done) * size;
+        done = until;
+      }
       lane.first = first + (more - 1) * size;
       lane.taken = lane.first + size;
       return more;
@@ -763,8 +796,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
         const kept = shard.timeline.count(now - limit - 1);
         const gone = Math.min(lane.size, shard.spread.count(lane.number, kept) - lane.first);
         if (gone > 0) {
-          if (limit === RETENTION_MS) this.totals.lost += gone;
-          else this.totals.discarded += gone;
+          if (limit === RETENTION_MS) this.lose(now, gone);
+          else this.giveUp(now, gone);
           lane.first += gone;
           lane.size -= gone;
         }
@@ -781,6 +814,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       lane.freeSince = now;
       if (!lane.fails) {
         totals.processed += lane.size;
+        this.settle(now, lane.size);
         const delay = now - shard.timeline.time(shard.spread.record(lane.number, lane.first));
         const minute = Math.min(floorDiv(now, MINUTE_MS), this.minutes - 1);
         shard.delays[minute] = Math.max(shard.delays[minute], delay);
@@ -789,7 +823,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
         lane.attempts += 1;
         lane.throttles = 0;
         if (this.choice.maxRetries >= 0 && this.choice.maxRetries < lane.attempts) {
-          totals.discarded += lane.size;
+          this.giveUp(now, lane.size);
           lane.size = 0;
         } else {
           lane.timer = this.add(now + retryDelay(lane.attempts), TIMER, at, lane.number, now);
@@ -976,7 +1010,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       const shiftMs = cycles * cycleMs;
       for (const name of TOTALS) engine.totals[name] += grown[name] * cycles;
       engine.lastEndMs += shiftMs;
-      for (const counts of [engine.invocations, engine.throttles, engine.errors]) {
+      for (const counts of [engine.invocations, engine.throttles, engine.errors, engine.billed, engine.settled]) {
         repeat(counts, before.minute, after.minute, cycles, null);
       }
       for (const [place, shard] of engine.shards.entries()) {
@@ -1064,6 +1098,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       invocationsByMinute: summed("invocations"),
       throttlesByMinute: summed("throttles"),
       errorsByMinute: summed("errors"),
+      billedMsByMinute: summed("billed"),
+      backlogByMinute: summed("waiting"),
       backlog: sum((run) => run.backlog),
       oldestMs: Math.max(...every.map(({ run }) => run.oldestMs)),
       peakConcurrency: sum((run) => run.peak),

@@ -4,11 +4,13 @@
 globalThis.streamlabs = globalThis.streamlabs || {};
 
 (() => {
-  const field = (group, name, label, value, min, max, step = 1) =>
-    ({ group, name, label, value, min, max, step });
+  const { form } = globalThis.streamlabs;
+  const field = (group, name, label, value, min, max, step = 1, more = {}) =>
+    ({ group, name, label, value, min, max, step, ...more });
+  const { choice } = form;
 
-  // In the order of the form. `concurrency` may also be "none", `arch` is one of two words.
-  const FIELDS = [
+  // In the order of the form.
+  const settingsForm = form([
     field("Load", "rate", "Writes a second", 100, 0, 20_000, "any"),
     field("Load", "hours", "Hours", 1, 1, 72),
     field("Load", "burst", "More writes a second in a burst", 0, 0, 20_000, "any"),
@@ -19,65 +21,18 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     field("Mapping", "window", "MaximumBatchingWindowInSeconds", 0, 0, 300),
     field("Mapping", "pf", "ParallelizationFactor", 1, 1, 10),
     field("Mapping", "retries", "MaximumRetryAttempts", -1, -1, 10_000),
-    field("Mapping", "age", "MaximumRecordAgeInSeconds", -1, -1, 604_800),
-    field("Function", "concurrency", "Reserved concurrency, or none", "none", 0, 1_000),
+    field("Mapping", "age", "MaximumRecordAgeInSeconds", -1, -1, 604_800, 1, { gap: 60 }),
+    field("Function", "concurrency", "Reserved concurrency, or none", "none", 0, 1_000, 1, { none: "none" }),
     field("Function", "memory", "MemorySize in MB", 512, 128, 10_240),
     field("Function", "timeout", "Timeout in seconds", 30, 1, 900),
-    field("Function", "arch", "Architecture", "x86_64"),
+    choice("Function", "arch", "Architecture", "x86_64", "arm64"),
     field("Handler", "call", "Work an invocation, ms at one vCPU", 5, 0, 60_000, "any"),
     field("Handler", "record", "Work a record, ms at one vCPU", 0.2, 0, 10_000, "any"),
     field("Handler", "callwait", "Waiting an invocation, ms", 0, 0, 60_000, "any"),
     field("Handler", "recordwait", "Waiting a record, ms", 0, 0, 10_000, "any"),
     field("Handler", "cold", "A cold start adds, ms", 0, 0, 60_000),
     field("Handler", "errors", "Invocations that fail, percent", 0, 0, 100, "any"),
-  ];
-  const ARCHITECTURES = ["x86_64", "arm64"];
-
-  const defaults = () => Object.fromEntries(FIELDS.map((one) => [one.name, one.value]));
-
-  // What is wrong with a value of a field; "" when nothing is.
-  function fault(one, value) {
-    if (one.name === "arch") {
-      return ARCHITECTURES.includes(value) ? "" : `Architecture is ${ARCHITECTURES.join(" or ")}.`;
-    }
-    if (one.name === "concurrency" && value === "none") return "";
-    if (typeof value !== "number" || !Number.isFinite(value) || value < one.min || value > one.max) {
-      return `${one.label}: from ${one.min} to ${one.max}.`;
-    }
-    if (one.step === 1 && !Number.isInteger(value)) return `${one.label}: a whole number.`;
-    if (one.name === "age" && value !== -1 && value < 60) return `${one.label}: -1, or from 60 on.`;
-    return "";
-  }
-
-  // A text of the form or the address as the value of a field.
-  function value(one, text) {
-    const bare = text.trim();
-    if (one.name === "arch") return bare;
-    if (one.name === "concurrency" && (bare === "none" || bare === "")) return "none";
-    return bare === "" ? NaN : Number(bare);
-  }
-
-  // Settings from an address's query, and what is wrong with it. Unknown names are not ours.
-  function fromQuery(query) {
-    const settings = defaults();
-    const faults = [];
-    const given = new URLSearchParams(query);
-    for (const one of FIELDS) {
-      if (!given.has(one.name)) continue;
-      const found = value(one, given.get(one.name));
-      const wrong = fault(one, found);
-      if (wrong) faults.push(wrong);
-      else settings[one.name] = found;
-    }
-    return { settings, faults };
-  }
-
-  // The query of settings: only what differs from the defaults.
-  function toQuery(settings) {
-    const parts = FIELDS.filter((one) => settings[one.name] !== one.value)
-      .map((one) => `${one.name}=${encodeURIComponent(settings[one.name])}`);
-    return parts.length ? `?${parts.join("&")}` : "";
-  }
+  ]);
 
   // Simulate settings: the outcome, and the month's bill of mapping and function.
   function play(settings) {
@@ -108,10 +63,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       maxAgeS: settings.age,
     };
     const outcome = simulate(load, handler, choice);
-    return { outcome, bill: bill(usage(outcome, choice, 30)) };
+    return { outcome, choice, bill: bill(usage(outcome, choice, 30)) };
   }
 
-  globalThis.streamlabs.simulator = {
-    FIELDS, ARCHITECTURES, defaults, fault, value, fromQuery, toQuery, play,
-  };
+  globalThis.streamlabs.simulator = { ...settingsForm, play };
 })();

@@ -1,78 +1,10 @@
-// The simulator's page: a form, a chart of the lag over time, and the same figures as tables.
+// The simulator's page: lag, backlog, throttles, calls and money over one axis, and all figures.
 "use strict";
 
 (() => {
-  const { dollars, exact, make, simulator, whole } = globalThis.streamlabs;
-  const { ARCHITECTURES, FIELDS, defaults, fault, fromQuery, play, toQuery, value } = simulator;
-  const SVG = "http://www.w3.org/2000/svg";
+  const { bill, dollars, exact, make, mark, panel, picture, simulator, svg, table, usage, whole } = globalThis.streamlabs;
   const place = document.getElementById("simulator");
   if (!place) return;
-
-  const inputs = {};
-  const error = make("p", { class: "panel-error", role: "alert" });
-  const summary = make("p", { class: "panel-summary", role: "status" });
-  const output = make("div", { class: "panel-output" });
-  const link = make("a", { href: "#" }, "Link to these settings");
-  const reset = make("button", { type: "button", class: "md-button" }, "Start over");
-
-  function form(settings) {
-    const groups = new Map();
-    for (const one of FIELDS) {
-      if (!groups.has(one.group)) groups.set(one.group, make("fieldset", {}, make("legend", {}, one.group)));
-      let input;
-      if (one.name === "arch") {
-        input = make("select", { id: `sim-${one.name}` }, ...ARCHITECTURES.map((name) => make("option", {}, name)));
-      } else if (one.name === "concurrency") {
-        input = make("input", { id: `sim-${one.name}`, type: "text", inputmode: "numeric", autocomplete: "off" });
-      } else {
-        input = make("input", { id: `sim-${one.name}`, type: "number", min: one.min, max: one.max, step: one.step });
-      }
-      input.value = settings[one.name];
-      inputs[one.name] = input;
-      groups.get(one.group).append(make("label", { for: input.id }, make("span", {}, one.label), input));
-    }
-    return make("form", { class: "panel", novalidate: true, oninput: later, onsubmit: (event) => event.preventDefault() },
-      ...groups.values(), make("div", { class: "panel-buttons" }, reset, link));
-  }
-
-  let waiting = 0;
-  function later() {
-    clearTimeout(waiting);
-    waiting = setTimeout(update, 250);
-  }
-
-  function read() {
-    const settings = {};
-    const faults = [];
-    for (const one of FIELDS) {
-      settings[one.name] = value(one, inputs[one.name].value);
-      const wrong = fault(one, settings[one.name]);
-      inputs[one.name].setAttribute("aria-invalid", wrong ? "true" : "false");
-      if (wrong) faults.push(wrong);
-    }
-    return { settings, faults };
-  }
-
-  function update() {
-    const { settings, faults } = read();
-    error.textContent = faults.join(" ");
-    if (faults.length) return;
-    const query = toQuery(settings);
-    link.href = `${location.pathname}${query}`;
-    try {
-      history.replaceState(null, "", link.href);
-    } catch {
-      // On disk some browsers keep the address as it is; the link above still holds the settings.
-    }
-    try {
-      show(play(settings));
-    } catch (problem) {
-      if (!(problem instanceof RangeError)) throw problem;
-      error.textContent = `${problem.message} Fewer hours or a larger batch take fewer.`;
-    }
-  }
-
-  // -- what comes out ---------------------------------------------------------------------
 
   // Milliseconds for people.
   function span(ms) {
@@ -82,135 +14,150 @@
     return `${exact(ms / 3_600_000)} h`;
   }
 
-  function rows(outcome, bill) {
-    const request = bill.lines[0];
-    const compute = bill.lines[1];
-    const quota = (line) => `${exact((100 * line.freeAmount) / line.quota)} %`;
-    const mean = outcome.invocations ? outcome.handed / outcome.invocations : 0;
+  const percent = (share) => `${exact(share)} %`;
+
+  function rows({ outcome, bill: { lines: [request, compute], fullTotal, total, freeShare } }) {
+    const quota = (line) => (100 * line.freeAmount) / line.quota;
     return [
-      ["Highest iterator age", span(outcome.maxIteratorAgeMs)],
-      ["Longest time from write to done", span(outcome.maxDelayMs)],
-      ["Records waiting at the end", whole(outcome.backlog)],
-      ["Writes", whole(outcome.writes)],
-      ["Invocations", whole(outcome.invocations)],
-      ["Records in an invocation, on average", exact(mean)],
-      ["Most executions at once", whole(outcome.peakConcurrency)],
-      ["Throttles", whole(outcome.throttles)],
-      ["Errors, timeouts among them", `${whole(outcome.errors)}, ${whole(outcome.timeouts)}`],
-      ["Records given up", whole(outcome.discarded)],
-      ["Records lost at 24 hours", whole(outcome.lost)],
-      ["Requests a month", whole(request.amount)],
-      ["GB-seconds a month", whole(compute.amount)],
-      ["Free Tier: requests used", quota(request)],
-      ["Free Tier: GB-seconds used", quota(compute)],
-      ["Month without Free Tier", dollars(bill.fullTotal)],
-      ["Month with Free Tier", dollars(bill.total)],
-      ["Share the Free Tier pays", `${exact(100 * bill.freeShare)} %`],
+      ["Highest iterator age", outcome.maxIteratorAgeMs, span],
+      ["Longest time from write to done", outcome.maxDelayMs, span],
+      ["Records waiting at the end", outcome.backlog, whole],
+      ["Writes", outcome.writes, whole],
+      ["Invocations", outcome.invocations, whole],
+      ["Records in an invocation, on average", outcome.invocations ? outcome.handed / outcome.invocations : 0, exact],
+      ["Most executions at once", outcome.peakConcurrency, whole],
+      ["Executions at once, on average", outcome.billedMs / outcome.durationMs, exact],
+      ["Throttles", outcome.throttles, whole],
+      ["Errors", outcome.errors, whole],
+      ["Timeouts among the errors", outcome.timeouts, whole],
+      ["Records given up", outcome.discarded, whole],
+      ["Records lost at 24 hours", outcome.lost, whole],
+      ["Requests a month", request.amount, whole],
+      ["GB-seconds a month", compute.amount, whole],
+      ["Free Tier: requests used", quota(request), percent],
+      ["Free Tier: GB-seconds used", quota(compute), percent],
+      ["Month without Free Tier", fullTotal, dollars],
+      ["Month with Free Tier", total, dollars],
+      ["Share the Free Tier pays", 100 * freeShare, percent],
     ];
   }
 
-  function table(caption, head, body) {
-    const cells = (tag, row) => row.map((text, n) =>
-      make(n === 0 ? "th" : tag, n === 0 ? { scope: "row" } : {}, String(text)));
-    return make("div", { class: "md-typeset__scrollwrap" }, make("div", { class: "md-typeset__table" },
-      make("table", {},
-        make("caption", {}, caption),
-        make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
-        make("tbody", {}, ...body.map((row) => make("tr", {}, ...cells("td", row)))))));
+  // -- over time --------------------------------------------------------------------------
+
+  const MOST_COLUMNS = 90;
+  const highest = (list) => {
+    const known = list.filter((value) => value !== null);
+    return known.length ? Math.max(...known) : null;
+  };
+  const sum = (list) => list.reduce((total, value) => total + value, 0);
+
+  // What a month like these minutes would cost without the Free Tier.
+  function monthly({ outcome, choice }, from, to) {
+    const minutes = {
+      invocations: sum(outcome.invocationsByMinute.slice(from, to)),
+      billedMs: sum(outcome.billedMsByMinute.slice(from, to)),
+      durationMs: Math.min(60_000 * to, outcome.durationMs) - 60_000 * from,
+    };
+    return bill(usage(minutes, choice, 30), { free: false }).total;
   }
 
-  function draw(tag, attributes, ...children) {
-    const element = document.createElementNS(SVG, tag);
-    for (const [name, text] of Object.entries(attributes)) element.setAttribute(name, text);
-    element.append(...children);
-    return element;
-  }
-
-  // Spans that an axis may end with, in seconds: half of each is easy to read, too.
-  const TOPS = [
-    1, 2, 4, 10, 20, 30, 60, 120, 240, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200,
+  // Rows of the picture: name, the least that its top may be, how a number is written, and its value
+  // from minute to minute.
+  const STRIPS = [
+    ["Iterator age, at most", 1000, span, ({ outcome }, from, to) => highest(outcome.iteratorAgeMs.slice(from, to))],
+    ["Records waiting, at most", 10, whole, ({ outcome }, from, to) => highest(outcome.backlogByMinute.slice(from, to))],
+    ["Throttles a minute", 1, exact, ({ outcome }, from, to) => sum(outcome.throttlesByMinute.slice(from, to)) / (to - from)],
+    ["Calls a minute", 1, exact, ({ outcome }, from, to) => sum(outcome.invocationsByMinute.slice(from, to)) / (to - from)],
+    ["Dollars a month at this rate", 0.01, dollars, monthly],
   ];
-  const ceiling = (top) => 1000 * (TOPS.find((seconds) => seconds * 1000 >= top) || top / 1000);
 
-  function chart(outcome) {
-    // As wide as there is room, so that the letters keep their size.
-    const width = Math.max(260, Math.min(720, place.clientWidth || 640));
-    const height = 260;
-    const left = 64;
-    const bottom = 34;
-    const ages = outcome.iteratorAgeMs;
-    const delays = outcome.delayMs;
-    const top = ceiling(Math.max(1000, ...ages, ...delays));
-    const x = (minute) => left + ((width - left - 10) * minute) / Math.max(1, ages.length - 1);
-    const y = (ms) => 12 + (height - bottom - 12) * (1 - ms / top);
-    const line = (figures, name) => {
+  // The minutes in columns, few enough to be seen apart.
+  function columns(count) {
+    const every = Math.ceil(count / MOST_COLUMNS);
+    return Array.from({ length: Math.ceil(count / every) }, (_, n) => [n * every, Math.min(count, (n + 1) * every)]);
+  }
+
+  const when = (from, to) => (to - from === 1 ? `Minute ${from}` : `Minutes ${from} to ${to - 1}`);
+
+  function line(values, x, y) {
+    let path = "";
+    values.forEach((value, at) => {
       // A minute without data is a gap.
-      let path = "";
-      figures.forEach((ms, minute) => {
-        if (ms === null) return;
-        const pen = minute > 0 && figures[minute - 1] !== null ? "L" : "M";
-        path += `${pen}${x(minute).toFixed(1)} ${y(ms).toFixed(1)}`;
-        if (pen === "M" && (minute + 1 >= figures.length || figures[minute + 1] === null)) path += "h1";
+      if (value === null) return;
+      path += `${at > 0 && values[at - 1] !== null ? "L" : "M"}${x(at + 0.5).toFixed(1)} ${y(value).toFixed(1)}`;
+      if ((at === 0 || values[at - 1] === null) && (at + 1 >= values.length || values[at + 1] === null)) path += "h2";
+    });
+    return path;
+  }
+
+  function draw(box, now, kept) {
+    const width = Math.max(260, Math.min(900, box.clientWidth || 640));
+    const left = 4;
+    const high = 46;
+    const gap = 28;
+    const count = Math.max(now.outcome.iteratorAgeMs.length, kept ? kept.outcome.iteratorAgeMs.length : 0);
+    const cut = columns(count);
+    const x = (at) => left + ((width - left - 4) * at) / cut.length;
+    const bottom = STRIPS.length * (high + gap);
+    const drawn = svg("svg", { width, height: bottom + 20, viewBox: `0 0 ${width} ${bottom + 20}` });
+    const said = cut.map(([from, to]) => [`${when(from, to)}:`]);
+    STRIPS.forEach(([name, least, told, value], number) => {
+      const lists = [now, kept].filter(Boolean).map((one) => cut.map(([from, to]) =>
+        (from < one.outcome.iteratorAgeMs.length ? value(one, from, Math.min(to, one.outcome.iteratorAgeMs.length)) : null)));
+      const most = highest(lists.flat()) ?? 0;
+      const top = Math.max(most, least);
+      const base = (number + 1) * (high + gap);
+      const y = (height) => base - (high * height) / top;
+      drawn.append(
+        svg("text", { x: left, y: base - high - 7 }, name),
+        svg("text", { x: width - 4, y: base - high - 7, "text-anchor": "end" }, `up to ${told(most)}`),
+        svg("path", { class: "grid", d: `M${left} ${base}H${width - 4}` }));
+      if (lists[1]) drawn.append(svg("path", { class: "line line2", "stroke-dasharray": "5 4", d: line(lists[1], x, y) }));
+      drawn.append(svg("path", { class: "line", d: line(lists[0], x, y) }));
+      cut.forEach((_, at) => {
+        const mine = lists[0][at] === null ? "no data" : told(lists[0][at]);
+        const other = lists[1] ? ` (kept ${lists[1][at] === null ? "no data" : told(lists[1][at])})` : "";
+        said[at].push(`${name.toLowerCase()} ${mine}${other};`);
       });
-      return draw("path", { class: name, d: path });
+    });
+    for (const part of [0, 0.25, 0.5, 0.75, 1]) {
+      const anchor = part ? (part === 1 ? "end" : "middle") : "start";
+      drawn.append(svg("text", { x: x(part * cut.length), y: bottom + 16, "text-anchor": anchor }, `${part ? "" : "minute "}${Math.round(part * count)}`));
+    }
+    cut.forEach((_, at) => {
+      const column = svg("rect", { class: "column", x: x(at), y: 0, width: x(at + 1) - x(at), height: bottom });
+      drawn.append(mark(said[at].join(" ").replace(/;$/, "."), column));
+    });
+    const legend = kept ? "Solid: now. Dashed: kept. Point at a minute, or walk with the arrow keys." : "Point at a minute, or walk with the arrow keys.";
+    picture(box, "Iterator age, backlog, throttles, calls and money over time", drawn, legend);
+  }
+
+  function series({ outcome }) {
+    const cut = columns(outcome.iteratorAgeMs.length);
+    const most = (list, from, to) => {
+      const found = highest(list.slice(from, to));
+      return found === null ? "no data" : span(found);
     };
-    const svg = draw("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": "sim-chart-title" });
-    svg.append(
-      draw("title", { id: "sim-chart-title" },
-        `Iterator age by the minute, at most ${span(outcome.maxIteratorAgeMs)}, and time from write to done, at most ${span(outcome.maxDelayMs)}`),
-      draw("path", { class: "axis", d: `M${left} 12V${height - bottom}H${width - 10}` }));
-    for (const part of [0, 0.5, 1]) {
-      svg.append(draw("text", { x: left - 6, y: y(top * part) + 4, "text-anchor": "end" }, span(top * part)));
-    }
-    for (const part of [0, 0.5, 1]) {
-      const minute = Math.round((ages.length - 1) * part);
-      svg.append(draw("text", { x: x(minute), y: height - 14, "text-anchor": part ? (part === 1 ? "end" : "middle") : "start" }, `minute ${minute}`));
-    }
-    svg.append(line(delays, "line-second"), line(ages, "line"));
-    return svg;
+    const body = cut.map(([from, to]) => [
+      from, most(outcome.iteratorAgeMs, from, to), most(outcome.delayMs, from, to), whole(highest(outcome.backlogByMinute.slice(from, to))),
+      ...[outcome.invocationsByMinute, outcome.throttlesByMinute, outcome.errorsByMinute].map((list) => whole(sum(list.slice(from, to)))),
+    ]);
+    const every = cut[0][1] - cut[0][0];
+    const caption = every === 1 ? "By the minute" : `By ${every} minutes: the highest age, delay and backlog, the sum of the rest`;
+    return [make("details", {}, make("summary", {}, "The picture's figures as a table"),
+      table(caption, ["minute", "iterator age", "write to done", "waiting", "invocations", "throttles", "errors"], body))];
   }
 
-  function series(outcome) {
-    const count = outcome.iteratorAgeMs.length;
-    const every = Math.ceil(count / 60);
-    const body = [];
-    const most = (list, from) => {
-      const found = list.slice(from, from + every).filter((ms) => ms !== null);
-      return found.length ? span(Math.max(...found)) : "no data";
-    };
-    const sum = (list, from) => whole(list.slice(from, from + every).reduce((a, b) => a + b, 0));
-    for (let from = 0; from < count; from += every) {
-      body.push([from, most(outcome.iteratorAgeMs, from), most(outcome.delayMs, from),
-        sum(outcome.invocationsByMinute, from), sum(outcome.throttlesByMinute, from), sum(outcome.errorsByMinute, from)]);
-    }
-    const caption = every === 1 ? "By the minute" : `By ${every} minutes: the highest age and delay, the sum of the rest`;
-    return make("details", {}, make("summary", {}, "The chart's figures as a table"),
-      table(caption, ["minute", "iterator age", "write to done", "invocations", "throttles", "errors"], body));
-  }
-
-  function show({ outcome, bill }) {
-    const open = output.querySelector("details[open]") !== null;
-    const legend = make("p", {}, "Solid line: iterator age. Dashed line: time from a write to the end of its invocation.");
-    output.replaceChildren(
-      make("figure", { class: "chart-box" }, chart(outcome), make("figcaption", {}, legend)),
-      table("What these settings come to", ["figure", "value"], rows(outcome, bill)),
-      series(outcome));
-    if (open) output.querySelector("details").open = true;
-    summary.textContent = `Highest iterator age ${span(outcome.maxIteratorAgeMs)}, `
-      + `${whole(outcome.throttles)} throttles, ${dollars(bill.total)} a month.`;
-  }
-
-  reset.addEventListener("click", () => {
-    for (const [name, text] of Object.entries(defaults())) inputs[name].value = text;
-    update();
+  panel(place, {
+    id: "sim",
+    form: simulator,
+    caption: "What these settings come to",
+    tiles: ["Highest iterator age", "Records waiting at the end", "Throttles", "Month with Free Tier"],
+    run: simulator.play,
+    rows,
+    draw,
+    details: series,
+    sentence: ({ outcome, bill: { total } }) => `Highest iterator age ${span(outcome.maxIteratorAgeMs)}, `
+      + `${whole(outcome.throttles)} throttles, ${dollars(total)} a month.`,
   });
-
-  const { settings, faults } = fromQuery(location.search);
-  place.replaceChildren(form(settings), error, summary, output);
-  // The page is drawn first.
-  setTimeout(() => {
-    update();
-    if (faults.length) error.textContent = faults.join(" ");
-    place.dataset.ready = "true";
-  }, 0);
 })();

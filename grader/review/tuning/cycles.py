@@ -233,7 +233,14 @@ class Cycles:
         self.engine.totals.add(grown, cycles)
         self.engine.last_end_ms += shift_ms
         self.engine.skipped += shift_ms // MINUTE_MS
-        for counts in (self.engine.invocations, self.engine.throttles, self.engine.errors):
+        engine = self.engine
+        for counts in (
+            engine.invocations,
+            engine.throttles,
+            engine.errors,
+            engine.billed,
+            engine.settled,
+        ):
             _repeat(counts, before.minute, after.minute, cycles)
         for place, shard in enumerate(self.engine.shards):
             read = after.reads[place] - before.reads[place]

@@ -83,11 +83,18 @@ class Engine(Simulated):
                 oldest = max(oldest, self.end_ms - shard.timeline.time(first))
             ages = [max(pair) for pair in zip(ages, shard.ages, strict=True)]
             delays = [max(pair) for pair in zip(delays, shard.delays, strict=True)]
+        left_over, settled = [], 0
+        for minute, records in enumerate(self.settled):
+            settled += records
+            until = self.end_ms if minute == self.minutes - 1 else (minute + 1) * MINUTE_MS - 1
+            left_over.append(sum(one.timeline.count(until) for one in self.shards) - settled)
         return Run(
             self.totals,
             self.invocations,
             self.throttles,
             self.errors,
+            self.billed,
+            left_over,
             ages,
             delays,
             self.peak,
@@ -202,6 +209,8 @@ class Engine(Simulated):
             totals.billed_ms += billed
             totals.provisioned_ms += billed * provisioned
             self.invocations[minute] += done
+            self.settled[minute] += handed
+            self.billed[minute] += billed
             self.last_end_ms = lane.free_since_ms
             self.peak = max(self.peak, 1)
             shard.read = lane.ready = lane.taken = read
@@ -226,7 +235,7 @@ class Engine(Simulated):
             trimmed = shard.timeline.count(now - RETENTION_MS - 1) - shard.read
             if trimmed > 0:
                 # Gone before anybody read them: every lane passes over its share.
-                self.totals.lost += trimmed
+                self._lose(now, trimmed)
                 shard.read += trimmed
                 for lane in shard.lanes:
                     passed = shard.spread.count(lane.number, shard.read) - lane.ready
@@ -234,7 +243,7 @@ class Engine(Simulated):
                         lane.taken += passed
                         lane.ready += passed
                     else:
-                        self._pass_over(lane, passed)
+                        self._pass_over(lane, passed, now)
         waiting = shard.timeline.count(now) - shard.read
         if waiting > self.page:
             shard.read += self.page
@@ -256,10 +265,10 @@ class Engine(Simulated):
             for lane in lanes:
                 lane.ready = spread.count(lane.number, shard.read)
 
-    def _pass_over(self, lane: Lane, passed: int) -> None:
+    def _pass_over(self, lane: Lane, passed: int, now: int) -> None:
         """Records that are gone follow records that wait in the lane."""
         # The waiting ones are older still: they are gone, too.
-        self.totals.lost += lane.ready - lane.taken
+        self._lose(now, lane.ready - lane.taken)
         lane.ready += passed
         lane.taken = lane.ready
 
@@ -414,6 +423,7 @@ class Engine(Simulated):
         totals.full_batches += lane.size >= self.size
         totals.handed += lane.size
         self._bill(cold + duration)
+        self.billed[minute] += cold + duration
         self.invocations[minute] += 1
         lane.busy = True
         self._add(now + cold + duration, END, at, lane.number, now)
@@ -448,6 +458,7 @@ class Engine(Simulated):
             if minute < self.minutes - 1:
                 until = min(until, ((minute + 1) * MINUTE_MS - 1 - now) // duration)
             self.invocations[minute] += until - done + 1
+            self.billed[minute] += (until - done + 1) * duration
             looked_at = range(done, until + 1)
             for n in {done, *looked_at[-2:]} if steady else looked_at:
                 began = now + n * duration
@@ -463,6 +474,13 @@ class Engine(Simulated):
                     shard.delays[minute] = delay
             done = until + 1
         totals.processed += (more - 1) * size
+        done = 0
+        while done < more - 1:
+            # Settled when they end, the last of this minute with it.
+            minute = (now + (done + 1) * duration) // MINUTE_MS
+            until = min(more - 1, ((minute + 1) * MINUTE_MS - 1 - now) // duration)
+            self.settled[min(minute, self.minutes - 1)] += (until - done) * size
+            done = until
         # What is left to settle is the last of them.
         lane.first = first + (more - 1) * size
         lane.taken = lane.first + size
@@ -477,9 +495,9 @@ class Engine(Simulated):
             gone = min(lane.size, shard.spread.count(lane.number, kept) - lane.first)
             if gone > 0:
                 if limit_ms == RETENTION_MS:
-                    self.totals.lost += gone
+                    self._lose(now, gone)
                 else:
-                    self.totals.discarded += gone
+                    self._give_up(now, gone)
                 lane.first += gone
                 lane.size -= gone
         return lane.size > 0
@@ -493,6 +511,7 @@ class Engine(Simulated):
         lane.free_since_ms = now
         if not lane.fails:
             totals.processed += lane.size
+            self._settle(now, lane.size)
             delay = now - shard.timeline.time(shard.spread.record(lane.number, lane.first))
             minute = min(now // MINUTE_MS, self.minutes - 1)
             if delay > shard.delays[minute]:
@@ -502,7 +521,7 @@ class Engine(Simulated):
             lane.attempts += 1
             lane.throttles = 0
             if 0 <= self.choice.max_retries < lane.attempts:
-                totals.discarded += lane.size
+                self._give_up(now, lane.size)
                 lane.size = 0
             else:
                 pause = retry_delay_ms(lane.attempts)

@@ -29,7 +29,8 @@ class Outcome:
     """What a load, a handler and a choice of settings come to.
 
     Lists have one entry a minute; an age or delay is None when nothing was handed over. An
-    invocation belongs to the minute in which it starts, a delay to the one in which it ends.
+    invocation belongs to the minute in which it starts, a delay to the one in which it ends;
+    ``backlog_by_minute`` is what waits when a minute is over.
 
     - ``iterator_age_ms``: the highest age of a batch's last record when it was handed over, the
       metric ``IteratorAge`` (https://docs.aws.amazon.com/lambda/latest/dg/
@@ -54,6 +55,8 @@ class Outcome:
     invocations_by_minute: tuple[int, ...]
     throttles_by_minute: tuple[int, ...]
     errors_by_minute: tuple[int, ...]
+    billed_ms_by_minute: tuple[int, ...]
+    backlog_by_minute: tuple[int, ...]
     invocations: int
     errors: int
     timeouts: int
@@ -243,6 +246,8 @@ def _outcome(
         invocations_by_minute=summed("invocations"),
         throttles_by_minute=summed("throttles"),
         errors_by_minute=summed("errors"),
+        billed_ms_by_minute=summed("billed"),
+        backlog_by_minute=summed("waiting"),
         invocations=totals.invocations,
         errors=totals.errors,
         timeouts=totals.timeouts,

@@ -231,6 +231,8 @@ class Run:
     invocations: list[int]
     throttles: list[int]
     errors: list[int]
+    billed: list[int]
+    waiting: list[int]
     ages: list[int]
     delays: list[int]
     peak: int
@@ -297,6 +299,9 @@ class Simulated:
         self.invocations = [0] * self.minutes
         self.throttles = [0] * self.minutes
         self.errors = [0] * self.minutes
+        # Milliseconds billed, by the invocation's start; records dealt with in whatever way.
+        self.billed = [0] * self.minutes
+        self.settled = [0] * self.minutes
         self.running = 0
         self.peak = 0
         self.environments = provisioned
@@ -321,6 +326,17 @@ class Simulated:
         self.totals.billed_ms += billed_ms * times
         if self.running <= self.provisioned:
             self.totals.provisioned_ms += billed_ms * times
+
+    def _settle(self, now: int, records: int) -> None:
+        self.settled[min(now // MINUTE_MS, self.minutes - 1)] += records
+
+    def _lose(self, now: int, records: int) -> None:
+        self.totals.lost += records
+        self._settle(now, records)
+
+    def _give_up(self, now: int, records: int) -> None:
+        self.totals.discarded += records
+        self._settle(now, records)
 
     def _find_next_failure(self) -> None:
         """The number of the next invocation that fails; -1 when none ever does."""

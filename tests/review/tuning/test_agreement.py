@@ -272,10 +272,19 @@ def test_skipping_what_repeats_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
                 assert one is None or other is None or abs(one - other) <= 2
         same = {
             name: getattr(fast, name)
-            for name in ("invocations_by_minute", "throttles_by_minute", "errors_by_minute")
+            for name in (
+                "invocations_by_minute",
+                "throttles_by_minute",
+                "errors_by_minute",
+                "billed_ms_by_minute",
+                "backlog_by_minute",
+            )
         }
         assert same == {name: getattr(slow, name) for name in same}
         assert _totals(fast) == _totals(slow)
+        # What waits and what is billed by the minute add up to the totals.
+        assert fast.backlog_by_minute[-1] == fast.backlog
+        assert sum(fast.billed_ms_by_minute) == fast.billed_ms
 
 
 def _totals(one: Outcome) -> tuple[int, ...]:
