@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from grader.review import pricing
 from grader.review.pricing import MONTH_DAYS, Bill, Pricing
@@ -200,6 +200,8 @@ def prices() -> Pricing:
     return pricing.load()
 
 
+# Pure, and asked again with the same settings by whoever grades several answers in one process.
+@lru_cache(maxsize=128)
 def judged(workload: Workload, choice: Choice) -> Judged:
     """Simulate a day of the workload with these settings and bill a month of such days."""
     parts, usage = [], {"logs_ingested_gb": Decimal(0)}
