@@ -141,6 +141,30 @@ class Drawing:
             + "</figure>"
         )
 
+    def picture(self, description: str, words: Sequence[str] = ()) -> str:
+        """The picture as a file of its own, on its own paper, light or dark as the reader's system.
+
+        ``description`` says in words what it shows; ``words`` stand below its title.
+        """
+        head, _, inside = self.svg.removesuffix("</svg>").partition(">")
+        _, _, wide, high = (float(one) for one in head.split('viewBox="')[1].rstrip('"').split())
+        above = 30 + 16 * len(words)
+        parts = [f'<text x="12" y="22" class="strong">{_text(self.title)}</text>']
+        parts += [
+            f'<text x="12" y="{40 + 16 * number}">{_text(one)}</text>'
+            for number, one in enumerate(words)
+        ]
+        parts.append(f'<g transform="translate(0 {above:g})">{inside}</g>')
+        keys, below = _keys(self.legend, wide, above + high + 4)
+        size = f'width="{wide:g}" height="{below:g}" viewBox="0 0 {wide:g} {below:g}"'
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" {size} role="img" '
+            f'aria-labelledby="t d"><title id="t">{_text(self.title)}</title>'
+            f'<desc id="d">{_text(description)}</desc><style>{STYLE}{_ALONE}</style>'
+            f'<rect class="paper" x=".5" y=".5" width="{wide - 1:g}" height="{below - 1:g}" '
+            f'rx="6"/>{"".join(parts)}{keys}</svg>\n'
+        )
+
     def _twin(self, title: str) -> str:
         drawn = scrolled(f"{title}, as a table", table(self.headings, self.rows))
         return f"<details><summary>{title}: the same as a table</summary>{drawn}</details>"
@@ -256,7 +280,14 @@ def matrix(
     return Drawing(title, svg, [corner, *columns], rows, list(used))
 
 
-def lanes(title: str, axis: Axis, data: Sequence[Lane], events: Sequence[Event] = ()) -> Drawing:
+def lanes(
+    title: str,
+    axis: Axis,
+    data: Sequence[Lane],
+    events: Sequence[Event] = (),
+    *,
+    width: float = WIDTH,
+) -> Drawing:
     """What each lane did over one axis. A span without a length is drawn, too."""
     spans = [span for lane in data for span in lane.spans]
     rows = [
@@ -269,7 +300,7 @@ def lanes(title: str, axis: Axis, data: Sequence[Lane], events: Sequence[Event] 
         return Drawing(title, "", headings, rows)
     left = _label_room(lane.name for lane in data)
     steps = _steps(axis, events, [moment for span in spans for moment in (span.start, span.end)])
-    x_of = _scale(steps[0], steps[-1], left, WIDTH - 20)
+    x_of = _scale(steps[0], steps[-1], left, width - 20)
     top, bottom = 18.0, 18.0 + ROW * len(data)
     parts = _across(steps, axis, x_of, bottom)
     for number, lane in enumerate(data):
@@ -281,9 +312,9 @@ def lanes(title: str, axis: Axis, data: Sequence[Lane], events: Sequence[Event] 
             when = f"{axis.write(span.start)} to {axis.write(span.end)}"
             said = f"{lane.name}, {when}: {span.state.name}"
             parts.append(_mark(f"{said}, {span.said}" if span.said else said, box))
-    parts += [_event(event, x_of, bottom) for event in events]
+    parts += [_event(event, x_of, bottom, width) for event in events]
     used = list(dict.fromkeys(span.state for span in spans))
-    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows, used)
+    return Drawing(title, _svg(title, width, bottom + 40, parts), headings, rows, used)
 
 
 def ticks(low: float, high: float, most: int = 6, least: float = 0.0) -> list[float]:
@@ -370,11 +401,31 @@ def _across(marks: Sequence[float], axis: Axis, x_of: _Scale, bottom: float) -> 
     return [*parts, f'<text {middle} text-anchor="middle">{_text(axis.name)}</text>']
 
 
-def _event(event: Event, x_of: _Scale, bottom: float) -> str:
+def _event(event: Event, x_of: _Scale, bottom: float, width: float = WIDTH) -> str:
     x = x_of(event.at)
-    side = ' text-anchor="end"' if x > WIDTH / 2 else ""
+    side = ' text-anchor="end"' if x > width / 2 else ""
     text = f'<text x="{x + (-4 if side else 4):.1f}" y="12"{side}>{_text(event.name)}</text>'
     return f'<path class="before" d="M{x:.1f} 0V{bottom:g}"/>{text}'
+
+
+# What a picture needs that stands alone.
+_ALONE = (
+    ".paper{fill:var(--paper);stroke:var(--rule)}text{font-size:12px}"
+    "svg.drawing .strong{font-weight:700}"
+)
+
+
+def _keys(states: Sequence[State], wide: float, y: float) -> tuple[str, float]:
+    """A legend in SVG, and where it ends."""
+    parts, x = [], 12.0
+    for one in states:
+        room = 34 + _breadth(one.name)
+        if x + room > wide and x > 12:
+            x, y = 12.0, y + 24
+        parts.append(_box(x, y, 18, 18, one, one.sign))
+        parts.append(f'<text x="{x + 24:.1f}" y="{y + 13:.1f}">{_text(one.name)}</text>')
+        x += room
+    return "".join(parts), y + 30
 
 
 def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:

@@ -36,7 +36,10 @@ def test_every_picture_has_its_drawing(tool: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(one, marks=pytest.mark.played) if one == "incidents" else one for one in NAMES],
+    [
+        pytest.param(one, marks=pytest.mark.played) if one in ("incidents", "replay") else one
+        for one in NAMES
+    ],
 )
 def test_a_picture_is_what_the_code_draws(name: str, tool: ModuleType) -> None:
     """When this fails, `python tools/pictures` draws it anew; look at the difference first."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from picture_house import house
 from picture_incidents import incidents
 from picture_played import POISONS, lanes, poison, timeline
+from picture_replay import replay
 from picture_schematic import decision_tree, fold, pipeline
 from picture_story import STORIES, story
 
@@ -25,6 +26,7 @@ PICTURES: dict[str, Callable[[], str]] = {
     **{name: partial(poison, name) for name in POISONS},
     "incidents": incidents,
     "poison-day": timeline,
+    "replay": replay,
     "fold": fold,
     "decision-tree": decision_tree,
     **{name: partial(story, name) for name in STORIES},
