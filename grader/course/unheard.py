@@ -12,9 +12,9 @@ from grader.replay import blame, incidents
 if TYPE_CHECKING:
     from grader.cloud.cloudwatch import MetricAlarm
     from grader.cloud.metrics import Dimensions
-    from grader.course.play.paging import Watch
     from grader.course.stage import Stage
     from grader.replay.incidents import Incident
+    from grader.replay.watching import Watch
 
 
 def alarm_line(

@@ -32,16 +32,27 @@ if TYPE_CHECKING:
 
 
 def write(pipeline: Pipeline, path: Path | str, *, title: str = "") -> Path:
-    """Write the page of what has happened on a stack so far; alarms are not in it.
+    """Write the page of what has happened on a stack so far, its alarms and whom they told.
 
-    OSError when the file cannot be written.
+    OSError when the file cannot be written. Where AWS would refuse an alarm or what it stands on,
+    the page is without alarms and says so.
     """
+    from grader.cloud.aws import Refused
     from grader.replay import run
     from grader.replay.page import page
     from grader.replay.scene import Scene
+    from grader.replay.watching import watch
 
     name = title or pipeline.story.title or pipeline.stack.name
-    document = run.document([Scene.of(pipeline)], scenario=name, seed=pipeline.seed)
+    told, watched = [], None
+    try:
+        found = watch(pipeline.stack)
+        watched = found.over(pipeline)
+        told = [f"{one} is not shown: {why}" for one, why in found.unplayed.items()]
+    except Refused as refusal:
+        told = [f"No alarm is shown: AWS would refuse {refusal.resource}: {refusal.message}"]
+    scene = Scene.of(pipeline, watched=watched)
+    document = run.document([scene], scenario=name, seed=pipeline.seed, told=told)
     place = Path(path)
     place.write_text(page(document), encoding="utf-8")
     return place

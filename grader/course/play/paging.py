@@ -8,28 +8,21 @@ says in words what the alarms made of it. Nothing here judges: criteria do.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.aws import Refused
-from grader.cloud.clock import START_MS
-from grader.cloud.cloudwatch import (
-    ACTION_MEMBERS,
-    NOT_EMULATED,
-    Alarm,
-    CompositeAlarm,
-    MetricAlarm,
-    Subscription,
-    evaluate,
-    silence,
-)
-from grader.cloud.metrics import Dimensions, Metrics, dimensions
+from grader.cloud.cloudwatch import ACTION_MEMBERS, MetricAlarm, silence
+from grader.cloud.metrics import Dimensions, dimensions
 from grader.course.play.stops import ResourceRefused
 from grader.course.play.traffic import ORDERS, SYSTEM, Shop
 from grader.replay import incidents
 from grader.replay.incidents import MINUTE_MS, Incident, Replay
+from grader.replay.watching import Watch
+from grader.replay.watching import lets_in as policy_lets_in
+from grader.replay.watching import watch as watch_stack
 
 if TYPE_CHECKING:
     from grader.cloud.template import Resource
@@ -80,203 +73,40 @@ def queues(player: Player) -> list[Dimensions]:
 
 # -- the alarms ----------------------------------------------------------------------------------
 
-_KINDS: Mapping[str, Callable[..., Alarm]] = {
-    "AWS::CloudWatch::Alarm": MetricAlarm.parse,
-    "AWS::CloudWatch::CompositeAlarm": CompositeAlarm.parse,
-}
-
-
-@dataclass(frozen=True)
-class Deaf:
-    """Why a topic (an ARN) brings no alarm to a person, and the property to look at for it."""
-
-    topic: str
-    logical_id: str
-    path: tuple[str, ...]
-    reason: str
-
-
-@dataclass
-class Watch:
-    """The stack's alarms and whom they reach, with every replay kept.
-
-    ``logical_ids`` gives an alarm's logical id by its name; ``deaf`` says of topics why they bring
-    no alarm to a person, or not by one of their subscriptions. ``unplayed`` says by logical id why
-    an alarm that AWS takes is none of them: the labs cannot play it.
-    """
-
-    alarms: list[Alarm]
-    logical_ids: dict[str, str]
-    subscriptions: list[Subscription]
-    deaf: list[Deaf]
-    unplayed: dict[str, str] = field(default_factory=dict)
-    _seen: dict[str, Replay] = field(default_factory=dict)
-
-    def label(self, name: str) -> str:
-        """An alarm's logical id; its name may be a generated one."""
-        return self.logical_ids[name]
-
-    def deaf_to(self, name: str) -> Deaf | None:
-        """What keeps an alarm from people at the topics of its actions, if something does."""
-        alarm = next(one for one in self.alarms if one.name == name)
-        topics = {action for actions in alarm.actions.values() for action in actions}
-        return next((one for one in self.deaf if one.topic in topics), None)
-
-    def replay(self, incident: Incident) -> Replay:
-        """What the alarms make of an incident; worked out once for each name of an incident."""
-        if incident.name not in self._seen:
-            self._seen[incident.name] = incidents.replay(incident, self.alarms, self.subscriptions)
-        return self._seen[incident.name]
-
 
 def watch(player: Player) -> Watch:
     """The alarms as CloudWatch would take them; stops when it would refuse one."""
     player.require_interface(SYSTEM)
-    alarms: list[Alarm] = []
-    names: dict[str, str] = {}
-    unplayed: dict[str, str] = {}
-    for resource in player.stack.resources.values():
-        if resource.type not in _KINDS:
-            continue
-        names[resource.physical_id] = resource.logical_id
-        try:
-            alarms.append(
-                _KINDS[resource.type](
-                    resource.properties, name=resource.physical_id, region=player.stack.region
-                )
-            )
-        except Refused as refusal:
-            if refusal.code != NOT_EMULATED:
-                raise ResourceRefused("alarm", resource.logical_id, refusal) from refusal
-            unplayed[resource.logical_id] = refusal.message
-        else:
-            names[alarms[-1].name] = resource.logical_id
-    alarms = _playable(alarms, names, unplayed)
-    for logical_id, sentence in unplayed.items():
-        advice = f"{logical_id}: AWS takes this alarm. {sentence}"
-        if advice not in player.advice:
-            player.advice.append(advice)
-    try:
-        evaluate(alarms, Metrics(), START_MS, START_MS)
-    except Refused as refusal:
-        raise ResourceRefused("alarm", next(reversed(names.values())), refusal) from refusal
-    subscriptions, deaf = _subscriptions(player, names)
-    if any(one.protocol.startswith("email") for one in subscriptions):
-        advice = (
+    with _stopping():
+        found = watch_stack(player.stack)
+    advice = [
+        f"{logical_id}: AWS takes this alarm. {sentence}"
+        for logical_id, sentence in found.unplayed.items()
+    ]
+    if any(one.protocol.startswith("email") for one in found.subscriptions):
+        advice.append(
             "An e-mail subscription waits until somebody clicks the link in its first message. "
             "In the lab it counts as confirmed; in a real account it is silent until then."
         )
-        if advice not in player.advice:
-            player.advice.append(advice)
-    return Watch(alarms, names, subscriptions, deaf, unplayed)
-
-
-def _playable(
-    alarms: list[Alarm], names: Mapping[str, str], unplayed: dict[str, str]
-) -> list[Alarm]:
-    """The alarms without those that are made of an unplayed one, which are added to these."""
-    for alarm in alarms:
-        parts = alarm.parts() if isinstance(alarm, CompositeAlarm) else []
-        absent = [names[part] for part in parts if names.get(part) in unplayed]
-        if absent:
-            unplayed[names[alarm.name]] = f"It is made of {absent[0]}, which the labs cannot play."
-            return _playable([one for one in alarms if one is not alarm], names, unplayed)
-    return alarms
-
-
-# The key that AWS manages for SNS has a policy that nobody can change, and it lets no alarm in.
-# https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
-SNS_OWN_KEY = "alias/aws/sns"
-
-
-def _subscriptions(
-    player: Player, alarms: Mapping[str, str]
-) -> tuple[list[Subscription], list[Deaf]]:
-    """Who is subscribed to the stack's topics, and why some of them hear nothing of alarms."""
-    found: list[Subscription] = []
-    topics = player.stack.of_type("AWS::SNS::Topic")
-    deaf = _locked(player, alarms)
-    locked = {one.topic for one in deaf}
-    every: list[tuple[str, str, dict[str, Any]]] = [
-        (topic.logical_id, topic.physical_id, given)
-        for topic in topics
-        for given in topic.properties.get("Subscription", [])
-    ]
-    every += [
-        (one.logical_id, str(one.properties["TopicArn"]), one.properties)
-        for one in player.stack.of_type("AWS::SNS::Subscription")
-    ]
-    for owner, topic_arn, given in every:
-        protocol, endpoint = str(given["Protocol"]), str(given.get("Endpoint", ""))
-        if given.get("FilterPolicy"):
-            # A notification of CloudWatch has no message attributes, and of its body nothing is
-            # promised that a filter could build on.
-            reason = f"{owner} has a FilterPolicy, which lets no alarm through"
-            deaf.append(Deaf(topic_arn, owner, ("FilterPolicy",), reason))
-            continue
-        if topic_arn in locked:
-            continue
-        if protocol not in incidents.PEOPLE:
-            reason = f"{owner} is a subscription by {protocol}, which wakes nobody"
-            deaf.append(Deaf(topic_arn, owner, ("Protocol",), reason))
-        found.append(Subscription(topic_arn, protocol, endpoint))
-    subscribed = {topic_arn for _, topic_arn, _ in every}
-    deaf += [
-        Deaf(topic.physical_id, topic.logical_id, (), f"{topic.logical_id} has no subscription")
-        for topic in topics
-        if topic.physical_id not in subscribed
-    ]
-    return found, deaf
-
-
-def _locked(player: Player, alarms: Mapping[str, str]) -> list[Deaf]:
-    """The topics that let no alarm in, by their key or by their policy."""
-    found = []
-    for topic in player.stack.of_type("AWS::SNS::Topic"):
-        if str(topic.properties.get("KmsMasterKeyId", "")).endswith(SNS_OWN_KEY):
-            name = topic.logical_id
-            reason = f"{name} is encrypted with {SNS_OWN_KEY}, whose policy lets no alarm publish"
-            found.append(Deaf(topic.physical_id, name, ("KmsMasterKeyId",), reason))
-    for policy in player.stack.of_type("AWS::SNS::TopicPolicy"):
-        for arn in policy.properties["Topics"]:
-            sources = [player.stack.resources[one].attributes["Arn"] for one in alarms.values()]
-            if not lets_in(player, policy, arn, "cloudwatch.amazonaws.com", sources):
-                reason = f"{policy.logical_id} does not let cloudwatch.amazonaws.com publish"
-                found.append(Deaf(arn, policy.logical_id, ("PolicyDocument",), reason))
+    player.advice += [one for one in advice if one not in player.advice]
     return found
 
 
 def lets_in(
     player: Player, policy: Resource, topic_arn: str, service: str, sources: Sequence[str]
 ) -> bool:
-    """Whether a topic's own policy lets a service publish; it replaces the default one.
+    """Whether a topic's own policy lets a service publish; stops where AWS refuses the policy."""
+    with _stopping():
+        return policy_lets_in(player.stack, policy, topic_arn, service, sources)
 
-    ``sources`` are the ARNs on whose behalf the service comes; one of them is enough.
-    https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
-    """
-    from grader.cloud import iam
 
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """What AWS would refuse of the alarms stops the play."""
     try:
-        document = iam.policy(
-            policy.logical_id, policy.properties["PolicyDocument"], resource_policy=True
-        )
-        return any(
-            iam.evaluate_request(
-                [],
-                [document],
-                service,
-                "sns:Publish",
-                topic_arn,
-                {"aws:SourceAccount": player.stack.account_id, "aws:SourceArn": source},
-            ).allowed
-            for source in sources
-        )
-    except iam.PolicyRefused as refusal:
-        raise ResourceRefused(
-            "alarm",
-            policy.logical_id,
-            Refused(refusal.code, refusal.message, "PolicyDocument"),
-        ) from refusal
+        yield
+    except Refused as refusal:
+        raise ResourceRefused("alarm", str(refusal.resource), refusal) from refusal
 
 
 # -- incidents out of plays ------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from grader.replay.scene import Figure, Scene, Watched
 
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
-    from grader.course.play.paging import Watch
     from grader.course.play.player import Player
     from grader.replay.incidents import Replay
+    from grader.replay.watching import Watch
 
 
 def scenes(player: Player) -> list[Scene]:
@@ -29,15 +29,7 @@ def of_pipeline(player: Player, pipeline: Pipeline) -> Scene:
 
 def _watched(player: Player, pipeline: Pipeline) -> Watched | None:
     try:
-        watching = player.play(watch)
-        return Watched.over(
-            watching.alarms,
-            watching.logical_ids,
-            watching.subscriptions,
-            pipeline.metrics,
-            pipeline.start_ms,
-            pipeline.clock.now,
-        )
+        return player.play(watch).over(pipeline)
     except (Stopped, Refused):
         return None
 

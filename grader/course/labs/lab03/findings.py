@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from grader.course.grade import Finding
     from grader.course.labs.lab03.batches import Batch, Measured
     from grader.course.labs.lab03.board import Answer, Metric, Row
-    from grader.course.play.paging import Watch
     from grader.course.stage import Stage
     from grader.replay.incidents import Replay
+    from grader.replay.watching import Watch
 
 # -- task 1 ----------------------------------------------------------------------------------------
 
@@ -325,7 +325,7 @@ def missed(
     anchor: str,
 ) -> Finding:
     """An incident in which nothing rang in time; ``metrics`` are those that show it."""
-    return stage.finding(
+    finding = stage.finding(
         rule=rule,
         input=f"{seen.incident.title}: {seen.incident.story}",
         expected=f"an alarm rings within {allowed_min(seen.incident)} minutes",
@@ -334,6 +334,8 @@ def missed(
         where=_silent_line(stage, watching, metrics, seen),
         page=f"{PAGE}#{anchor}",
     )
+    assert seen.incident.page_by_ms is not None
+    return stage.at(seen.incident.page_by_ms, finding)
 
 
 def _silent_line(stage: Stage, watching: Watch, metrics: Sequence[str], seen: Replay) -> str:

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from grader.cloud.clock import START_MS
 from grader.cloud.template import Problem
-from grader.course.play.paging import SNS_OWN_KEY, lets_in
+from grader.course.play.paging import lets_in
 from grader.course.play.stops import NotPlayed
 from grader.replay.incidents import PEOPLE
+from grader.replay.watching import SNS_OWN_KEY
 from grader.review.pricing import dollars
 
 if TYPE_CHECKING:
