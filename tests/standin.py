@@ -9,7 +9,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,9 @@ from grader.course import files, lab, workspace
 from grader.course.grade import Criterion, Finding, Grade, Outcome, Verdict
 from grader.course.lab import Lab
 from grader.desk import cli
+
+if TYPE_CHECKING:
+    from grader.course.evidence import Evidence
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -72,6 +75,12 @@ class Judge(types.ModuleType):
             finding = Finding("A rule.", "in", "1", "2", "why", "here", NEXT, "index")
             verdicts.append(Verdict(criterion, outcome, finding if outcome == "unmet" else None))
         return Grade(lab.number, lab.slug, seed, verdicts)
+
+    def grade_seen(self, lab: Lab, folder: Path, **options: Any) -> tuple[Grade, Evidence]:
+        """The same grade, and a page's worth of nothing that was played."""
+        from grader.course.evidence import Evidence
+
+        return self.grade(lab, folder, **options), Evidence([], {})
 
     def timeline(
         self,

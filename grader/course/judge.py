@@ -31,6 +31,7 @@ from grader.course.lab import Lab
 
 if TYPE_CHECKING:
     from grader.cloud.function import Nursery
+    from grader.course.evidence import Evidence
     from grader.course.stage import Stage
 
 # What may stay of the caller's environment: enough to find programs and to print. Everything that
@@ -89,13 +90,15 @@ def grade(
     progress: Callable[[str], None] | None = None,
     nursery: Nursery | None = None,
     first_loss: bool = False,
+    look: Callable[[Stage, Sequence[Verdict]], None] | None = None,
 ) -> Grade:
     """Grade the editable files in ``folder`` against the lab's criteria.
 
     ``only`` names criteria; the others are reported as skipped. ``progress`` receives the goal of
     each criterion before it is decided. ``nursery`` is a running function nursery to use (a warm
     one makes re-grading faster); otherwise one is started and closed. With ``first_loss`` nothing
-    more is decided after the first criterion that is not met: the others are skipped.
+    more is decided after the first criterion that is not met: the others are skipped. ``look``
+    sees the stage and the verdicts before the plays are cleared away.
     """
     with clean_environment(), Scratch() as place:
         from grader.cloud.function import Nursery
@@ -109,6 +112,8 @@ def grade(
 
             with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
                 verdicts = stage.reviewed(_decide(lab, stage, only, progress, first_loss))
+                if look is not None:
+                    look(stage, verdicts)
                 return Grade(
                     lab=lab.number,
                     slug=lab.slug,
@@ -121,6 +126,18 @@ def grade(
         finally:
             if nursery is None:
                 running.close()
+
+
+def grade_seen(lab: Lab, folder: Path, **options: Any) -> tuple[Grade, Evidence]:
+    """As `grade`, with what its findings speak of."""
+    from grader.course.evidence import gather
+
+    seen: list[Evidence] = []
+
+    def look(stage: Stage, verdicts: Sequence[Verdict]) -> None:
+        seen.append(gather(stage, verdicts))
+
+    return grade(lab, folder, look=look, **options), seen[0]
 
 
 def scenarios(lab: Lab) -> list[str]:

@@ -19,7 +19,7 @@ from grader.cloud.function import Invocation, Nursery
 from grader.cloud.template import Problem
 from grader.course.grade import EFFECT, HANDLER, Criterion, Finding, Unmet, Unreached, Verdict
 from grader.course.lab import Lab
-from grader.course.play.player import TEMPLATE, Played, Player
+from grader.course.play.player import TEMPLATE, Left, Played, Player
 from grader.course.play.stops import (
     Hung,
     NotPlayed,
@@ -70,6 +70,8 @@ class Stage(Player):
         self.plain = False
         # A pristine stack that is only played needs no reading by cfn-lint.
         self._lint = lint.start(folder / TEMPLATE) if linted else lint.Lint(None, TEMPLATE)
+        # What a finding speaks of, by its criterion, rule and input: an invocation, or a moment.
+        self.pointed: dict[tuple[str, str, str], Invocation | int] = {}
         self._told: dict[str, Criterion | None] = {}
         self._judged: dict[Stopped, Finding] = {}
 
@@ -92,8 +94,10 @@ class Stage(Player):
         return shipped
 
     def begin(self, criterion: Criterion) -> None:
-        """The next findings are about ``criterion``."""
+        """The next findings are about ``criterion``, and so are the plays that are asked for."""
         self.criterion = criterion
+        self.left.setdefault(criterion, Left())
+        self._asking = [criterion]
 
     # -- what is judged of a play ---------------------------------------------------------------
 
@@ -256,7 +260,7 @@ class Stage(Player):
     def _not_started(self, invocation: Invocation) -> Finding:
         result = invocation.result
         assert result is not None
-        return self.finding(
+        finding = self.finding(
             rule=STARTS,
             input="the first invocation of a new environment",
             expected=f"{HANDLER} loads and has the function that Handler names",
@@ -265,6 +269,7 @@ class Stage(Player):
             where=self.handler_line(invocation=invocation),
             page=f"{self.lab.page}#troubleshooting",
         )
+        return self.at(invocation, finding)
 
     def _hung(self, stopped: Hung) -> Finding:
         note = "The function met a limit of the judge's again and again: the plays were cut short."
@@ -311,6 +316,12 @@ class Stage(Player):
             page=page,
         )
 
+    def at(self, seen: Invocation | int, finding: Finding) -> Finding:
+        """The finding; ``seen`` is what it speaks of: an invocation or a moment (virtual ms)."""
+        assert self.criterion is not None
+        self.pointed[self.criterion.id, finding.rule, finding.input] = seen
+        return finding
+
     def wrong_total(
         self,
         books: Sequence[Book],
@@ -334,7 +345,7 @@ class Stage(Player):
             observed += f"; denied: {seen.denied[0].action} on {seen.denied[0].resource}"
         if len(wrong) > 1:
             observed += f"; {len(wrong)} of the {len(every)} stories played here end wrong"
-        return self.finding(
+        finding = self.finding(
             rule=rule,
             input=seen.story,
             expected=f"{seen.merchant}: {says(seen.expected)} (by {seen.basis})",
@@ -343,6 +354,7 @@ class Stage(Player):
             where=where(book, seen) if where else self.effect_line(seen.last),
             page=page,
         )
+        return self.at(seen.last, finding)
 
     def line(self, name: str, number: int | None) -> str:
         """``name:number`` with the line quoted, or the sentence that it cannot be located."""

@@ -30,6 +30,7 @@ from grader.course.lab import Lab
 
 if TYPE_CHECKING:
     from grader.cloud.function import Isolation, Nursery
+    from grader.course.evidence import Evidence
 
 # Forking a process that has imported Apple's frameworks is not safe, says Python's own
 # documentation of multiprocessing; Windows has no fork.
@@ -45,7 +46,11 @@ class GraderFailed(Exception):
     """The process that grades ended without a grade; the message is what is known about it."""
 
 
-Said = tuple[Literal["status", "failed"], str] | tuple[Literal["graded"], Grade]
+Said = (
+    tuple[Literal["status", "failed"], str]
+    | tuple[Literal["graded"], Grade]
+    | tuple[Literal["seen"], "tuple[Grade, Evidence]"]
+)
 
 
 class Warm:
@@ -95,8 +100,11 @@ class Warm:
         """Is something being graded?"""
         return self._place is not None
 
-    def start(self, files: Files, only: Sequence[str] = ()) -> None:
-        """Begin to grade ``files``, or ``only`` these criteria; what is being graded is ended."""
+    def start(self, files: Files, only: Sequence[str] = (), *, seen: bool = False) -> None:
+        """Begin to grade ``files``, or ``only`` these criteria; what is being graded is ended.
+
+        With ``seen`` the grade comes together with what its findings speak of.
+        """
         self.stop()
         self.warm_up()
         self._place = Path(tempfile.mkdtemp(dir=self._home))
@@ -105,7 +113,7 @@ class Warm:
             self._begin()
         assert self._connection is not None
         with contextlib.suppress(OSError):  # its end is told by listen()
-            self._connection.send((self.lab, self.seed, self._place, self.first_loss, only))
+            self._connection.send((self.lab, self.seed, self._place, self.first_loss, only, seen))
 
     def listen(self, seconds: float) -> Said | None:
         """What the grade says next, or None when it says nothing for ``seconds``."""
@@ -252,11 +260,12 @@ def _serve(connection: Connection, lab: Lab, home: Path, nursery: Nursery | None
     running = nursery or _warm_up(lab)
     while True:
         try:
-            lab, seed, place, first_loss, only = connection.recv()
+            lab, seed, place, first_loss, only, seen = connection.recv()
         except (EOFError, OSError):
             break
         try:
-            grade = judge.grade(
+            decide = judge.grade_seen if seen else judge.grade
+            decided = decide(
                 lab,
                 place / "files",
                 seed=seed,
@@ -265,7 +274,7 @@ def _serve(connection: Connection, lab: Lab, home: Path, nursery: Nursery | None
                 first_loss=first_loss,
                 only=only,
             )
-            answer: tuple[str, Any, Any] = ("graded", grade, lint.known())
+            answer: tuple[str, Any, Any] = ("seen" if seen else "graded", decided, lint.known())
         except Exception:
             answer = ("failed", traceback.format_exc(), {})
         with contextlib.suppress(OSError):

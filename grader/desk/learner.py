@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -122,6 +121,8 @@ def list_(as_json: bool) -> None:
     help="One document in another platform's format on stdout, nothing else.",
 )
 @click.option("--junit", metavar="FILE", help="Also write JUnit XML to FILE.")
+@click.option("--open", "shown", is_flag=True, help="Show findings and scenes in the browser.")
+@click.option("--html", metavar="FILE", help="Write that page to FILE.")
 @click.option("-v", "--verbose", is_flag=True, help="Every criterion and every finding, uncut.")
 def grade(
     which: str | None,
@@ -132,6 +133,8 @@ def grade(
     as_json: bool,
     form: str | None,
     junit: str | None,
+    shown: bool,
+    html: str | None,
     verbose: bool,
 ) -> int:
     """Judge lab N by what it does.
@@ -139,8 +142,12 @@ def grade(
     N is a number, a slug or a folder name. Without it, the next lab that is not passed is graded.
     "all" grades every lab; DIR then holds one folder a lab.
 
+    As a page, each finding has the scene that lost it: the play, at the moment that the finding
+    speaks of, to be walked through from there.
+
     \b
     labs grade 2
+    labs grade 2 --open
     labs grade 2 --only once-crash -v
     labs grade 2 --path handed-in/mia --fill starter
     labs grade 2 --format gradescope
@@ -160,6 +167,8 @@ def grade(
     if which == "all":
         if only:
             raise UsageError("--only goes with one lab: criteria belong to a lab.")
+        if shown or html:
+            raise UsageError("--open and --html show one lab; give its number instead of all.")
         wanted = [Submission.find(lab, path and str(Path(path) / lab.name), fill) for lab in labs()]
     else:
         chosen = find(which) if which is not None else next_lab(path)
@@ -172,7 +181,7 @@ def grade(
     outcomes = []
     for submission in wanted:
         try:
-            outcomes.append(submission.grade(seed=seed, only=only))
+            outcomes.append(submission.grade(seed=seed, only=only, seen=bool(shown or html)))
         except UsageError:
             raise
         except KeyboardInterrupt:
@@ -186,6 +195,18 @@ def grade(
 
     from grader.desk import report
 
+    if shown or html:
+        from grader.desk import showing
+
+        again = wanted[0].again(seed)
+        showing.write_grade(
+            wanted[0],
+            grades[0],
+            opened=shown,
+            html=html,
+            again=again,
+            tell=warn if form else say,
+        )
     if junit:
         from grader.course.files import write_whole
 
@@ -217,7 +238,8 @@ def watch(which: str | None, path: str | None, seed: int) -> int:
 
     Without N, the next lab that is not passed. Each complete run counts as one of labs grade, and
     says what it changed. In a terminal: h shows the next hint for the first task that is not met,
-    a everything that was found, r grades again, q quits. Ctrl-C quits too. The exit code is 0.
+    o opens findings and their scenes in the browser, a shows everything that was found, r grades
+    again, q quits. Ctrl-C quits too. The exit code is 0.
 
     \b
     labs watch 2
@@ -326,24 +348,9 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
     """
     from grader.course.files import UsageError, files_in, shown, write_files
     from grader.course.lab import find
-    from grader.course.progress import Entry, Store
-    from grader.course.workspace import workspace
 
-    lab, space = find(which), workspace()
-    if not lab.solution.is_dir():
-        raise UsageError(f"This installation has no solution of lab {lab.number}.")
-    entry = Entry()
-    if space:
-        store = Store(space.state)
-        entry = store.load().of(lab)
-        opened = entry.solution or ("earned" if entry.passed else "given up" if give_up else "")
-        if opened and opened != entry.solution:
-            with writing(space.state), store.edit() as progress:
-                progress.of(lab).solution = opened
-    if not (entry.passed or entry.solution or give_up):
-        best = "not graded yet" if entry.best is None else f"best so far: {entry.best} of 100"
-        say(f"The solution of lab {lab.number} opens with full marks ({best}).")
-        say(f"To open it now: labs solution {lab.number} --give-up")
+    lab = find(which)
+    if not _is_open(lab, give_up):
         return UNMET
     # What explains comes before what is explained.
     names = sorted(files_in(lab.solution), key=lambda name: (name != "NOTES.md", name))
@@ -363,6 +370,30 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
     return MET
 
 
+def _is_open(lab: Lab, give_up: bool = False) -> bool:
+    """Whether the solution may be looked at, and how it would be; it is remembered who gave up."""
+    from grader.course.files import UsageError
+    from grader.course.progress import Entry, Store
+    from grader.course.workspace import workspace
+
+    if not lab.solution.is_dir():
+        raise UsageError(f"This installation has no solution of lab {lab.number}.")
+    entry, space = Entry(), workspace()
+    if space:
+        store = Store(space.state)
+        entry = store.load().of(lab)
+        opened = entry.solution or ("earned" if entry.passed else "given up" if give_up else "")
+        if opened and opened != entry.solution:
+            with writing(space.state), store.edit() as progress:
+                progress.of(lab).solution = opened
+    if entry.passed or entry.solution or give_up:
+        return True
+    best = "not graded yet" if entry.best is None else f"best so far: {entry.best} of 100"
+    say(f"The solution of lab {lab.number} opens with full marks ({best}).")
+    say(f"To open it now: labs solution {lab.number} --give-up")
+    return False
+
+
 @click.command()
 @click.argument("which", metavar="N")
 @click.argument("scenario", required=False)
@@ -373,7 +404,11 @@ def solution(which: str, give_up: bool, to: str | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 @click.option("--open", "shown", is_flag=True, help="Show it as a page in the browser.")
 @click.option("--html", metavar="FILE", help="Write that page to FILE.")
-@click.option("--beside", metavar="DIR", help="On the page, play the files in DIR beside yours.")
+@click.option(
+    "--beside",
+    metavar="DIR|solution",
+    help="On the page, play the files in DIR beside yours; the solution after full marks.",
+)
 @click.option("--trace", metavar="FILE", help="Write a trace for Perfetto or Chrome to FILE.")
 def run(
     which: str,
@@ -409,11 +444,16 @@ def run(
     if beside and not (shown or html):
         raise UsageError("--beside is for a page: give --open or --html FILE with it.")
     submission = Submission.find(find(which), path, fill)
+    if beside == "solution":
+        if not _is_open(submission.lab):
+            return UNMET
+        beside = str(submission.lab.solution)
     other = Submission.find(submission.lab, beside, fill) if beside else None
     warn(*submission.notes, *(other.notes if other else ()))
     with written(submission.files) as folder, interruptible(), _known_scenario(scenario):
         from grader.course import judge
         from grader.course.grade import Unmet, Unreached
+        from grader.desk import showing
 
         if as_json or shown or html or trace:
             document, stopped = judge.run(submission.lab, folder, seed, scenario)
@@ -421,7 +461,9 @@ def run(
             if other:
                 with written(other.files) as place:
                     second, _ = judge.run(other.lab, place, seed, scenario)
-            _write_run(document, second, as_json, shown, html, trace)
+            showing.write_run(
+                document, second, as_json=as_json, opened=shown, html=html, trace=trace
+            )
             if stopped is None:
                 return MET
             return UNMET if as_json else _say_stopped(submission.lab, stopped)
@@ -455,50 +497,6 @@ def _known_scenario(scenario: str | None) -> Iterator[None]:
             raise
         known = str(error.args[0]).partition(": ")[2]
         raise UsageError(f"There is no scenario {scenario!r}: {known.rstrip('.')}.") from None
-
-
-def _write_run(
-    run: dict[str, Any],
-    beside: dict[str, Any] | None,
-    as_json: bool,
-    shown: bool,
-    html: str | None,
-    trace: str | None,
-) -> None:
-    """Write a run's document as what was asked for; whatever is a file is told in a line."""
-    from grader.replay import run as replay
-
-    # With --json nothing but the document may be on stdout.
-    tell = warn if as_json else say
-    if as_json:
-        emit(replay.text(run))
-    if trace:
-        from grader.replay import trace as tracing
-
-        _written(Path(trace), tracing.text(run), tell)
-    if html or shown:
-        from grader.replay.page import page
-
-        place = Path(html) if html else _place_of_runs() / f"{run['lab']}-{run['scenario']}.html"
-        _written(place, page(run, beside=beside), tell)
-        if shown and sys.stdout.isatty():
-            click.launch(place.resolve().as_uri())
-
-
-def _written(place: Path, text: str, tell: Callable[[str], None]) -> None:
-    from grader.course.files import shown, write_whole
-
-    with writing(place):
-        write_whole(place, text.encode())
-    tell(f"{shown(place)} written.")
-
-
-def _place_of_runs() -> Path:
-    """Where pages lie that are only looked at: beside the progress, or a temporary folder."""
-    from grader.course.workspace import workspace
-
-    space = workspace()
-    return space.state / "runs" if space else Path(tempfile.mkdtemp(prefix="labs-run-"))
 
 
 def _task_number(lab: Lab, task: str) -> int:

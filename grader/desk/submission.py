@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.cloud.words import nearest
 from grader.course.files import UsageError, require_folder, require_room, shown, written
@@ -19,6 +19,7 @@ from grader.course.workspace import Workspace, workspace
 from grader.desk.terminal import Status, interruptible, say, warn
 
 if TYPE_CHECKING:
+    from grader.course.evidence import Evidence
     from grader.desk.report import Change
     from grader.desk.terminal import Paint
 
@@ -39,6 +40,8 @@ class Submission:
         self.store = store
         self.options = ""
         self.recorded = False
+        # What the findings speak of, where somebody wants to see it.
+        self.evidence: Evidence | None = None
 
     @classmethod
     def find(cls, lab: Lab, path: str | None, fill: str | None = None) -> Submission:
@@ -58,17 +61,28 @@ class Submission:
         )
         return submission
 
-    def grade(self, *, seed: int, only: Sequence[str]) -> tuple[Grade, Change | None]:
-        """Grade the files and record the run, unless it was partial or not the learner's own."""
+    def grade(
+        self, *, seed: int, only: Sequence[str], seen: bool = False
+    ) -> tuple[Grade, Change | None]:
+        """Grade the files and record the run, unless it was partial or not the learner's own.
+
+        With ``seen`` the evidence is kept, too.
+        """
         from grader.course import judge
 
         _check_only(only, self.lab)
         require_room()
         with written(self.files) as folder, Status() as status, interruptible():
             status(f"Grading lab {self.lab.number} ({self.lab.slug})")
-            grade = judge.grade(
-                self.lab, folder, seed=seed, only=only, progress=status.of(self.lab)
-            )
+            options: dict[str, Any] = {
+                "seed": seed,
+                "only": only,
+                "progress": status.of(self.lab),
+            }
+            if seen:
+                grade, self.evidence = judge.grade_seen(self.lab, folder, **options)
+            else:
+                grade = judge.grade(self.lab, folder, **options)
         # A handler whose machine ran out of room was not judged: that run is nobody's.
         require_room()
         return self.judged(grade, complete=not only)
@@ -90,6 +104,11 @@ class Submission:
         self.store.warnings.clear()
         return grade, compare(grade, before.outcomes, before.last)
 
+    def again(self, seed: int, only: Sequence[str] = ()) -> str:
+        """The command that grades the same files once more."""
+        asked = "".join(f" --only {name}" for name in only) + (f" --seed {seed}" if seed else "")
+        return f"labs grade {self.lab.number}{self.options}{asked}"
+
     def text(
         self,
         grade: Grade,
@@ -104,13 +123,12 @@ class Submission:
         from grader.desk import report
 
         number = self.lab.number
-        again = f"labs grade {number}{self.options}"
-        again += "".join(f" --only {name}" for name in only) + (f" --seed {seed}" if seed else "")
+        again = self.again(seed, only)
         after = f"Compare with the solution: labs solution {number}. {self._after(command)}"
         if only:
             after = f"The whole lab: labs grade {number}{self.options}."
         return report.terminal(
-            self._readdressed(grade),
+            self.readdressed(grade),
             tasks={task.number: task.title for task in self.lab.tasks},
             change=change,
             verbose=verbose,
@@ -135,7 +153,7 @@ class Submission:
         waiting = [lab for lab in order if lab.slug != self.lab.slug and not passed.get(lab.slug)]
         return f"Next: labs {command} {waiting[0].number}." if waiting else ""
 
-    def _readdressed(self, grade: Grade) -> Grade:
+    def readdressed(self, grade: Grade) -> Grade:
         """The findings' commands for the files of ``--path``, which the judge knows nothing of."""
         if not self.options:
             return grade

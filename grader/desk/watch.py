@@ -30,6 +30,7 @@ from grader.desk.submission import Ladder, Submission, place, say_hint
 from grader.desk.terminal import MET, Status, apology, emit, ended_by_signals, say, warn
 
 if TYPE_CHECKING:
+    from grader.course.evidence import Evidence
     from grader.desk.terminal import Paint
 
 # Real seconds. Ten readings of small files a second cost next to nothing, also over a network.
@@ -170,10 +171,13 @@ class Session:
         self._status.clear()
         submission = self._submission
         assert submission is not None
-        if not isinstance(value, Grade):
+        if isinstance(value, str):
             warn(apology(GraderFailed(value)))
             self.warm.renew()
             self._keys_line()
+            return
+        if isinstance(value, tuple):
+            self._show(submission, *value)
             return
         grade, change = submission.judged(value)
         self._grade = grade
@@ -183,6 +187,19 @@ class Session:
         emit(submission.text(grade, change, self.seed, (), False, self.paint, "watch"))
         if change is None and len(self._scores) > 1:
             say(f"Since the last run: {self._scores[-2]} -> {self._scores[-1]}.")
+        self._keys_line()
+
+    def _show(self, submission: Submission, grade: Grade, evidence: Evidence) -> None:
+        """The page of the same files, graded once more: what was recorded of them stays."""
+        from grader.desk import showing
+
+        submission.evidence = evidence
+        try:
+            showing.write_grade(
+                submission, grade, opened=True, html=None, again=submission.again(self.seed)
+            )
+        except UsageError as problem:
+            warn(str(problem))
         self._keys_line()
 
     # -- keys ------------------------------------------------------------------------------------
@@ -195,6 +212,12 @@ class Session:
             self._status.clear()
             emit(self._submission.text(self._grade, None, self.seed, (), True, self.paint, "watch"))
             self._keys_line()
+        elif key == "o" and self._grade is not None and self._submission is not None:
+            # Scenes cost time and memory: the plays are kept only when somebody wants to see them.
+            if not self.warm.busy:
+                self._status.clear()
+                self._status(f"Playing lab {self.lab.number} again for its scenes")
+                self.warm.start(self._submission.files, seen=True)
         elif key == "h" and self._open_task() is not None:
             self._status.clear()
             self._hint()
@@ -234,7 +257,7 @@ class Session:
             hint = f"hint {min(known + 1, last)} of {last} for task {task}"
         if self.keys.there:
             keys = [f"h {hint}"] if hint else []
-            keys += ["a everything", "r again", "q quit"]
+            keys += ["o open as a page", "a everything", "r again", "q quit"]
             say(self.paint(f"Keys: {' | '.join(keys)}", "dim"))
         elif hint:
             where = f' --path "{self.path}"' if self.path else ""

@@ -32,30 +32,35 @@ def page(run: Run, *, beside: Run | None = None, course: str = "") -> str:
 
     ``course`` is where the course's pages lie, "" when they are not near.
     """
-    title = _title(run)
+    runs = [run] if beside is None else [run, beside]
+    names = [""] if beside is None else list(SIDES)
+    viewers = "".join(f'<div id="viewer{end}"></div>' for end in ("", "-2")[: len(runs)])
+    body = (
+        "".join(_stopped(one["stopped"], name) for one, name in zip(runs, names, strict=True))
+        + (f'<div class="pair">{viewers}</div>' if beside else viewers)
+        + "".join(pictures(one, name) for one, name in zip(runs, names, strict=True))
+    )
+    data = "".join(
+        embedded(one, name, course=course) for one, name in zip(runs, names, strict=True)
+    )
+    return framed(_title(run), _summary(run), body, data)
+
+
+def framed(title: str, summary: str, body: str, data: str = "") -> str:
+    """A page whose body and data are HTML; data are what `embedded` gives."""
     style = STYLE + _file("viewer.css")
     script = "".join(_file(f"vendor/d3/{name}.min.js") + "\n" for name in D3) + _file("viewer.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    runs = [run] if beside is None else [run, beside]
-    names = [""] if beside is None else list(SIDES)
-    viewers = "".join(f'<div id="viewer{end}"></div>' for end in ("", "-2")[: len(runs)])
-    embedded = "".join(
-        f'<script type="text/plain" class="run">{_embedded(one, name, course)}</script>'
-        for one, name in zip(runs, names, strict=True)
-    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{_text(title)}</title><style>{style}</style></head><body>"
-        f"<header><h1>{_text(title)}</h1><p>{_text(_summary(run))}</p></header><main>"
-        + "".join(_stopped(one["stopped"], name) for one, name in zip(runs, names, strict=True))
-        + (f'<div class="pair">{viewers}</div>' if beside else viewers)
-        + "".join(_run(one, name) for one, name in zip(runs, names, strict=True))
-        + f"</main>{embedded}<script>{script}</script></body></html>\n"
+        f"<title>{text(title)}</title><style>{style}</style></head><body>"
+        f"<header><h1>{text(title)}</h1><p>{text(summary)}</p></header>"
+        f"<main>{body}</main>{data}<script>{script}</script></body></html>\n"
     )
 
 
@@ -64,14 +69,17 @@ Run = dict[str, Any]
 SIDES = ("This run", "The other run")
 
 
-def _run(run: Run, name: str) -> str:
+def pictures(run: Run, name: str = "") -> str:
     """Pictures, tables and lines of a run; ``name`` is "" where there is only one."""
     plays = "".join(_play(play, number, name) for number, play in enumerate(run["plays"], start=1))
     return plays + _told(run["told"], name, whole=not plays)
 
 
-def _embedded(run: Run, name: str, course: str) -> str:
-    """The document and what is worked out of it, compressed, in letters and digits."""
+def embedded(run: Run, name: str = "", *, kind: str = "run", course: str = "") -> str:
+    """The document and what is worked out of it, compressed, in letters and digits.
+
+    A "run" has its viewer at once; a "scene" waits for what leads to it.
+    """
     data = {
         "run": {**run, "told": []},
         "views": [_view(play) for play in run["plays"]],
@@ -83,7 +91,8 @@ def _embedded(run: Run, name: str, course: str) -> str:
         "name": name or "Step by step",
     }
     packed = gzip.compress(json.dumps(data, separators=(",", ":")).encode(), mtime=0)
-    return base64.b64encode(packed).decode()
+    content = base64.b64encode(packed).decode()
+    return f'<script type="text/plain" class="{kind}">{content}</script>'
 
 
 def _view(play: Play) -> Play:
@@ -123,7 +132,7 @@ def _stopped(finding: dict[str, Any] | None, side: str) -> str:
     if finding is None:
         return ""
     rows = [
-        f"<dt>{name}</dt><dd>{_text(str(finding[name]))}</dd>"
+        f"<dt>{name}</dt><dd>{text(str(finding[name]))}</dd>"
         for name in ("rule", "expected", "observed", "why", "where", "next")
     ]
     heading = f"<h2>{side or 'It'} could not be played to its end</h2>"
@@ -132,9 +141,9 @@ def _stopped(finding: dict[str, Any] | None, side: str) -> str:
 
 def _play(play: Play, number: int, side: str) -> str:
     title = play["title"] or f"play {number}"
-    parts = [f"<h2>{_text(_headed(title, side))}</h2>"]
+    parts = [f"<h2>{text(_headed(title, side))}</h2>"]
     if play["story"]:
-        parts.append(f"<p>{_text(play['story'])}</p>")
+        parts.append(f"<p>{text(play['story'])}</p>")
     if play["figures"]:
         parts.append(_table("Figures", ("what", "value", "limit"), _figures(play)))
     parts.append(_table("What was done", viewing.MOMENT_HEADINGS, viewing.moment_rows(play)))
@@ -173,12 +182,13 @@ def _told(lines: Sequence[str], side: str, *, whole: bool) -> str:
     """The lines, folded unless they are all there is."""
     if not lines:
         return ""
-    text = escape("\n".join(clean(line) for line in lines))
-    drawn = scrolled("What labs run prints", f"<pre>{text}</pre>")
+    told = escape("\n".join(clean(line) for line in lines))
+    drawn = scrolled("What labs run prints", f"<pre>{told}</pre>")
     shown = " open" if whole else ""
     folded = f"<details{shown}><summary>What labs run prints</summary>{drawn}</details>"
     return f"<section><h2>{_headed('in lines', side)}</h2>{folded}</section>"
 
 
-def _text(text: str) -> str:
-    return escape(clean(text))
+def text(told: str) -> str:
+    """Text of others as it may stand in HTML."""
+    return escape(clean(told))

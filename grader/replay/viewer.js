@@ -580,29 +580,52 @@ function mount(viewer, data, moved) {
   width = picture.clientWidth;
   open(0);
   viewer.dataset.ready = "yes";
-  return (number, at) => {
+  return (number, at, batch) => {
     if (number >= plays.length) return;
     if (number !== state.number) {
       choose.value = number;
       open(number);
     }
-    go(lastBy(at), true);
+    const last = batch ? prepare(number).events.findLastIndex(one => one.batch === batch && one.at <= at) : -1;
+    go(last < 0 ? lastBy(at) : last, true);
   };
 }
 
 (async () => {
   if (typeof DecompressionStream === "undefined") return;
-  const runs = [];
-  for (const embedded of document.querySelectorAll("script.run")) {
+  const unpacked = async embedded => {
     const packed = Uint8Array.from(atob(embedded.textContent), one => one.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    runs.push(await new Response(stream).json());
-  }
-  const leads = [];
+    return new Response(stream).json();
+  };
+  const runs = [], leads = [];
+  for (const embedded of document.querySelectorAll("script.run")) runs.push(await unpacked(embedded));
   runs.forEach((data, place) => {
     if (!data.run.plays.length) return;
     const viewer = document.getElementById(place ? `viewer-${place + 1}` : "viewer");
     // Where two runs stand side by side, both show the same moment.
     leads[place] = mount(viewer, data, (number, at) => leads.forEach((lead, other) => other !== place && lead(number, at)));
   });
+  // A scene of a finding waits until somebody opens it, and begins at its moment.
+  const scenes = document.querySelectorAll("script.scene");
+  for (const place of document.querySelectorAll("details.scene")) {
+    place.hidden = false;
+    place.addEventListener("toggle", async () => {
+      if (!place.open || place.dataset.mounted) return;
+      place.dataset.mounted = "yes";
+      const {run, play, at, batch} = place.dataset, viewer = document.createElement("div");
+      place.append(viewer);
+      mount(viewer, await unpacked(scenes[run]), () => {})(Number(play), Number(at), Number(batch));
+    });
+  }
+  const first = document.querySelector("details.scene");
+  if (first) first.open = true;
 })();
+
+// Browsers that cannot print what is folded get it unfolded.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open]):not(.scene)")];
+  for (const one of folded) one.open = true;
+});
+addEventListener("afterprint", () => { for (const one of folded) one.open = false; });

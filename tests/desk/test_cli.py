@@ -426,6 +426,19 @@ def test_a_reader_that_has_gone_is_no_fault(space: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_grade_is_written_as_a_page(labs: Run, handler: Path) -> None:
+    """Beside whatever else is asked for; it is one run, and the exit code is the grade's."""
+    handler.write_text(BETTER)
+    code, out, err = labs("grade", "7", "--json", "--html", "a.html")
+    assert code == 1 and json.loads(out)["score"] == 40 and "a.html written." in err
+    html = Path("a.html").read_text(encoding="utf-8")
+    assert "Lab 7, fan-out: 40 of 100 points" in html and "sends-once: not met" in html
+    assert json.loads(labs("list", "--json")[1])["labs"][0]["runs"] == 1
+    code, out, _ = labs("grade", "7", "--open")
+    assert code == 1 and "runs/7-grade.html written." in out and "40 of 100 points" in out
+    assert "show one lab" in misused(labs("grade", "all", "--open"))
+
+
 # --- hint, reset, solution, run, docs ---------------------------------------------------------
 
 
@@ -546,6 +559,18 @@ def test_a_run_is_written_as_data_as_a_page_and_as_a_trace(labs: Run, handler: P
     assert "for a page" in misused(labs("run", "7", "--beside", "other"))
     code, out, _ = labs("run", "7", "--open")
     assert code == 0 and "runs/7-first.html written" in out
+
+
+def test_a_run_is_shown_beside_the_solution_after_full_marks_only(labs: Run, handler: Path) -> None:
+    """As `labs solution` opens: earned, or given up, which is remembered."""
+    code, out, _ = labs("run", "7", "--html", "a.html", "--beside", "solution")
+    assert code == 1 and "labs solution 7 --give-up" in out and not Path("a.html").exists()
+    handler.write_text(RIGHT)
+    assert labs("grade", "7")[0] == 0
+    assert labs("run", "7", "--html", "a.html", "--beside", "solution")[0] == 0
+    assert "The other run" in Path("a.html").read_text()
+    (row,) = json.loads(labs("list", "--json")[1])["labs"]
+    assert row["solution"] == "earned"
 
 
 def test_docs_names_the_page_on_disk_when_no_site_is_built(labs: Run) -> None:

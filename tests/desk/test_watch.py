@@ -122,10 +122,11 @@ class Bench(Warm):
     def busy(self) -> bool:
         return self.graded
 
-    def start(self, files: Files) -> None:
+    def start(self, files: Files, *, seen: bool = False) -> None:
         self.did.append("stop, start" if self.busy else "start")
         self.graded = True
         self.files = files
+        self.seen = seen
 
     def listen(self, seconds: float) -> Said | None:
         if not self.graded or self.hangs:
@@ -134,6 +135,8 @@ class Bench(Warm):
         if self.files["handler.py"] == b"die\n":
             return ("failed", "the grading process ended with exit code -9")
         with written(self.files) as folder:
+            if self.seen:
+                return ("seen", self.judge.grade_seen(lab.find("7"), folder))
             return ("graded", self.judge.grade(lab.find("7"), folder))
 
     def stop(self) -> None:
@@ -218,7 +221,7 @@ def test_full_marks_point_to_the_solution_and_to_what_is_next(play: Played, hand
     out = " ".join(play().split())
     assert "Every criterion is met. Compare with the solution: labs solution 7." in out
     assert "Every lab is passed: labs list shows what you have proved." in out
-    assert "Keys: a everything | r again | q quit" in out
+    assert "Keys: o open as a page | a everything | r again | q quit" in out
 
 
 def test_the_keys_that_apply_and_the_next_hint_are_named(play: Played, handler: Path) -> None:
@@ -237,6 +240,17 @@ def test_everything_is_shown_and_graded_again_on_demand(play: Played) -> None:
     assert out.count("A rule.") == 1 + 2 + 1
     assert "--- run 2: the same files again ---" in out
     assert "nothing changed" in out
+
+
+def test_the_grade_is_opened_as_a_page_on_demand(play: Played) -> None:
+    """The same files are played once more for it, and that is no run of the learner's."""
+    out = play("o", "a")
+    assert "7-grade.html written." in out and play.bench.did == ["warm", "start", "start"]
+    html = Path(".labs/runs/7-grade.html").read_text(encoding="utf-8")
+    assert "Lab 7, fan-out: 0 of 100 points" in html and "A rule." in html
+    assert out.count("| o open as a page |") == 3
+    assert Store(Path(".labs")).load().labs["fan-out"].runs == 1
+    assert out.endswith("Lab 7: 1 run, 0 points.\n")
 
 
 def test_without_a_terminal_no_keys_are_named(play: Played) -> None:

@@ -40,6 +40,7 @@ ROWS = (
     ("course.stage", "course.unheard", "course.places"),
     ("course.criterion",),
     *((f"course.labs.lab{number:02}",) for number in range(1, 100)),
+    ("course.evidence",),
     ("course.judge", "course.progress", "course.answers"),
     ("course.warm",),
     # A class: what is kept and read, then what is done with it.

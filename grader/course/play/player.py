@@ -7,8 +7,8 @@ that says what happened in facts; what that means for whom is said elsewhere (``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -53,6 +53,15 @@ Held = TypeVar("Held", bound=Closable)
 TEMPLATE = "template.yaml"
 
 
+@dataclass
+class Left:
+    """What a play left to look at: stacks with whose they are, other scenes, plays within it."""
+
+    opened: list[tuple[Player, Pipeline]] = field(default_factory=list)
+    shown: list[Callable[[], Scene]] = field(default_factory=list)
+    within: list[Hashable] = field(default_factory=list)
+
+
 class Player:
     """Plays scenarios with the files of ``folder``; see the module's docstring.
 
@@ -65,10 +74,12 @@ class Player:
         self.nursery = nursery
         self.advice: list[str] = []
         self.hangs = HangBudget()
-        # For whoever looks at the plays afterwards: stacks with whose they are, and what else there
-        # is to see (`course.play.recording`).
+        # For whoever looks at the plays afterwards (`course.play.recording`): all in their order,
+        # and by who left them, which is a play's name or who asked for plays. The last one asks.
         self.opened: list[tuple[Player, Pipeline]] = []
         self.shown: list[Callable[[], Scene]] = []
+        self.left: dict[Hashable, Left] = {None: Left()}
+        self._asking: list[Hashable] = [None]
         self._stack: Stack | None = None
         self._problems: list[Problem] | None = None
         self._played: dict[str, Any] = {}
@@ -138,7 +149,13 @@ class Player:
             raise self._undeployed(refused) from refused
         self._open.append(pipeline)
         self.opened.append((self, pipeline))
+        self.left[self._asking[-1]].opened.append((self, pipeline))
         return pipeline
+
+    def show(self, make: Callable[[], Scene]) -> None:
+        """Something to see that is no stack; it is made when somebody looks."""
+        self.shown.append(make)
+        self.left[self._asking[-1]].shown.append(make)
 
     def may(self, role: str, action: str, resource: str) -> bool:
         """Whether the role with this logical id allows ``action`` on an ARN; raises as `deploy`."""
@@ -159,17 +176,26 @@ class Player:
     def play(self, scenario: Callable[[Self], Played]) -> Played:
         """Play ``scenario`` once and remember what came of it, also when it was stopped."""
         name = scenario.__name__
+        self.left[self._asking[-1]].within.append(name)
         if name not in self._played:
+            self._asking.append(name)
+            self.left[name] = Left()
             try:
                 self._played[name] = self._to_its_end(scenario)
             except Exception as stopped:
                 if (again := self.again(stopped)) is not None:
                     self._played[name] = again
                 raise
+            finally:
+                self._asking.pop()
         outcome = self._played[name]
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def outcome(self, name: Hashable) -> object:
+        """What came of a play that was played, or what stopped it; None without one."""
+        return self._played.get(str(name))
 
     def _to_its_end(self, scenario: Callable[[Self], Played]) -> Played:
         """Play; raise Hung when the function has spent the budget, whatever comes of the play.
@@ -201,6 +227,7 @@ class Player:
                 pipeline.close()
             del self._open[opened:]
             del self.opened[len(self.opened) - again :]
+            self.left[self._asking[-1]].opened.clear()
             for host in [host for one in self._open for host in one.functions.values()]:
                 host.recycle()
             self.hangs.spent = before

@@ -109,7 +109,7 @@ class Library:
         self.stories: list[str] = []
         self.words: dict[tuple[int, int], str] = {}
         self.host = self._start(name)
-        stage.shown.append(self.scene)
+        stage.show(self.scene)
 
     def scene(self) -> Scene:
         """The stream and every reading of it so far, as pictures show them."""

@@ -382,7 +382,7 @@ def incidents_told(stage: Stage) -> Iterator[str]:
     for scenario in (*PAGING, *SLEEPING):
         incident = stage.play(scenario)
         seen = watching.replay(incident)
-        stage.shown.append(partial(of_incident, watching, seen))
+        stage.show(partial(of_incident, watching, seen))
         yield ""
         length = in_minutes(incident.to_ms - incident.from_ms)
         yield f"== {incident.title} ({incident.name}, {length})"

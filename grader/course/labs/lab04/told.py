@@ -462,7 +462,7 @@ def _pager(stage: Stage) -> Iterator[str]:
     watching = stage.play(watch)
     incident = stage.play(stuck_incident)
     seen = watching.replay(incident)
-    stage.shown.append(partial(of_incident, watching, seen))
+    stage.show(partial(of_incident, watching, seen))
     yield from _ticket(
         "pager",
         "From your boss: in the hour of ticket stuck "

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grader.course.grade import Unmet, Unreached
 from grader.course.labs.lab05 import spend
-from grader.course.labs.lab05.tuned import PLAYS, figures, lag_line, settings_told, shown
+from grader.course.labs.lab05.tuned import PLAYS, figures, lag_line, settings_told
 from grader.course.labs.lab05.workloads import WORKLOADS
 from grader.course.play.books import Book, deaths, settle
 from grader.course.play.paging import FUNCTION, MAPPING, open_shop
@@ -338,7 +337,6 @@ def workloads_told(stage: Stage) -> Iterator[str]:
         except (Unmet, Unreached) as stopped:
             yield f"== {name}: {stopped.finding.observed}"
             continue
-        stage.shown.append(partial(shown, point))
         yield f"== {name}: {settings_told(point)}"
         yield f"  {lag_line(point, 60, plain=stage.plain)}"
         for one in figures(point):

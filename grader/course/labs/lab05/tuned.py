@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grader.cloud.metrics import MINUTE_MS, Metrics
@@ -20,24 +21,30 @@ PAGE = "modules/05-cost"
 _RESERVED = "ReservedConcurrentExecutions"
 
 
+def _at(stage: Stage, name: str) -> Judged:
+    point = judged(WORKLOADS[name], tuning_file.choice(stage, name))
+    stage.show(partial(shown, point))
+    return point
+
+
 def low(stage: Stage) -> Judged:
     """The workload low with the learner's settings."""
-    return judged(WORKLOADS["low"], tuning_file.choice(stage, "low"))
+    return _at(stage, "low")
 
 
 def medium(stage: Stage) -> Judged:
     """The workload medium with the learner's settings."""
-    return judged(WORKLOADS["medium"], tuning_file.choice(stage, "medium"))
+    return _at(stage, "medium")
 
 
 def high(stage: Stage) -> Judged:
     """The workload high with the learner's settings."""
-    return judged(WORKLOADS["high"], tuning_file.choice(stage, "high"))
+    return _at(stage, "high")
 
 
 def real_time(stage: Stage) -> Judged:
     """The workload real-time with the learner's settings."""
-    return judged(WORKLOADS["real-time"], tuning_file.choice(stage, "real-time"))
+    return _at(stage, "real-time")
 
 
 PLAYS = {"low": low, "medium": medium, "high": high, "real-time": real_time}

@@ -163,7 +163,7 @@ def unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Fin
             observed += f"; {label} has been in ALARM since {moment(day, red.time_ms)}"
             where = stage.property_line(label, "AlarmRule")
     others = "" if people else ", while the note of a bad order still lies unread"
-    return stage.finding(
+    finding = stage.finding(
         rule=f"A person is told of each trouble within {PAGED_WITHIN_MIN} minutes."
         if people
         else "Trouble that begins while another one is not over rings within "
@@ -179,6 +179,7 @@ def unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Fin
         where=where,
         page=f"{stage.lab.page}#{'who-is-told' if people else 'two-at-once'}",
     )
+    return stage.at(trouble.page_by_ms, finding)
 
 
 def for_nothing(seen: Paged, alarm: str) -> str:
@@ -191,7 +192,7 @@ def for_nothing(seen: Paged, alarm: str) -> str:
 def woken(stage: Stage, what: str, false: Sequence[Alert]) -> Finding:
     """Alarms that ring while ``what`` goes on, and nothing is wrong."""
     logical_id = stage.play(watch).label(false[0].alarm)
-    return stage.finding(
+    finding = stage.finding(
         rule="No alarm rings while nothing is wrong that needs a person.",
         input=what,
         expected="no alarm rings",
@@ -202,6 +203,7 @@ def woken(stage: Stage, what: str, false: Sequence[Alert]) -> Finding:
         where=stage.property_line(logical_id, "Threshold"),
         page=f"{stage.lab.page}#who-is-told",
     )
+    return stage.at(false[0].time_ms, finding)
 
 
 def harmless(day: Day, time_ms: int) -> str:
