@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from grader.cloud.mapping import Bench
     from grader.cloud.metrics import Metrics
     from grader.cloud.pipeline import Note, Pipeline, may
-    from grader.cloud.running import Cloud
+    from grader.cloud.running import Cloud, Deployed
 
 __all__ = [
     "START_MS",
@@ -52,6 +52,7 @@ __all__ = [
     "Call",
     "Clock",
     "Cloud",
+    "Deployed",
     "HangBudget",
     "Invocation",
     "Kill",
@@ -72,7 +73,7 @@ _ROOMS = {
     "grader.cloud.mapping": ("Bench",),
     "grader.cloud.metrics": ("Metrics",),
     "grader.cloud.pipeline": ("Note", "Pipeline", "may"),
-    "grader.cloud.running": ("Cloud",),
+    "grader.cloud.running": ("Cloud", "Deployed"),
 }
 
 

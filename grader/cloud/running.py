@@ -21,6 +21,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ from grader.cloud.scratch import Scratch
 from grader.cloud.template import Resource, Stack
 
 MINUTE_MS = 60_000
-# How long a stack's creation, update or deletion takes here; afterwards its mappings are Enabled.
+# How long a stack's creation, update or deletion takes here unless somebody says otherwise;
+# afterwards its mappings are Enabled.
 CHANGE_MS = 2 * MINUTE_MS
 
 _FUNCTION = "AWS::Lambda::Function"
@@ -76,6 +78,7 @@ class Cloud:
         start_ms: int = START_MS,
         live: bool = False,
         mapping_takes_ms: int = STATE_CHANGE_MS,
+        change_takes_ms: int = CHANGE_MS,
     ) -> None:
         self.clock = Clock(start_ms)
         self.metrics = Metrics()
@@ -109,6 +112,7 @@ class Cloud:
         self._nursery = nursery
         self._seed = seed
         self._live = live
+        self._change_takes_ms = change_takes_ms
         self._roles: dict[str, tuple[str, list[iam.PolicyDocument]]] = {}
         # When each stack's first template was resolved: streams are labelled by it.
         self._created: dict[str, int] = {}
@@ -167,7 +171,7 @@ class Cloud:
         """
         old = self.stacks.get(stack.name)
         self._to(stack, dict(old.stack.resources) if old else {}, code)
-        self.run_for(CHANGE_MS)
+        self.run_for(self._change_takes_ms)
         status = "UPDATE_COMPLETE" if old else "CREATE_COMPLETE"
         created_ms = self._created.setdefault(stack.name, self.clock.now)
         self.stacks[stack.name] = Deployed(stack, body, created_ms, self.clock.now, status)
@@ -184,7 +188,7 @@ class Cloud:
             for resource in going:
                 if resource.type == kind:
                     self._remove(resource)
-        self.run_for(CHANGE_MS)
+        self.run_for(self._change_takes_ms)
         for resource in going:
             if resource.type not in (_MAPPING, _FUNCTION):
                 self._remove(resource)
@@ -198,7 +202,7 @@ class Cloud:
                 raise _not_acted_out(resource, "a replacement is")
         self.add_data(stack, {name for name in stack.resources if name not in before})
         for resource in stack.of_type(_FUNCTION):
-            self.add_function(resource, stack, code)
+            self._change_function(resource, before.get(resource.logical_id), stack, code)
         self.publish(stack)
         for resource in stack.resources.values():
             old = before.get(resource.logical_id)
@@ -228,11 +232,89 @@ class Cloud:
         Its AWS calls come out in `Account.answer`, its log lines here in ``log``.
         """
         spec = self._spec(resource, stack, code)
+        self._rights(spec, stack)
+        try:
+            host = self._installed(spec)
+        except (FileNotFoundError, ValueError) as error:
+            raise Refused(
+                "InvalidParameterValueException",
+                f"The code of {resource.logical_id} cannot be packaged: {error}.",
+                "Code",
+                resource.logical_id,
+            ) from None
+        reserved = resource.properties.get("ReservedConcurrentExecutions")
+        if reserved is not None:
+            self.concurrency.reserve(spec.name, int(reserved))
+        return host
+
+    def _rights(self, spec: FunctionSpec, stack: Stack) -> None:
+        """What a function may do from now on: what its role has been given."""
         role = stack.by_arn(spec.role)
-        documents = iam.documents(stack, role) if role else []
-        self._roles[spec.arn] = (spec.role, documents)
+        self._roles[spec.arn] = (spec.role, iam.documents(stack, role) if role else [])
+
+    def configure_function(self, name: str, members: Mapping[str, Any]) -> None:
+        """UpdateFunctionConfiguration, by Lambda's names for what is to change. Refused.
+
+        https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
+        """
+        spec = self.functions[name].spec
+        logging = members.get("LoggingConfig") or {}
+        changes: dict[str, Any] = {
+            field: members[member]
+            for member, field in (("Handler", "handler"), ("Runtime", "runtime"), ("Role", "role"))
+            if member in members
+        }
+        for member, field, least, most, unit in (
+            ("MemorySize", "memory_mb", 128, 10_240, 1),
+            ("Timeout", "timeout_ms", 1, 900, 1000),
+        ):
+            if member in members:
+                if not least <= int(members[member]) <= most:
+                    raise Refused(
+                        "ValidationException",
+                        f"1 validation error detected: Value '{members[member]}' at "
+                        f"'{member[0].lower()}{member[1:]}' failed to satisfy constraint: Member "
+                        f"must have value between {least} and {most}",
+                        member,
+                    )
+                changes[field] = int(members[member]) * unit
+        if "Environment" in members:
+            variables = (members["Environment"] or {}).get("Variables") or {}
+            changes["environment"] = {one: str(value) for one, value in variables.items()}
+        for member, field in (
+            ("LogFormat", "log_format"),
+            ("LogGroup", "log_group"),
+            ("ApplicationLogLevel", "application_log_level"),
+            ("SystemLogLevel", "system_log_level"),
+        ):
+            if member in logging:
+                changes[field] = logging[member]
+        changed = replace(spec, **changes)
+        if changed.role != spec.role:
+            stack = next((one.stack for one in self.stacks.values()
+                          if one.stack.by_arn(changed.role)), None)  # fmt: skip
+            if stack is None:
+                raise Refused(
+                    "InvalidParameterValueException",
+                    "The role defined for the function cannot be assumed by Lambda.",
+                    "Role",
+                )
+            self._rights(changed, stack)
+        self._installed(changed)
+
+    def replace_code(self, name: str, archive: bytes) -> None:
+        """UpdateFunctionCode: later invocations run what is in this zip file. Refused."""
+        host = self.functions[name]
+        try:
+            self._installed(replace(host.spec, code=self._unzipped(archive)))
+        except ValueError as error:
+            raise Refused("InvalidParameterValueException", f"{error}.", "ZipFile") from None
+
+    def _installed(self, spec: FunctionSpec) -> FunctionHost:
+        """The function as ``spec`` says; one of the same name takes it on and goes on running."""
 
         def answer(call: Call) -> Reply:
+            documents = self._roles[spec.arn][1]
             reply = self.account.answer(call, documents, role_arn=spec.role, function=spec.name)
             if self.clock.now >= self._stalled_until_ms:
                 return reply
@@ -245,28 +327,13 @@ class Cloud:
             if self._live:
                 self._log(spec.log_group, line)
 
-        if spec.name in self.functions:
-            self.functions.pop(spec.name).close()
-        try:
-            host = FunctionHost(
-                spec,
-                self.clock,
-                self._nursery,
-                answer,
-                seed=self._seed,
-                log=log,
-                hangs=self.hangs,
-            )
-        except (FileNotFoundError, ValueError) as error:
-            raise Refused(
-                "InvalidParameterValueException",
-                f"The code of {resource.logical_id} cannot be packaged: {error}.",
-                "Code",
-                resource.logical_id,
-            ) from None
-        reserved = resource.properties.get("ReservedConcurrentExecutions")
-        if reserved is not None:
-            self.concurrency.reserve(spec.name, int(reserved))
+        known = self.functions.get(spec.name)
+        if known is not None:
+            known.update(spec, answer, log)
+            return known
+        host = FunctionHost(
+            spec, self.clock, self._nursery, answer, seed=self._seed, log=log, hangs=self.hangs
+        )
         self.functions[spec.name] = host
         return host
 
@@ -305,12 +372,26 @@ class Cloud:
             {name: value for name, value in wanted.items() if name not in fixed},
         )
 
+    def _change_function(
+        self, resource: Resource, old: Resource | None, stack: Stack, code: Path | None
+    ) -> None:
+        """As CloudFormation does: what the template says as before is left as it has become."""
+        known = self.functions.get(resource.physical_id)
+        if old is not None and known is not None and old.properties == resource.properties:
+            self._rights(known.spec, stack)
+            return
+        reserved = "ReservedConcurrentExecutions"
+        if old is not None and reserved in old.properties and reserved not in resource.properties:
+            self.concurrency.release_reservation(resource.physical_id)
+        self.add_function(resource, stack, code)
+
     def _remove(self, resource: Resource) -> None:
         name = resource.physical_id
         if resource.type == _MAPPING:
             self.mappings.delete(name)
         elif resource.type == _FUNCTION:
             self.functions.pop(name).close()
+            self.concurrency.release_reservation(name)
         else:
             deploy.remove(self.account, resource)
 
@@ -371,6 +452,9 @@ class Cloud:
                 "InvalidParameterValueException",
                 "Error occurred while GetObject. S3 Error Code: NoSuchKey.",
             ) from None
+        return self._unzipped(archive)
+
+    def _unzipped(self, archive: bytes) -> Path:
         folder = Scratch()
         self._unpacked.append(folder)
         try:
@@ -387,7 +471,8 @@ class Cloud:
         if group not in logs.groups:
             logs.create(group, None)
             self._log_streams = {one for one in self._log_streams if one[0] != group}
-        stream = f"2026/11/02/[$LATEST]{line.environment:032x}"
+        day = datetime.fromtimestamp(line.time_ms / 1000, UTC).strftime("%Y/%m/%d")
+        stream = f"{day}/[$LATEST]{line.environment:032x}"
         place = {"logGroupName": group, "logStreamName": stream}
         if (group, stream) not in self._log_streams:
             self._log_streams.add((group, stream))
@@ -396,6 +481,18 @@ class Cloud:
         logs.answer("PutLogEvents", {**place, "logEvents": [event]})
 
     # -- looking -----------------------------------------------------------------------------
+
+    def delete_table(self, name: str) -> dict[str, Any]:
+        """DeleteTable; its stream stays readable for 24 hours. ServiceError."""
+        return deploy.delete_table(self.account, name)
+
+    def delete_queue(self, url: str) -> None:
+        """DeleteQueue. KeyError when there is none."""
+        deploy.delete_queue(self.account, url)
+
+    def delete_log_group(self, name: str) -> None:
+        """DeleteLogGroup; Lambda makes a function's group again when it logs."""
+        deploy.delete_log_group(self.account, name)
 
     def resource(self, stack: str, logical_id: str) -> Resource:
         """A resource of a stack that exists."""

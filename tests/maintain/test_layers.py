@@ -58,6 +58,13 @@ ROWS = (
     ("classroom.grading",),
     ("classroom.outward",),
     ("classroom",),
+    # An account on loopback: what is answered, then who is let in to ask.
+    ("sandbox.alarms", "sandbox.pace", "sandbox.query"),
+    ("sandbox.world", "sandbox.protocol"),
+    ("sandbox.services", "sandbox.state"),
+    ("sandbox.sandbox",),
+    ("sandbox.server",),
+    ("sandbox",),
     # The command line, and what maintains the rest.
     ("desk.terminal", "desk.keys", "desk.group"),
     ("desk",),
@@ -73,7 +80,7 @@ FACES = {
     "grader.cloud",
     *(f"grader.cloud.{room}" for room in (
         "account", "cloudwatch", "dynamodb", "function", "iam", "mapping", "messaging", "template",
-        "aws", "clock", "metrics", "scratch", "typed", "words",
+        "aws", "clock", "door", "metrics", "scratch", "typed", "words",
     )),
 }  # fmt: skip
 # Inner modules that a wing still enters, and circles and long files that still stand. Each list

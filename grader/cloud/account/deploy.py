@@ -189,11 +189,10 @@ def is_protected(account: Account, table: str) -> bool:
 
 def delete_table(account: Account, name: str) -> dict[str, Any]:
     """DeleteTable; its stream stays readable for 24 hours."""
-    stream = account.tables.streams.get(name)
-    if stream is not None and stream.disabled_ms is None:
-        account.disable_stream(name)
     answer = account.tables.answer("DeleteTable", {"TableName": name})
-    account.tables.streams.pop(name, None)
+    stream = account.tables.streams.pop(name.rpartition("/")[2], None)
+    if stream is not None and stream.disabled_ms is None:
+        stream.disable(account.clock.now)
     return answer
 
 

@@ -55,9 +55,17 @@ class Logs:
 
     def events(self, group: str) -> list[tuple[int, str]]:
         """What PutLogEvents put into a group: (time in ms, message), ordered by time."""
-        streams = self._world.backend("logs").groups[group].streams.values()
-        found = [(event.timestamp, event.message) for one in streams for event in one.events]
-        return sorted(found, key=lambda event: event[0])
+        return [(time_ms, message) for time_ms, _, message in self.lines(group)]
+
+    def lines(self, group: str) -> list[tuple[int, str, str]]:
+        """Every line of a group: (time in ms, its stream, message), ordered by time."""
+        streams = self._world.backend("logs").groups[group].streams
+        found = [
+            (event.timestamp, name, event.message)
+            for name, one in streams.items()
+            for event in one.events
+        ]
+        return sorted(found, key=lambda line: line[0])
 
     def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one API call. ServiceError as CloudWatch Logs'."""

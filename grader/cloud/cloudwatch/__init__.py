@@ -10,7 +10,7 @@
 metric math and ``mathfunctions`` what it computes with; ``queries`` what a metric alarm reads;
 ``metric`` and ``composite`` the two kinds of alarm; ``evaluation`` the rules; ``notify`` topics and
 subscriptions. ``emf`` takes metrics in; ``dashboards`` reads bodies, ``selection`` the queries in
-them, ``drawing`` paints them.
+them, ``drawing`` paints them; ``readback`` is what a reader of metrics gets.
 """
 
 from grader.cloud.cloudwatch.choices import NOT_EMULATED
@@ -26,10 +26,19 @@ from grader.cloud.cloudwatch.evaluation import (
 )
 from grader.cloud.cloudwatch.metric import ACTION_MEMBERS, MetricAlarm, State
 from grader.cloud.cloudwatch.notify import Notification, Subscription, notifications, silence
+from grader.cloud.cloudwatch.readback import (
+    MOST_POINTS,
+    Window,
+    listed,
+    metric_data,
+    periods,
+    read_statistics,
+)
 from grader.cloud.cloudwatch.series import MetricStat, Statistic, parse_statistic
 
 __all__ = [
     "ACTION_MEMBERS",
+    "MOST_POINTS",
     "NOT_EMULATED",
     "Alarm",
     "CompositeAlarm",
@@ -42,11 +51,16 @@ __all__ = [
     "Statistic",
     "Subscription",
     "Transition",
+    "Window",
     "datapoints",
     "evaluate",
     "judge",
+    "listed",
+    "metric_data",
     "notifications",
     "parse_rule",
     "parse_statistic",
+    "periods",
+    "read_statistics",
     "silence",
 ]

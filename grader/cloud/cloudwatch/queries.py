@@ -184,7 +184,7 @@ def metric_math(properties: Mapping[str, Any]) -> tuple[tuple[Query, ...], str, 
     watched: list[str] = []
     periods: list[int] = []
     for entry in entries:
-        query, returns = _query(entry, periods)
+        query, returns = read_query(entry, periods)
         if any(query.id == other.id for other in queries):
             raise invalid(f"The id {query.id} is used twice in Metrics", "Metrics")
         queries.append(query)
@@ -206,7 +206,8 @@ def metric_math(properties: Mapping[str, Any]) -> tuple[tuple[Query, ...], str, 
     return tuple(queries), watched[0], _check_math(queries, watched[0], metrics[0].period_s)
 
 
-def _query(entry: object, periods: list[int]) -> tuple[Query, bool]:
+def read_query(entry: object, periods: list[int]) -> tuple[Query, bool]:
+    """One entry of Metrics, and whether it returns data; its own period joins ``periods``."""
     if not isinstance(entry, Mapping):
         raise invalid("Each element of Metrics is a MetricDataQuery", "Metrics")
     for member in entry:

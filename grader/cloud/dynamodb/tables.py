@@ -152,6 +152,10 @@ class Tables:
         """The names of all tables, in the order of their creation."""
         return list(self._backend.tables)
 
+    def count(self, table: str) -> int:
+        """How many items a table has. KeyError when there is no such table."""
+        return len(self._store(self.name_of(table)))
+
     def name_of(self, table: str) -> str:
         """A table's name, from its name or ARN. KeyError when there is no such table."""
         name = table.rpartition("/")[2] if table.startswith("arn:") else table

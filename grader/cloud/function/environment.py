@@ -104,6 +104,14 @@ class Environment:
         self.in_flight = 0
         self.answers: list[tuple[int, int, dict[str, Any], bytes]] = []
         self.alive = True
+        # Whether its function has had other code or another configuration since.
+        self.outdated = False
+
+    def on_lambda(self, text: str) -> str:
+        """Paths of this machine as Lambda would show them."""
+        for here, there in self.places:
+            text = text.replace(here, there)
+        return text
 
     def begin(self) -> None:
         """A phase begins: budgets start anew."""

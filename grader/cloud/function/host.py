@@ -93,25 +93,33 @@ class FunctionHost:
         ``hangs`` is shared by the functions of one play. FileNotFoundError or ValueError when the
         function's code cannot be copied.
         """
-        self.spec = spec
         self.faults = faults
         self.hangs = hangs if hangs is not None else HangBudget()
         self.invocations: list[Invocation] = []
         self._clock = clock
         self._nursery = nursery
-        self._answer = answer
         self._seed = seed
-        self._log = log
         self._model = model or Model()
-        self._code = nursery.keep(spec.code)
         self._idle: list[Environment] = []
         # Frozen until the end of their invocation takes place, and idle from then on.
         self._ending: list[Environment] = []
         self._running: list[_Run] = []
         self._environments = 0
         self._closed = False
+        self.update(spec, answer, log)
+
+    def update(self, spec: FunctionSpec, answer: Answer, log: Log | None = None) -> None:
+        """Take on this code and configuration: every later invocation starts with them.
+
+        What runs now ends as it began. FileNotFoundError or ValueError as at the start.
+        """
+        self._code = self._nursery.keep(spec.code)
+        self.spec, self._answer, self._log = spec, answer, log
         self._call_ns = self._model.scaled(self._model.call_cpu_ns, spec.memory_mb)
         self._platform = PlatformLog(spec, self._model)
+        self.recycle()
+        for environment in (*self._ending, *(run.environment for run in self._running)):
+            environment.outdated = True
 
     @property
     def name(self) -> str:
@@ -128,9 +136,7 @@ class FunctionHost:
 
         The idle environment that was used last takes it; without one there is a cold start.
         """
-        number = len(self.invocations) + 1
-        now_ms = self._clock.now
-        cold = not self._idle
+        number, now_ms, cold = len(self.invocations) + 1, self._clock.now, not self._idle
         invocation = Invocation(
             number=number,
             environment=self._environments + 1 if cold else self._idle[-1].number,
@@ -410,7 +416,7 @@ class FunctionHost:
         try:
             if len(body) > MAX_ERROR_BYTES:
                 raise ValueError("our runtime cuts what an error says")
-            document = json.loads(self._on_lambda(run, body.decode("utf-8", "replace")))
+            document = json.loads(run.environment.on_lambda(body.decode("utf-8", "replace")))
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
@@ -534,6 +540,8 @@ class FunctionHost:
         if keep:
             self._ending.remove(run.environment)
             self._idle.append(run.environment)
+            if run.environment.outdated:
+                self._idle.pop().kill()
         run.done(result)
 
     def _refuse(self, invocation: Invocation, done: Done) -> None:
@@ -571,13 +579,11 @@ class FunctionHost:
         run.log_bytes += len(data)
         if run.log_bytes > limits.log_bytes or len(kept) >= limits.log_lines:
             run.log_full = True
-            self._note(run, "(the rest of this invocation's log is not kept)")
+            self._write(run, run.now_ns, ["(the rest of this invocation's log is not kept)"])
             return
         more = f" (cut: {cut} bytes more)" if isinstance(cut, int) and cut > 0 else ""
-        self._note(run, self._on_lambda(run, data.decode("utf-8", "replace")) + more)
-
-    def _note(self, run: _Run, text: str) -> None:
-        self._write(run, run.now_ns, [text])
+        text = run.environment.on_lambda(data.decode("utf-8", "replace"))
+        self._write(run, run.now_ns, [text + more])
 
     def _write(self, run: _Run, moment_ns: int, texts: list[str]) -> None:
         invocation = run.invocation
@@ -586,12 +592,6 @@ class FunctionHost:
             invocation.logs.append(line)
             if self._log is not None:
                 self._log(line)
-
-    def _on_lambda(self, run: _Run, text: str) -> str:
-        """Paths of this machine as Lambda would show them."""
-        for here, there in run.environment.places:
-            text = text.replace(here, there)
-        return text
 
     def _bytes(self, what: str) -> bytes:
         return hashlib.sha256(f"{self._seed} {self.spec.arn} {what}".encode()).digest()[:16]

@@ -84,6 +84,7 @@ from grader.cloud.mapping.journal import (
     WindowChanged,
 )
 from grader.cloud.mapping.mapping import EventSourceMapping
+from grader.cloud.mapping.names import Address
 from grader.cloud.mapping.payload import PAYLOAD_BYTES
 from grader.cloud.mapping.ports import Delivery, Destinations, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
@@ -96,6 +97,7 @@ __all__ = [
     "POLL_ORDER",
     "SHARD_DISCOVERY_MS",
     "TIMER_ORDER",
+    "Address",
     "Advance",
     "Batch",
     "Bench",

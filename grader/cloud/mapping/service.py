@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 
 from __future__ import annotations
 
+import builtins
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -216,6 +217,10 @@ class EventSourceMappings:
                 "UUID",
             )
         return self.mapping(uuid)
+
+    def uuids(self) -> builtins.list[str]:
+        """The mappings that are not gone, oldest first."""
+        return [mapping.uuid for mapping in self._all()]
 
     def flush(self) -> None:
         """Publish every mapping's metrics up to now, deleted mappings' included."""

@@ -1,0 +1,28 @@
+"""The account on loopback: the emulated AWS as clients of AWS speak to it, and drills on it.
+
+A request of the AWS CLI, of boto3 or of any SDK enters at `Server`, is read by ``protocol`` and
+answered by ``services`` from `Sandbox.cloud`, the engine that everything which plays stands on.
+Time is virtual and belongs to `Sandbox.pace`. What enters further down by itself: whatever is due
+by the wall, from a thread of the server's (`Sandbox.tick`).
+
+    with Server(Sandbox(cloud), port=0) as server:
+        print(server.url)
+
+A map, each row importing only from the rows below it::
+
+    server      HTTP, who is let in, the owner's routes
+    sandbox     one account in use: time, answers, the record of what was asked
+    services/   what each service answers, and what is told instead of the rest
+    state       how the account stands, as data
+    protocol    requests read, answers written; query, the forms and XML of older protocols
+    world       what services answer from, and the register of operations
+    alarms      states and history of alarms
+    pace        how virtual time passes
+"""
+
+from grader.sandbox.pace import Pace
+from grader.sandbox.sandbox import Sandbox
+from grader.sandbox.server import Server
+from grader.sandbox.world import Asked
+
+__all__ = ["Asked", "Pace", "Sandbox", "Server"]

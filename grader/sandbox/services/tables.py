@@ -1,0 +1,167 @@
+"""DynamoDB and its streams: items as functions see them, and the definitions of tables.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from grader.cloud.aws import Request, ServiceError
+from grader.sandbox.world import World, answers
+
+VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
+PAGE_TABLES = 100
+_AT_ONCE = "The table is ACTIVE with the next request."
+
+
+def _passed(world: World, request: Request) -> dict[str, Any]:
+    return world.cloud.account.call(request.service, request.operation, **request.params)
+
+
+answers(
+    "dynamodb",
+    *("PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan"),
+    *("BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems"),
+)(_passed)
+answers(
+    "dynamodb",
+    *("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups"),
+    *("TagResource", "UntagResource", "ListTagsOfResource", "DescribeLimits"),
+)(_passed)
+answers(
+    "dynamodb",
+    "UpdateTimeToLive",
+    note="Expired items go when somebody asks for it: labs sandbox time --expire.",
+)(_passed)
+answers(
+    "dynamodb", "UpdateContinuousBackups", note="The flag is kept; there is nothing to restore."
+)(_passed)
+answers("dynamodbstreams", "DescribeStream", "GetShardIterator", "GetRecords", "ListStreams")(
+    _passed
+)
+
+
+@answers("dynamodb", "ListTables")
+def _list(world: World, request: Request) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTables.html"""
+    limit = request.params.get("Limit", PAGE_TABLES)
+    if not isinstance(limit, int) or not 1 <= limit <= PAGE_TABLES:
+        raise _invalid(
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy "
+            f"constraint: Member must have value between 1 and {PAGE_TABLES}"
+        )
+    names = sorted(world.cloud.account.tables.names())
+    start = request.params.get("ExclusiveStartTableName")
+    left = [name for name in names if start is None or name > start]
+    answer: dict[str, Any] = {"TableNames": left[:limit]}
+    if len(left) > limit:
+        answer["LastEvaluatedTableName"] = left[limit - 1]
+    return answer
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message)
+
+
+def _view(specification: Mapping[str, Any]) -> str | None:
+    """The view type that a StreamSpecification asks for; None for no stream.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_StreamSpecification.html
+    """
+    enabled, view = specification.get("StreamEnabled"), specification.get("StreamViewType")
+    if not isinstance(enabled, bool):
+        raise _invalid(
+            "1 validation error detected: Value null at 'streamSpecification.streamEnabled' failed "
+            "to satisfy constraint: Member must not be null"
+        )
+    if not enabled:
+        if view is not None:
+            raise _invalid(
+                "One or more parameter values were invalid: StreamViewType should not be specified "
+                "when StreamEnabled is false"
+            )
+        return None
+    if view is None:
+        raise _invalid(
+            "One or more parameter values were invalid: StreamViewType must be specified when "
+            "StreamEnabled is true"
+        )
+    if view not in VIEWS:
+        raise _invalid(
+            f"1 validation error detected: Value '{view}' at 'streamSpecification.streamViewType' "
+            "failed to satisfy constraint: Member must satisfy enum value set: "
+            "[NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES, KEYS_ONLY]"
+        )
+    return str(view)
+
+
+def _described(world: World, table: str, status: str) -> dict[str, Any]:
+    account = world.cloud.account
+    described = account.call("dynamodb", "DescribeTable", TableName=table)["Table"]
+    return {"TableDescription": {**described, "TableStatus": status}}
+
+
+@answers("dynamodb", "CreateTable", note=_AT_ONCE)
+def _create(world: World, request: Request) -> dict[str, Any]:
+    params = copy.deepcopy(request.params)
+    specification = params.pop("StreamSpecification", None)
+    view = _view(specification) if specification else None
+    account = world.cloud.account
+    for unplayed in ("ResourcePolicy", "GlobalTableSettingsReplicationMode"):
+        if unplayed in params:
+            raise ServiceError("NotImplemented", f"{unplayed} is not played here.", 501)
+    name = str(params.get("TableName", ""))
+    if name in account.tables.names():
+        raise ServiceError("ResourceInUseException", f"Table already exists: {name}")
+    account.tables.create(params, None, False)
+    if view is not None:
+        account.enable_stream(name, view)
+    return _described(world, name, "CREATING")
+
+
+@answers("dynamodb", "UpdateTable", note=_AT_ONCE + " Replicas are refused.")
+def _update(world: World, request: Request) -> dict[str, Any]:
+    params = dict(request.params)
+    account = world.cloud.account
+    if "ReplicaUpdates" in params:
+        raise ServiceError("NotImplemented", "Global tables are not played here.", 501)
+    try:
+        name = account.tables.name_of(str(params.get("TableName", "")))
+    except KeyError:
+        raise ServiceError(
+            "ResourceNotFoundException",
+            f"Requested resource not found: Table: {params.get('TableName')} not found",
+        ) from None
+    specification = params.pop("StreamSpecification", None)
+    if specification is not None:
+        _change_stream(world, name, _view(specification))
+    if set(params) - {"TableName"}:
+        account.call("dynamodb", "UpdateTable", **params)
+    return _described(world, name, "UPDATING")
+
+
+def _change_stream(world: World, name: str, view: str | None) -> None:
+    account = world.cloud.account
+    stream = account.tables.streams.get(name)
+    on = stream is not None and stream.disabled_ms is None
+    if view is None:
+        if not on:
+            raise _invalid("Table is already without a stream")
+        account.disable_stream(name)
+        return
+    if on:
+        raise _invalid("Table already has an enabled stream")
+    if stream is not None and stream.created_ms == world.now:
+        # A stream's label is its moment: two in one millisecond would be one.
+        world.cloud.run_for(1)
+    account.enable_stream(name, view)
+
+
+@answers("dynamodb", "DeleteTable")
+def _delete(world: World, request: Request) -> dict[str, Any]:
+    answer = world.cloud.delete_table(str(request.params.get("TableName", "")))
+    answer["TableDescription"]["TableStatus"] = "DELETING"
+    return answer
