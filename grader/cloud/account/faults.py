@@ -7,7 +7,7 @@ throttled transaction is cancelled with its reasons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,9 @@ class Faults:
         self._account_id = account_id
         self._region = region
         self._faults: list[Fault] = []
+        # What else may refuse a call of function code, such as a table's own capacity: each raises
+        # ServiceError, or lets the call through.
+        self.gates: list[Callable[[Request], None]] = []
 
     def add(self, fault: Fault) -> None:
         """Let this fault happen."""
@@ -87,6 +90,8 @@ class Faults:
 
     def check(self, request: Request) -> None:
         """Raise the scripted error that meets the whole call, if there is one."""
+        for gate in self.gates:
+            gate(request)
         for fault, names in self._meeting(request):
             if request.operation in _BATCHES and set(self._names(request)) - names:
                 continue
