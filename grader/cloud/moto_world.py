@@ -15,10 +15,12 @@ What is done about moto 5.2.5 in general (single services have their own modules
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -125,3 +127,16 @@ class World:
         dict.__setitem__(table, self.account_id, regional)
         if service == "s3":
             table.bucket_accounts = self._bucket_accounts
+
+
+def published_policy(name: str) -> Any:
+    """The document of one of AWS's managed policies by its name, as moto keeps it, or None."""
+    return _policies().get(name, {}).get("Document")
+
+
+@cache
+def _policies() -> dict[str, Any]:
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+    found: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return found

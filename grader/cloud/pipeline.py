@@ -15,23 +15,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from grader.cloud import iam, template
+from grader.cloud import iam, own
 from grader.cloud.account import Denied
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.dynamodb.records import Record
 from grader.cloud.function import (
     FunctionHost,
+    Handler,
     HangBudget,
     Invocation,
     Kill,
     Nursery,
+    StandIn,
 )
 from grader.cloud.mapping import (
     Batch,
@@ -97,7 +99,11 @@ class Pipeline:
         hangs: HangBudget | None = None,
         start_ms: int = START_MS,
         mapping_takes_ms: int = STATE_CHANGE_MS,
+        functions: Mapping[str, Handler | Path] | None = None,
+        layers: Mapping[str, Sequence[Path]] | None = None,
+        missing: Mapping[str, str] | None = None,
     ) -> None:
+        self.unplayed = tuple(dict.fromkeys((*stack.unplayed, *stack.hidden, *stack.beyond)))
         self.stack = stack = stack.playable()
         self.seed = seed
         self.start_ms = start_ms
@@ -120,10 +126,20 @@ class Pipeline:
         self._uuids: dict[str, str] = {}
         self._crowded_until_ms = start_ms
         cloud.add_data(stack)
-        self.functions: dict[str, FunctionHost] = {
-            resource.logical_id: cloud.add_function(resource, stack, code)
-            for resource in stack.of_type("AWS::Lambda::Function")
-        }
+        self.functions: dict[str, FunctionHost | StandIn] = {}
+        stand_ins = dict(functions or {})
+        for resource in stack.of_type("AWS::Lambda::Function"):
+            name = resource.logical_id
+            given, lack = stand_ins.pop(name, None), (missing or {}).get(name)
+            if callable(given) or (given is None and lack is not None):
+                self.functions[name] = cloud.add_stand_in(resource, stack, given, lack or "")
+                continue
+            if given is not None:
+                resource = replace(resource, properties={**resource.properties, "Code": str(given)})
+            under = (layers or {}).get(name, ())
+            self.functions[name] = cloud.add_function(resource, stack, code, layers=under)
+        if stand_ins:
+            raise KeyError(f"the stack has no function {', '.join(stand_ins)}")
         cloud.publish(stack)
         if mappings:
             for resource in stack.of_type("AWS::Lambda::EventSourceMapping"):
@@ -132,28 +148,54 @@ class Pipeline:
     @classmethod
     def deploy(
         cls,
-        source: Stack | Path,
+        source: Stack | Path | str,
         *,
         code: Path | None = None,
         nursery: Nursery | None = None,
         parameters: Mapping[str, str] | None = None,
+        ssm: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        layers: Mapping[str, Path | None] | None = None,
+        artifacts: Path | None = None,
+        functions: Mapping[str, Handler | Path] | None = None,
         **options: Any,
     ) -> Pipeline:
-        """Deploy a template (or a resolved stack) whose local ``Code`` lies in ``code``.
+        """Deploy a team's own template as it is written, SAM's included, or a resolved stack.
 
-        ``parameters`` are values for the template's parameters; ``mapping_takes_ms`` is how long
-        each mapping is being created, enabled or disabled. Functions may import what is
-        installed here; ``nursery`` (see `Nursery.start`) may name less.
-        Raises `grader.cloud.template.TemplateProblems` when the template cannot be deployed, or
-        when a consumer depends on what cannot be played; the rest of that kind is left out.
+        Everything that belongs to the consumer of a stream is played; all else is kept, and named
+        in `unplayed`. Paths in the template start at its folder, or at ``code``.
+
+        - ``parameters`` are values for the template's parameters.
+        - ``ssm`` and ``secrets`` are what Systems Manager and Secrets Manager hold, by name.
+        - ``functions`` are stand-ins by logical id: a callable that gets each event, or the folder
+          whose code runs in the place of the template's.
+        - ``layers`` are folders by the logical id of a layer, or of a function that gets one more;
+          None leaves a layer out.
+        - ``artifacts`` is the folder where lies what the template looks for in S3; what ``cdk
+          synth`` leaves beside its template is found without.
+        - ``mapping_takes_ms`` is how long each mapping is being created, enabled or disabled.
+
+        Functions may import what is installed here; ``nursery`` (see `Nursery.start`) may name
+        less. Raises `grader.cloud.template.TemplateProblems` for what AWS would refuse of a
+        consumer, or when one depends on what cannot be played.
         """
-        if isinstance(source, Path):
-            code = code or source.parent
-            source = template.resolve(
-                source.read_text(encoding="utf-8"), path=source.name, parameters=parameters
+        nursery = nursery or Nursery.start(packages=None)
+        if not isinstance(source, Stack):
+            path = Path(source)
+            found = own.read(
+                path,
+                parameters=parameters,
+                ssm=ssm,
+                secrets=secrets,
+                layers=layers,
+                artifacts=artifacts,
+                folder=code,
+                start_ms=options.get("start_ms", START_MS),
             )
+            source, code = found.stack, path.parent
+            options |= {"layers": found.layers, "missing": found.missing, "functions": functions}
         assert code is not None, "a resolved stack needs the folder of its code"
-        return cls(source, code=code, nursery=nursery or Nursery.start(packages=None), **options)
+        return cls(source, code=code, nursery=nursery, **options)
 
     def __enter__(self) -> Pipeline:
         return self

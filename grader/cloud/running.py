@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,15 @@ from grader.cloud.account import Account, deploy
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Refused, Reply
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
-from grader.cloud.function import FunctionHost, FunctionSpec, HangBudget, LogLine, Nursery
+from grader.cloud.function import (
+    FunctionHost,
+    FunctionSpec,
+    Handler,
+    HangBudget,
+    LogLine,
+    Nursery,
+    StandIn,
+)
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.names import Qualified, unqualified
@@ -88,7 +97,7 @@ class Cloud:
         )
         self.stacks: dict[str, Deployed] = {}
         self.gone: dict[str, Deployed] = {}
-        self.functions: dict[str, FunctionHost] = {}
+        self.functions: dict[str, FunctionHost | StandIn] = {}
         self.concurrency = Concurrency()
         # Alarms that were made by hand, beside those of stacks: name to PutMetricAlarm's members.
         self.alarms: dict[str, dict[str, Any]] = {}
@@ -226,12 +235,31 @@ class Cloud:
         """
         deploy.deploy(self.account, stack, new)
 
-    def add_function(self, resource: Resource, stack: Stack, code: Path | None) -> FunctionHost:
+    def add_stand_in(
+        self, resource: Resource, stack: Stack, handler: Handler | None, missing: str
+    ) -> StandIn:
+        """Put a callable into the account as a function; without one, see `StandIn`."""
+        spec = self._spec(resource, stack, Path())
+        self._rights(spec, stack)
+        host = self.functions[spec.name] = StandIn(spec, self.clock, handler, missing)
+        self._reserve(resource, spec)
+        return host
+
+    def add_function(
+        self,
+        resource: Resource,
+        stack: Stack,
+        code: Path | None,
+        *,
+        layers: Sequence[Path] = (),
+    ) -> FunctionHost:
         """Put a function into the account, in the place of one of the same name.
 
-        Its AWS calls come out in `Account.answer`, its log lines here in ``log``.
+        ``layers`` are folders as they lie below /opt. Its AWS calls come out in `Account.answer`,
+        its log lines here in ``log``.
         """
-        spec = self._spec(resource, stack, code)
+        folder = self._layered(self._code(resource, code), layers)
+        spec = self._spec(resource, stack, folder)
         self._rights(spec, stack)
         try:
             host = self._installed(spec)
@@ -242,10 +270,13 @@ class Cloud:
                 "Code",
                 resource.logical_id,
             ) from None
+        self._reserve(resource, spec)
+        return host
+
+    def _reserve(self, resource: Resource, spec: FunctionSpec) -> None:
         reserved = resource.properties.get("ReservedConcurrentExecutions")
         if reserved is not None:
             self.concurrency.reserve(spec.name, int(reserved))
-        return host
 
     def _rights(self, spec: FunctionSpec, stack: Stack) -> None:
         """What a function may do from now on: what its role has been given."""
@@ -306,7 +337,7 @@ class Cloud:
         """UpdateFunctionCode: later invocations run what is in this zip file. Refused."""
         host = self.functions[name]
         try:
-            self._installed(replace(host.spec, code=self._unzipped(archive)))
+            self._installed(replace(host.spec, code=self._unpack(archive)))
         except ValueError as error:
             raise Refused("InvalidParameterValueException", f"{error}.", "ZipFile") from None
 
@@ -397,7 +428,7 @@ class Cloud:
 
     # -- functions ---------------------------------------------------------------------------
 
-    def _spec(self, resource: Resource, stack: Stack, code: Path | None) -> FunctionSpec:
+    def _spec(self, resource: Resource, stack: Stack, code: Path) -> FunctionSpec:
         """What the function process needs to know of an ``AWS::Lambda::Function``."""
         given = resource.properties
         logging = given.get("LoggingConfig", {})
@@ -405,8 +436,8 @@ class Cloud:
             name=resource.physical_id,
             arn=resource.attributes["Arn"],
             role=str(given["Role"]),
-            handler=str(given["Handler"]),
-            code=self._code(resource, code),
+            handler=str(given.get("Handler", "")),
+            code=code,
             environment={
                 name: str(value)
                 for name, value in given.get("Environment", {}).get("Variables", {}).items()
@@ -425,10 +456,16 @@ class Cloud:
     def _code(self, resource: Resource, beside: Path | None) -> Path:
         """The folder of the function's code: beside the template, or out of a bucket."""
         place = resource.properties.get("Code")
+        if isinstance(place, Mapping) and "ZipFile" in place:
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
+            folder = self._unpack(b"")
+            (folder / "index.py").write_text(str(place["ZipFile"]), encoding="utf-8")
+            return folder
         if isinstance(place, Mapping) and "S3Bucket" in place:
             return self._archive(str(place["S3Bucket"]), str(place.get("S3Key")))
         if beside is not None and isinstance(place, str) and "://" not in place:
-            return beside / place
+            found = beside / place
+            return self._unpack(found.read_bytes()) if found.is_file() else found
         if beside is None:
             raise Refused(
                 "ValidationError",
@@ -452,13 +489,32 @@ class Cloud:
                 "InvalidParameterValueException",
                 "Error occurred while GetObject. S3 Error Code: NoSuchKey.",
             ) from None
-        return self._unzipped(archive)
+        return self._unpack(archive)
 
-    def _unzipped(self, archive: bytes) -> Path:
+    def _layered(self, code: Path, layers: Sequence[Path]) -> Path:
+        """The code with what its layers bring for Python beneath it.
+
+        Lambda looks into /var/task first and then into /opt/python, where a later layer's files
+        replace an earlier one's.
+        https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html
+        """
+        if not layers:
+            return code
+        folder = self._unpack(b"")
+        for layer in layers:
+            root = self._unpack(layer.read_bytes()) if layer.is_file() else layer
+            inner = root / "python"
+            shutil.copytree(inner if inner.is_dir() else root, folder, dirs_exist_ok=True)
+        shutil.copytree(code, folder, dirs_exist_ok=True)
+        return folder
+
+    def _unpack(self, archive: bytes) -> Path:
+        """A new folder with what an archive holds; an empty one for no bytes."""
         folder = Scratch()
         self._unpacked.append(folder)
         try:
-            zipfile.ZipFile(io.BytesIO(archive)).extractall(folder.path)
+            if archive:
+                zipfile.ZipFile(io.BytesIO(archive)).extractall(folder.path)
         except zipfile.BadZipFile:
             raise Refused(
                 "InvalidParameterValueException", "Could not unzip uploaded file."

@@ -24,7 +24,7 @@ ROWS = (
     ("cloud.template", "cloud.dynamodb", "cloud.messaging", "cloud.cloudwatch"),
     ("cloud.mapping",),
     ("cloud.function", "cloud.account"),
-    ("cloud.running",),
+    ("cloud.running", "cloud.own"),
     ("cloud.pipeline",),
     ("cloud",),
     # Any template. The wing's folder itself holds the price list.

@@ -1,8 +1,8 @@
 """The function process: Lambda's execution environment, one OS process per cold start.
 
 Start a ``Nursery`` before importing moto, give each deployed function a ``FunctionHost``, and close
-both. ``HangBudget`` is shared by the functions of one play; ``Isolation`` says what this machine
-enforces.
+both. A ``StandIn`` is a function whose code is a callable of the test. ``HangBudget`` is shared by
+the functions of one play; ``Isolation`` says what this machine enforces.
 """
 
 from grader.cloud.function.host import FunctionHost
@@ -20,6 +20,7 @@ from grader.cloud.function.spec import (
     LogLine,
     Stall,
 )
+from grader.cloud.function.stand_in import Handler, StandIn
 from grader.cloud.function.watch import look
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "FaultPlan",
     "FunctionHost",
     "FunctionSpec",
+    "Handler",
     "HangBudget",
     "Invocation",
     "Isolation",
@@ -38,6 +40,7 @@ __all__ = [
     "Nursery",
     "NurseryFailed",
     "Stall",
+    "StandIn",
     "look",
     "told",
 ]

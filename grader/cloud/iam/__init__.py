@@ -8,6 +8,7 @@
 
 The rooms, each importing only from those below it::
 
+    understanding  a team's own policies, without what cannot be decided
     evaluation   the decision; also with a resource's own policy, of trust, and for mappings
     calls        what each AWS call needs, and which calls function code can make at all
     policies     documents and statements, and what IAM refuses of them
@@ -32,6 +33,7 @@ from grader.cloud.iam.policies import (
     managed,
     policy,
 )
+from grader.cloud.iam.understanding import understood
 
 __all__ = [
     "MANAGED_POLICIES",
@@ -50,4 +52,5 @@ __all__ = [
     "policy",
     "stream_denial",
     "trust_problem",
+    "understood",
 ]

@@ -8,6 +8,8 @@ stands in ``Stack.unplayed`` and at its resource. ``read`` takes any template an
 the tables beside them.
 
     reading      any template, as far as it can be known
+    sam          the Serverless Application Model → plain CloudFormation
+    belonging    what of a team's own stack is played, and what is only kept
     resolver     the sections, in the order of the work
     resources    the section Resources
     kinds        the table of resource types
@@ -36,9 +38,10 @@ from grader.cloud.template.kinds.functions import (
     PYTHON_RUNTIMES,
     Runtime,
 )
-from grader.cloud.template.model import Problem, Resource, Stack, TemplateProblems
+from grader.cloud.template.model import Own, Problem, Resource, Stack, TemplateProblems
 from grader.cloud.template.reading import NoTemplate, read, read_root, root_of
-from grader.cloud.template.resolver import resolve_text
+from grader.cloud.template.resolver import resolve_own_text, resolve_text
+from grader.cloud.template.sam import NotTranslated
 from grader.cloud.template.shapes import ListOf, Shape, Struct, Text, Whole, as_field
 from grader.cloud.template.unknown import Unknown, known, readable, shown, unknown, unknowns
 
@@ -49,6 +52,8 @@ __all__ = [
     "RESOURCE_TYPES",
     "ListOf",
     "NoTemplate",
+    "NotTranslated",
+    "Own",
     "Problem",
     "Resource",
     "Runtime",
@@ -63,6 +68,7 @@ __all__ = [
     "read_root",
     "readable",
     "resolve",
+    "resolve_own",
     "root_of",
     "shape_of",
     "shown",
@@ -106,3 +112,24 @@ def resolve(
     """
     place = Place(stack_name, account_id, region, created_ms)
     return resolve_text(text, path, parameters or {}, place)
+
+
+def resolve_own(
+    text: str,
+    own: Own,
+    *,
+    path: str = "template.yaml",
+    parameters: Mapping[str, str] | None = None,
+    stack_name: str = "labs",
+    account_id: str = ACCOUNT_ID,
+    region: str = REGION,
+    created_ms: int = clock.START_MS,
+) -> Stack:
+    """Resolve a team's own template, SAM's transform included; see ``resolve`` and `Own`.
+
+    Problems of a resource stand at the resource: `Stack.playable` raises them where a consumer
+    depends on it. Raises TemplateProblems for what is wrong with the template as a whole, and
+    NotTranslated.
+    """
+    place = Place(stack_name, account_id, region, created_ms)
+    return resolve_own_text(text, path, parameters or {}, place, own)

@@ -5,7 +5,7 @@ Plain data. A consumer needs nothing else from this package than these types and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -103,7 +103,8 @@ class Stack:
 
     ``unplayed`` is everything that AWS takes and the labs cannot play. ``hidden`` tells what may
     hold resources out of sight: macros, loops, nested stacks. ``problems`` is what AWS would
-    refuse, which only a template that was read leniently may still hold.
+    refuse, which only a template that was read leniently may still hold. ``own`` marks the stack of
+    a team (see `Own`): whatever no consumer of a stream depends on may be left out of it.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Stack:
     problems: tuple[Problem, ...] = ()
     path: str = "template.yaml"
     source: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    own: bool = False
 
     def of_type(self, type: str) -> list[Resource]:
         """Return the resources of one type, such as ``AWS::SQS::Queue``, in template order."""
@@ -140,15 +142,19 @@ class Stack:
         """The same stack without the resources that cannot be played.
 
         Raises TemplateProblems when one of them is a table or a mapping that reads one, or
-        something that these depend on: then what is left would behave unlike AWS.
+        something that these depend on: then what is left would behave unlike AWS. Of a team's own
+        stack a table that no mapping reads may be left out, and what is out of sight stays there.
         """
         roots = [
             one.logical_id
             for one in self.resources.values()
-            if one.type in _TABLES
+            if (one.type in _TABLES and not self.own)
             or (one.type == _MAPPING and (not one.unplayed or self._reads_table(one)))
         ]
-        if blocking := self.unplayed_behind(roots):
+        blocking = self.unplayed_behind(roots)
+        if self.own:
+            blocking = tuple(one for one in blocking if one not in self.hidden)
+        if blocking:
             raise TemplateProblems(blocking)
         left = {name: one for name, one in self.resources.items() if not one.unplayed}
         return replace(self, resources=left)
@@ -236,16 +242,33 @@ def _arns(resource: Resource) -> Iterator[str]:
             yield value.removesuffix(":*")
 
 
+@dataclass(frozen=True)
+class Own:
+    """A team's own stack: what a test says about the account that its template does not.
+
+    ``ssm`` and ``secrets`` are values by the names of parameters and secrets. ``nested`` resolves
+    another template beside this one: the logical id, the properties of the nested stack and its
+    metadata in, None when the template is not there.
+    """
+
+    ssm: Mapping[str, str]
+    secrets: Mapping[str, str]
+    nested: Callable[[str, Mapping[str, Any], Mapping[str, Any]], Stack | None]
+
+
 class Reporter:
     """Collects problems while a template is read.
 
     A *problem* is wrong on AWS too. Something *unsupported* is right on AWS, but the labs do not
     act it out. ``strict`` readers stop at problems; the others go on with values as they stand.
+    ``own`` is set for a team's own stack: what cannot be known gets a made-up name, and what cannot
+    be played is named and left out (see ``belonging``).
     """
 
-    def __init__(self, path: str, strict: bool) -> None:
+    def __init__(self, path: str, strict: bool, own: Own | None = None) -> None:
         self.path = path
         self.strict = strict
+        self.own = own
         self._problems: dict[Problem, None] = {}
         self._unplayed: dict[Problem, None] = {}
 
@@ -261,6 +284,13 @@ class Reporter:
         told = Problem(line, column, readable(sentence), self.path, "unplayed")
         self._unplayed[told] = None
         return Unknown(sentence, line)
+
+    def taken(self, before: int) -> tuple[Problem, ...]:
+        """Take back the problems that came after the first ``before``: they are one resource's."""
+        found = tuple(self._problems)[before:]
+        for one in found:
+            del self._problems[one]
+        return found
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 from grader.cloud.template import patterns
-from grader.cloud.template.model import Mark, Reporter, did_you_mean, one_of, show
+from grader.cloud.template.model import Mark, Own, Reporter, did_you_mean, one_of, show
 from grader.cloud.template.shapes import plain_text
-from grader.cloud.template.unknown import Unknown
+from grader.cloud.template.unknown import Unknown, slug
 from grader.cloud.template.yaml_lines import Fields, Items, Node, Scalar
 
 TYPES = ("String", "Number", "CommaDelimitedList", "List<Number>")
@@ -45,8 +45,10 @@ def parameter_value(
             reporter.problem(
                 key_mark, f"Parameters.{name}: there is no {show(key)}." + did_you_mean(key, KEYS)
             )
-    type, elsewhere = _type(name, mark, body, reporter)
     default = body.node("Default")
+    if reporter.own is not None:
+        given = _of_own(name, mark, body, given, reporter, reporter.own)
+    type, elsewhere = _type(name, mark, body, reporter)
     if given is None and elsewhere is not None:
         return elsewhere.called(name)
     if given is None and default is None:
@@ -72,11 +74,44 @@ def parameter_value(
         return problem.called(name)
     many = type.startswith(("List<", "CommaDelimitedList"))
     values = [one.strip() for one in text.split(",")] if many else [text]
+    if given is not None and reporter.own is not None and type not in TYPES:
+        return values if many else values[0]
     for value in values:
         wrong = _constraints(name, type, body, value, mark, reporter)
         if wrong is not None and reporter.strict:
             return wrong
     return values if many else values[0]
+
+
+def _of_own(
+    name: str, mark: Mark, body: Fields, given: str | None, reporter: Reporter, own: Own
+) -> str | None:
+    """The value of a parameter in a team's own stack, None for the one that stands in Default.
+
+    What Systems Manager would look up comes out of the test's dictionary by the parameter's value
+    or default; a value that is no name there is taken as what would be found. A parameter of text
+    that nobody gives a value is called by its own name, which is told; a number is not made up.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
+    """
+    node = body.node("Type")
+    type = node.text if isinstance(node, Scalar) else ""
+    default = body.node("Default")
+    text = given
+    if text is None and isinstance(default, Scalar) and default.value is not None:
+        text = plain_text(default.value)
+    if type.startswith("AWS::SSM::Parameter::Value"):
+        if text in own.ssm:
+            return own.ssm[str(text)]
+        if given is not None:
+            return given
+    elif text is not None or type in ("Number", "List<Number>"):
+        return given
+    allowed = _texts(body.node("AllowedValues") or Items(mark, 1, 1, ()))
+    made_up = allowed[0] if allowed else slug(name)
+    reporter.unsupported(
+        mark, f"The parameter {name} has no value: {show(made_up)} stands in for it."
+    )
+    return made_up
 
 
 def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> tuple[str, Unknown | None]:
@@ -86,8 +121,9 @@ def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> tuple[str,
         problem = f"The parameter {name} has no Type, such as String or Number."
         return "String", reporter.problem(mark, problem) if reporter.strict else None
     type = node.text if isinstance(node, Scalar) else ""
-    if type in TYPES:
-        return type, None
+    if type in TYPES or (reporter.own is not None and type.startswith(("AWS::", "List<AWS::"))):
+        many = type.startswith("List<") or "<List<" in type or type.endswith("CommaDelimitedList>")
+        return "CommaDelimitedList" if many and type not in TYPES else type, None
     if type.startswith("AWS::SSM::Parameter::") or type.startswith("List<AWS::SSM"):
         elsewhere = reporter.unsupported(
             node.mark,

@@ -11,14 +11,17 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from grader.cloud.template.intrinsics import NO_VALUE, PSEUDO_PARAMETERS, Evaluator, Scope
 from grader.cloud.template.kinds.base import PARTITION, Place
 from grader.cloud.template.model import (
     Mark,
+    Own,
     Problem,
     Reporter,
+    Resource,
     Stack,
     TemplateProblems,
     did_you_mean,
@@ -34,6 +37,7 @@ from grader.cloud.template.references import (
     references,
 )
 from grader.cloud.template.resources import Resources, mark_in, text_of
+from grader.cloud.template.sam import expand, is_sam
 from grader.cloud.template.unknown import Unknown
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar, Unreadable, parse
 
@@ -82,6 +86,25 @@ def resolve_text(text: str, path: str, given: Mapping[str, str], place: Place) -
     if stack.problems:
         raise TemplateProblems(in_line_order((*stack.problems, *stack.unplayed)))
     return stack
+
+
+def resolve_own_text(
+    text: str, path: str, given: Mapping[str, str], place: Place, own: Own
+) -> Stack:
+    """Resolve a team's own template; see ``grader.cloud.template.resolve_own``."""
+    reporter = Reporter(path, strict=True, own=own)
+    try:
+        root = parse(text, reporter)
+    except Unreadable:
+        raise TemplateProblems(reporter.problems) from None
+    told: tuple[Problem, ...] = ()
+    if is_sam(root):
+        expanded = expand(root, path)
+        root, told = expanded.root, (*expanded.hidden, *expanded.remarks)
+    stack = resolve_root(root, tuple(text.splitlines()), given, place, reporter)
+    if stack.problems:
+        raise TemplateProblems(stack.problems)
+    return replace(stack, unplayed=(*told, *stack.unplayed))
 
 
 def resolve_root(
@@ -134,23 +157,29 @@ class _Resolver:
         self._names(bodies, outputs)
         self._conditions()
         made, order = resources.make()
+        for name, inner in resources.nested.items():
+            made |= _inside(name, inner)
         values, exports = self._outputs(outputs)
+        below = [problem for inner in resources.nested.values() for problem in inner.unplayed]
         return Stack(
             name=self.place.stack_name,
             account_id=self.place.account_id,
             region=self.place.region,
-            resources={name: made[name] for name in bodies if name in made},
+            resources={
+                name: made[name] for name in dict.fromkeys((*bodies, *made)) if name in made
+            },
             outputs=values,
             parameters=dict(self.scope.parameters),
             description=text_of(self.root.node("Description")) or "",
             exports=exports,
             conditions=dict(self.scope.conditions),
             creation_order=tuple(order),
-            unplayed=self.reporter.unplayed,
+            unplayed=(*self.reporter.unplayed, *below),
             hidden=(*self.hidden, *resources.hidden),
             problems=self.reporter.problems,
             path=self.reporter.path,
             source=self.source,
+            own=self.reporter.own is not None,
         )
 
     # -- sections ----------------------------------------------------------------------------
@@ -456,6 +485,18 @@ class _Resolver:
 
     def _mark(self, section: str, name: str) -> Mark:
         return mark_in(self.root, section, name)
+
+
+def _inside(name: str, inner: Stack) -> dict[str, Resource]:
+    """A nested stack's resources, as ``Nested.LogicalId``."""
+    return {
+        f"{name}.{one.logical_id}": replace(
+            one,
+            logical_id=f"{name}.{one.logical_id}",
+            refers=tuple(f"{name}.{other}" for other in one.refers),
+        )
+        for one in inner.resources.values()
+    }
 
 
 def _kind_of(value: Any) -> str:

@@ -5,16 +5,20 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from grader.cloud.template.belonging import settled
 from grader.cloud.template.intrinsics import Evaluator, Marks, Scope
 from grader.cloud.template.kinds import KINDS, standing_of, why_not
 from grader.cloud.template.kinds.base import Kind, Me
 from grader.cloud.template.model import (
     Mark,
+    Own,
     Problem,
     Reporter,
     Resource,
+    Stack,
     did_you_mean,
     one_of,
     show,
@@ -24,8 +28,10 @@ from grader.cloud.template.shapes import At, Field, Text, as_field
 from grader.cloud.template.unknown import (
     Partly,
     Unknown,
+    made_up,
     mark,
     readable,
+    slug,
     unknown,
     unknowns,
     whole_text,
@@ -48,6 +54,16 @@ UNPLAYED_ATTRIBUTES = {
     "CreationPolicy": "the labs wait for no signals",
     "UpdatePolicy": "the labs create stacks and update none",
 }
+_NESTED = "AWS::CloudFormation::Stack"
+# Types that nobody plays and whose Ref is an ARN, as their own pages say.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+ARN_REFS = frozenset(
+    {
+        *("AWS::AppSync::GraphQLApi", "AWS::CertificateManager::Certificate"),
+        *("AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::Lambda::LayerVersion"),
+        *("AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"),
+    }
+)
 DELETION_POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
 
 
@@ -70,6 +86,7 @@ class Resources:
         self.evaluator = evaluator
         self.reporter = reporter
         self.hidden: list[Problem] = []
+        self.nested: dict[str, Stack] = {}
         self._wanted: dict[str, dict[str, None]] = {}
 
     def declare(self) -> None:
@@ -105,6 +122,10 @@ class Resources:
     def _stranger(self, name: str, type: str, mark: Mark) -> None:
         """A resource of a type that the labs do not act out."""
         standing = standing_of(type)
+        if self.reporter.own:
+            if type != _NESTED:
+                self.reporter.unsupported(mark, f"{name}: {why_not(type)}")
+            return
         if standing == "invalid" or (
             type.startswith("AWS::Serverless::") and "Transform" not in self.root.fields
         ):
@@ -182,6 +203,7 @@ class Resources:
     ) -> Resource:
         mark = self._mark(name)
         type = self.scope.declared[name]
+        own, before = self.reporter.own, len(self.reporter.problems)
         marks: Marks = {(): mark}
         for key, key_mark, _ in body:
             marks[(key,)] = key_mark
@@ -196,11 +218,20 @@ class Resources:
                 )
             properties = Partly({}, properties) if isinstance(properties, Unknown) else {}
         kind = KINDS.get(type)
+        written = properties
         if kind is not None:
             at = At(name, marks, self.reporter)
             properties = kind.shape.check(properties, at)
         physical_id, attributes = self._identity(name, type, kind, properties)
-        unplayed = self._unplayed(name, body, type, properties)
+        if own is None:
+            unplayed = self._unplayed(name, body, type, properties)
+        else:
+            properties, stopping = settled(type, written, properties)
+            unplayed = (*self._told(name, stopping), *self.reporter.taken(before))
+            physical_id = made_up(physical_id)
+            attributes = {key: made_up(value) for key, value in attributes.items()}
+            if type == _NESTED:
+                self._nest(name, body, properties, own)
         sound = self.reporter.strict and not unplayed and not self.reporter.problems
         if kind is not None and kind.plays_as is not None and sound:
             type, properties = kind.plays_as(properties)
@@ -234,11 +265,19 @@ class Resources:
             too_long = len(str(properties.get(kind.named_by or "", ""))) > MAX_NAME
             physical_id, attributes = kind.names(me) if not too_long else (mark(name), {})
             reasons = [*unknowns(properties), Unknown(f"{name} is not known")]
-        elif self.reporter.strict and standing_of(type) == "kept":
+        elif self.reporter.own or (self.reporter.strict and standing_of(type) == "kept"):
             # What nobody plays gets a name made up as CloudFormation makes one up.
-            service = type.split("::")[1].lower()
+            service = (type.split("::") * 2)[1].lower()
             physical_id = me.name()
-            attributes = {"Arn": me.arn(service, f"{type.split('::')[-1].lower()}/{physical_id}")}
+            arn = me.arn(service, f"{type.split('::')[-1].lower()}/{physical_id}")
+            attributes = {"Arn": arn}
+            if self.reporter.own:
+                physical_id = arn if type in ARN_REFS else physical_id
+                attributes |= {
+                    one: slug(f"{name}.{one}")
+                    for one in self._wanted.get(name, ())
+                    if one.endswith("Arn") and one != "Arn"
+                }
         else:
             physical_id, attributes = mark(name), {}
             reasons = [Unknown(why_not(type))]
@@ -269,13 +308,27 @@ class Resources:
         condition = self.scope.conditions.get(text_of(body.node("Condition")) or "")
         if isinstance(condition, Unknown):
             reasons.append(condition)
-        line = self._mark(name)[0]
-        path = self.reporter.path
+        return self._told(name, reasons)
+
+    def _told(self, name: str, reasons: list[Unknown]) -> tuple[Problem, ...]:
+        line, path = self._mark(name)[0], self.reporter.path
         told = (
             Problem(one.line or line, None, readable(one.reason), path, "unplayed")
             for one in reasons
         )
         return tuple(dict.fromkeys(told))
+
+    def _nest(self, name: str, body: Fields, properties: Mapping[str, Any], own: Own) -> None:
+        """Resolve another template of this team, whose outputs are known from here on."""
+        metadata = body.node("Metadata")
+        known = self.evaluator.value(metadata) if metadata is not None else {}
+        inner = own.nested(name, properties, known if isinstance(known, dict) else {})
+        if inner is None:
+            self.reporter.unsupported(self._mark(name), f"{name}: {why_not(_NESTED)}")
+            return
+        self.nested[name] = inner
+        outputs = {f"Outputs.{key}": value for key, value in inner.outputs.items()}
+        self.scope.attributes[name] = {**self.scope.attributes[name], **outputs}
 
     def _policy(self, name: str, body: Fields, key: str) -> str:
         node = body.node(key)

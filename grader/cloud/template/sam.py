@@ -6,7 +6,7 @@ event it came from, so that evidence still points into the file that was written
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification.html
 
 Nothing is asked of AWS or of any network: nested applications, which the translator would look up,
-are taken out and named.
+are taken out and named; one that lies beside the template is the nested stack that it becomes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote, unquote
 
 from grader.cloud.aws import REGION
 from grader.cloud.iam import MANAGED_POLICIES
@@ -25,7 +26,10 @@ from grader.cloud.template.model import Mark, Problem
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar
 
 FUNCTION = "AWS::Serverless::Function"
-_CODE = "s3://code/archive.zip"  # any archive: no item looks into the code
+_CODE = "s3://code/archive.zip"  # any archive, where the template names no folder
+# SAM takes archives in S3 only. A folder beside the template goes through it as a key of this
+# bucket, which nobody can own, and comes out as the folder that it is.
+_BESIDE = "beside.the.template"
 _IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/code:latest"
 _RENAMED = {"EventSourceArn": "Stream"}
 
@@ -79,7 +83,7 @@ def expand(root: Fields, path: str) -> Expanded:
             _leave_out(resources, name, "is made by a function", root, path, hidden)
     _prepare(document)
     for name, type in _types(root).items():
-        if type == "AWS::Serverless::Application":
+        if type == "AWS::Serverless::Application" and not _nested(resources.get(name)):
             _leave_out(resources, name, "is another template", root, path, hidden)
     result: dict[str, Any] = {**document, "Resources": {}}
     for _ in range(len(resources) + 1):
@@ -151,13 +155,24 @@ def _below(node: Node | None, *path: str) -> Node | None:
     return node
 
 
+def _nested(body: Any) -> bool:
+    """Turn an application whose template lies beside this one into a nested stack."""
+    properties = body.get("Properties") if isinstance(body, dict) else None
+    place = properties.get("Location") if isinstance(properties, dict) else None
+    if not isinstance(properties, dict) or not isinstance(place, str) or "://" in place:
+        return False
+    body["Type"] = "AWS::CloudFormation::Stack"
+    properties["TemplateURL"] = properties.pop("Location")
+    return True
+
+
 def _prepare(document: dict[str, Any]) -> None:
-    """Put archives in the place of local folders, which the translator refuses."""
+    """Put archives in the place of local folders and files, which the translator refuses."""
     everywhere = document.get("Globals")
     shared = everywhere.get("Function") if isinstance(everywhere, dict) else None
     shared = shared if isinstance(shared, dict) else {}
-    for name in ("CodeUri", "ImageUri"):
-        shared.pop(name, None)
+    folder = shared.pop("CodeUri", None)
+    shared.pop("ImageUri", None)
     for resource in document["Resources"].values():
         if not isinstance(resource, dict):
             continue
@@ -166,14 +181,34 @@ def _prepare(document: dict[str, Any]) -> None:
             continue
         if resource.get("Type") == FUNCTION:
             image = properties.get("PackageType", shared.get("PackageType")) == "Image"
-            properties.pop("CodeUri", None)
+            code = properties.pop("CodeUri", folder)
             properties.pop("ImageUri", None)
             if image:
                 properties["ImageUri"] = _IMAGE
             elif "InlineCode" not in properties:
-                properties["CodeUri"] = _CODE
+                properties["CodeUri"] = _archive(code)
         elif resource.get("Type") == "AWS::Serverless::LayerVersion":
-            properties["ContentUri"] = _CODE
+            properties["ContentUri"] = _archive(properties.get("ContentUri"))
+        elif isinstance(properties.get("DefinitionUri"), str):
+            properties["DefinitionUri"] = _archive(properties["DefinitionUri"])
+
+
+def _archive(place: Any) -> str | dict[str, Any]:
+    """Where code lies, as the translator takes it."""
+    if isinstance(place, dict):
+        return place
+    if not isinstance(place, str) or not place:
+        return _CODE
+    return place if "://" in place else f"s3://{_BESIDE}/{quote(place)}"
+
+
+def _unpacked(value: Any) -> Any:
+    """What was translated, with the folders in it again."""
+    if isinstance(value, dict):
+        if value.get("S3Bucket") == _BESIDE:
+            return unquote(str(value.get("S3Key")))
+        return {key: _unpacked(one) for key, one in value.items()}
+    return [_unpacked(one) for one in value] if isinstance(value, list) else value
 
 
 def _translate(document: dict[str, Any]) -> dict[str, Any] | list[tuple[str, str]]:
@@ -204,7 +239,8 @@ def _translate(document: dict[str, Any]) -> dict[str, Any] | list[tuple[str, str
     except Exception:
         # The translator is not ours, and meets documents here that nobody has checked before.
         return []
-    return result
+    unpacked: dict[str, Any] = _unpacked(result)
+    return unpacked
 
 
 def plain(node: Node) -> Any:

@@ -122,6 +122,41 @@ def shown(value: Any) -> str:
     return text if len(text) <= 90 else text[:87] + "…"
 
 
+# The service that an ARN belongs to whose name says what it is.
+_SERVICES = {
+    "queue": "sqs",
+    "dlq": "sqs",
+    "topic": "sns",
+    "bucket": "s3",
+    "role": "iam",
+    "table": "dynamodb",
+    "bus": "events",
+    "key": "kms",
+    "machine": "states",
+    "secret": "secretsmanager",
+    "api": "execute-api",
+    "pool": "cognito-idp",
+}
+
+
+def slug(name: str) -> str:
+    """A name made of what stands for it: lower-case letters, digits and hyphens.
+
+    What is called an ARN becomes one, of the service that its name speaks of.
+    """
+    text = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "unknown"
+    if not text.endswith("arn"):
+        return text
+    service = next((one for word, one in _SERVICES.items() if word in text), "lambda")
+    where = {"s3": "::", "iam": ":123456789012"}.get(service, "us-east-1:123456789012")
+    return f"arn:aws:{service}:{where}:{'role/' if service == 'iam' else ''}{text}"
+
+
+def made_up(text: str) -> str:
+    """Text with a made-up name in the place of each mark: equal marks get equal names."""
+    return _MARK.sub(lambda found: slug(found[1]), str(text))
+
+
 def readable(text: str) -> str:
     """Text for people: its marks as ``${name}``."""
     return _MARK.sub(lambda found: "${" + found[1] + "}", text)

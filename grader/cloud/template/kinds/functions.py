@@ -88,6 +88,7 @@ RESERVED_VARIABLES = frozenset(
 _POWERTOOLS = re.compile(
     r"arn:[a-z-]+:lambda:[a-z0-9-]+:017000801446:layer:AWSLambdaPowertoolsPythonV3-[^:\s]+:[0-9]+"
 )
+_HANDLER = re.compile(r"[^\s.][^\s]*\.[^\s.]+", re.ASCII)
 _PYTHON_ONLY = "the labs run Python functions from a folder of the lab"
 
 
@@ -177,9 +178,16 @@ def _logging_rule(properties: dict[str, Any], at: At) -> None:
 
 
 def _function_rules(properties: dict[str, Any], at: At) -> None:
-    for name in ("Handler", "Runtime"):
+    image = unknown(properties.get("PackageType", ""))
+    for name in () if image else ("Handler", "Runtime"):
         if name not in properties:
             at.wrong(f"lacks {name}, which a function from a ZIP archive needs.")
+    handler, runtime = properties.get("Handler", "x.y"), properties.get("Runtime", "")
+    if not unknown(runtime) and not unknown(handler) and not _HANDLER.fullmatch(str(handler)):
+        at.into("Handler").wrong(
+            f"is {show(handler)}; it must be a module, a dot and a function, such as "
+            "handler.handler."
+        )
     reserved = properties.get("ReservedConcurrentExecutions")
     if isinstance(reserved, int) and reserved > 900:
         # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionConcurrency.html
@@ -240,12 +248,7 @@ FUNCTION = Kind(
                 pattern=r"[a-zA-Z0-9_-]+",
                 says="AWS takes letters, digits, and the characters _ -",
             ),
-            "Handler": Text(
-                low=1,
-                high=128,
-                pattern=r"[^\s.][^\s]*\.[^\s.]+",
-                says="it must be a module, a dot and a function, such as handler.handler.",
-            ),
+            "Handler": Text(low=1, high=128),
             "Layers": _Layer(),
             "LoggingConfig.LogGroup": LOG_GROUP_NAME,
             # 32,768 MB and 5,400 s in the API's model are for Lambda Managed Instances.

@@ -1,0 +1,72 @@
+"""What of a team's own stack is played: the one place that decides what belongs to a consumer.
+
+A consumer is a mapping of a DynamoDB stream with everything that it depends on (`Stack.playable`
+follows the references). It is played. Whatever else stands in the template is kept: it gets names,
+is told once, and is refused only where a consumer cannot do without it.
+
+A property that the emulator does not act out goes alone where the rest behaves as it would have
+anyway (`PARTS`); elsewhere its resource goes as a whole, so that no alarm watches half of what it
+says. A function can lose even its code or its runtime: then it needs a stand-in to be invoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grader.cloud.template.unknown import Unknown, made_up, unknown
+
+# Types of which a part can be left out by itself.
+PARTS = frozenset(
+    {
+        *("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::IAM::Role"),
+        *("AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias"),
+        *("AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket"),
+        *("AWS::SQS::Queue", "AWS::SNS::Topic"),
+    }
+)
+# What a table cannot lose: without it no item and no record is what it would be.
+NEEDED = frozenset({"AttributeDefinitions", "KeySchema", "StreamSpecification"})
+
+
+def settled(type: str, before: Any, after: Any) -> tuple[dict[str, Any], list[Unknown]]:
+    """A resource's properties with nothing unknown in them, and the reasons that stop it.
+
+    ``before`` are the properties as they came out of the template, ``after`` as their shape made
+    them. What was unknown from the start, such as an import, becomes a made-up text; what only the
+    shape could not take has been told, and goes.
+    """
+    left, gone = _without(before, after, ())
+    stopping = [reason for path, reason in gone if type not in PARTS or path[0] in NEEDED]
+    return left, stopping
+
+
+_GONE = object()
+
+
+def _without(before: Any, after: Any, path: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+    if unknown(after):
+        if unknown(before):
+            return made_up(after), []
+        return _GONE, [(path, after)]
+    if isinstance(after, Mapping):
+        pairs = [
+            (key, *_without(_below(before, key), one, (*path, key))) for key, one in after.items()
+        ]
+        kept = {made_up(key): one for key, one, _ in pairs if one is not _GONE}
+        return kept, [gone for *_, more in pairs for gone in more]
+    if isinstance(after, list):
+        ones = [
+            _without(_below(before, number), one, (*path, number))
+            for number, one in enumerate(after)
+        ]
+        return [one for one, _ in ones if one is not _GONE], [g for _, more in ones for g in more]
+    return after, []
+
+
+def _below(value: Any, step: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(step)
+    if isinstance(value, list) and isinstance(step, int):
+        return value[step] if step < len(value) else None
+    return value
