@@ -85,11 +85,22 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
             click.launch(address)
         return
     root = known["index"].parent
-    with site.server(root, port) as server:
+    with site.server(root, _standing, port) as server:
         path = place.relative_to(root).as_posix()
         say(f"http://127.0.0.1:{server.server_address[1]}/{path}{fragment}")
         say("Ctrl-C ends it.")
         server.serve_forever()
+
+
+def _standing() -> str:
+    """Where the learner stands now, as `labs list --json` says it."""
+    from grader.course.lab import labs
+    from grader.course.progress import Progress, Store
+    from grader.course.workspace import workspace
+    from grader.desk import standing
+
+    space = workspace()
+    return standing.document(labs(), Store(space.state).load() if space else Progress())
 
 
 def _build_site() -> None:

@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from grader.course.files import UsageError
 from grader.desk.terminal import WIDTH
@@ -206,19 +208,57 @@ class _Reader(HTMLParser):
 # --- serving ----------------------------------------------------------------------------------
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    """Files of one folder, without a line for every request."""
+# The page's script that says whether it is served from here, and what it asks for then.
+_SERVED = "/assets/js/standing.js"
+_STANDING = "/standing.json"
+_SERVED_SCRIPT = '"use strict";\n\nglobalThis.streamlabs.served = true;\n'
+
+
+class _Pages(SimpleHTTPRequestHandler):
+    """Files of one folder, and where the learner stands, without a line for every request."""
+
+    def __init__(self, *args: Any, standing: Callable[[], str], **others: Any) -> None:
+        self.standing = standing
+        super().__init__(*args, **others)
+
+    def do_GET(self) -> None:
+        """Answer what only this server knows, then files."""
+        path = urlsplit(self.path).path
+        # A page of another site that has made its name lead here may not read a learner's points.
+        if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in ("127.0.0.1", "localhost"):
+            self.send_error(403)
+        elif path == _SERVED:
+            self._answer("text/javascript", _SERVED_SCRIPT)
+        elif path == _STANDING:
+            try:
+                self._answer("application/json", self.standing())
+            except UsageError as error:
+                self.send_error(503, explain=str(error))
+        else:
+            super().do_GET()
+
+    def _answer(self, kind: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
-def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+def server(folder: Path, standing: Callable[[], str], port: int = 0) -> ThreadingHTTPServer:
     """A server of ``folder`` that only this machine can reach; port 0 takes any free one.
 
+    ``standing`` gives where the learner stands, as `labs list --json` does, each time a page asks.
     UsageError when the port is taken.
     """
+    handler = partial(_Pages, directory=str(folder), standing=standing)
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
         raise UsageError(f"Port {port} cannot be used: {error.strerror}.") from None

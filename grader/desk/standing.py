@@ -55,7 +55,12 @@ def document(labs: Sequence[Lab], progress: Progress) -> str:
         for lab, entry in known
     ]
     complete = bool(known) and all(entry.passed for _, entry in known)
-    whole = {"schema": SCHEMA, "score": _points(known), "max_score": 100 * len(known)}
+    whole = {
+        "schema": SCHEMA,
+        "score": _points(known),
+        "max_score": 100 * len(known),
+        "next": f"labs watch {number}" if (number := _next_lab(known)) else "",
+    }
     return json.dumps({**whole, "complete": complete, "labs": rows}, indent=2) + "\n"
 
 
@@ -68,13 +73,15 @@ def _state(entry: Entry) -> str:
     return f"{state}, solution {entry.solution}" if entry.solution else state
 
 
+def _next_lab(known: Sequence[tuple[Lab, Entry]]) -> int:
+    """The first lab that is not passed; 0 when there is none."""
+    return next((lab.number for lab, entry in known if not entry.passed), 0)
+
+
 def _next_step(known: Sequence[tuple[Lab, Entry]]) -> Iterator[str]:
     """What to do now, and how to go back to the best files where the last run was worse."""
-    for lab, entry in known:
-        if entry.passed:
-            continue
-        yield f"Next: labs watch {lab.number} (or labs grade {lab.number})"
-        break
+    if number := _next_lab(known):
+        yield f"Next: labs watch {number} (or labs grade {number})"
     for lab, entry in known:
         if entry.best_files and entry.last is not None and entry.last < (entry.best or 0):
             yield (

@@ -335,7 +335,8 @@ def _blocks_of_modules(kind: str) -> Iterator[str]:
         title = re.search(r"^# (.+)$", text, re.M)
         blocks = re.findall(rf'^<div class="{kind}".*?^</div>$', text, re.M | re.S)
         if blocks:
-            yield f"### {title[1] if title else page.stem}\n"
+            name = title[1] if title else page.stem
+            yield f"### Module {int(page.stem[:2])}: {name}\n"
         for block in blocks:
             yield _links_from_above(block, page.name) + "\n"
 

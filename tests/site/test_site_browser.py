@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
+
+from grader.course.lab import labs
+from grader.course.progress import Entry, Progress
+from grader.desk import site as building
+from grader.desk import standing
 
 AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 # One page of every type.
@@ -389,3 +395,53 @@ def test_print_shows_answers_and_no_buttons(site, page) -> None:
         page.get_by_text(answer).wait_for()
     assert page.get_by_role("button", name="Check").first.is_hidden()
     assert page.locator(".deck").is_hidden()
+
+
+# --- where a learner is -----------------------------------------------------------------------
+
+
+def test_a_module_that_is_done_is_marked_in_the_menu_and_on_the_start_page(site, page) -> None:
+    page.goto(site.address("modules/02-lambda-triggers"))
+    page.get_by_label("Done with this module").check()
+    entry = page.locator(".md-nav--primary a[href*='02-lambda-triggers']").first
+    assert entry.get_by_role("img", name="done").count() == 1
+    page.goto(site.address("modules/01-stream-setup"))
+    assert not page.get_by_label("Done with this module").is_checked()
+    assert page.locator(".md-nav--primary .course-mark").count() == 1
+    page.goto(site.address("index"))
+    states = page.locator(".course > ol > li .course-state")
+    assert states.all_inner_texts() == [" · ✓ done"]
+    assert page.locator("#course-next").is_hidden()
+
+
+def test_served_pages_show_points_hints_and_the_next_step(site, page) -> None:
+    """What `labs list --json` says, asked for again when the reader comes back to the page."""
+    known = Progress({labs()[0].slug: Entry(runs=2, best=100, passed=True)})
+    known.labs[labs()[1].slug] = Entry(runs=3, best=42, hints={"3": 2})
+    told = lambda: standing.document(labs(), known)  # noqa: E731
+    with building.server(site.folder, told) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_address[1]}"
+        page.goto(f"{home}/index.html")
+        page.get_by_text("You have 142 of 600 points. Next: labs watch 2").wait_for()
+        cards = page.locator(".course > ol > li")
+        assert "lab: 100 of 100 points, passed" in cards.nth(0).inner_text()
+        assert "lab: 42 of 100 points, 2 hints" in cards.nth(1).inner_text()
+        page.goto(f"{home}/modules/02-lambda-triggers.html")
+        page.get_by_text("Lab: 42 of 100 points, 2 hints").wait_for()
+        known.labs[labs()[1].slug].best = 60
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.get_by_text("Lab: 60 of 100 points").wait_for()
+        server.shutdown()
+
+
+def test_the_open_tab_and_the_open_page_are_told_to_a_screen_reader(site, page) -> None:
+    """And to the eye: the open tab is underlined and bold, and no other is."""
+    page.goto(site.address("modules/02-lambda-triggers"))
+    tabs = page.locator(".md-tabs__link[aria-current]")
+    assert [tab.strip() for tab in tabs.all_inner_texts()] == ["Modules"]
+    assert page.locator(".md-nav__link[aria-current=page]").count() >= 1
+    weights = page.evaluate(
+        "[...document.querySelectorAll('.md-tabs__link')].map(a => getComputedStyle(a).fontWeight)"
+    )
+    assert weights.count("700") == 1

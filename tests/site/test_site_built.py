@@ -136,6 +136,20 @@ def test_every_picture_has_a_text_alternative(site) -> None:
             assert (image.get("alt") or "").strip(), f"{page.name}: {image.get('src')}"
 
 
+def test_every_picture_says_how_large_it_is(site) -> None:
+    """As the file itself does: a browser keeps the place, and links into the page land."""
+    for page in site.pages():
+        for image in markup(page).images:
+            file = page.parent / str(image.get("src"))
+            if file.suffix != ".svg" or not file.is_file():
+                continue
+            drawn = re.search(r'<svg [^>]*?width="(\d+)" height="(\d+)"', file.read_text("utf-8"))
+            assert drawn is not None, file.name
+            place = f"{page.name}: {file.name}"
+            if file.name != "mark.svg":
+                assert (image.get("width"), image.get("height")) == drawn.groups(), place
+
+
 def test_every_page_describes_itself(site) -> None:
     """Front matter `description`, at most 160 characters, each its own: search engines show it."""
     seen: dict[str, str] = {}
@@ -213,7 +227,8 @@ def test_only_plugins_that_zensical_has_are_used() -> None:
 
 
 def test_what_others_wrote_has_its_licence_beside_it() -> None:
-    for folder in (ROOT / "docs/assets/vendor/iframe-worker", ROOT / "tests/site/vendor/axe-core"):
+    vendored = ("docs/assets/vendor/iframe-worker", "docs/assets/vendor/source-serif-4")
+    for folder in (ROOT / name for name in (*vendored, "tests/site/vendor/axe-core")):
         text = (folder / "LICENSE.txt").read_text(encoding="utf-8")
         assert "Permission is hereby granted" in text or "Mozilla Public License" in text
 

@@ -18,7 +18,7 @@ def test_the_server_listens_on_loopback_and_serves_its_folder_only(tmp_path: Pat
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("start", "utf-8")
     (tmp_path / "secret.txt").write_text("secret", "utf-8")
-    with building.server(tmp_path / "site") as server:
+    with building.server(tmp_path / "site", lambda: "{}") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         host, port = server.server_address[:2]
         assert host == "127.0.0.1"
@@ -28,7 +28,14 @@ def test_the_server_listens_on_loopback_and_serves_its_folder_only(tmp_path: Pat
         with pytest.raises(urllib.error.HTTPError, match="404"):
             opener.open(f"http://127.0.0.1:{port}/../secret.txt")
         with pytest.raises(UsageError, match="cannot be used"):
-            building.server(tmp_path / "site", int(port))
+            building.server(tmp_path / "site", lambda: "{}", int(port))
+        with opener.open(f"http://127.0.0.1:{port}/standing.json") as answer:
+            assert (answer.read(), answer.headers["Content-Type"]) == (b"{}", "application/json")
+        elsewhere = urllib.request.Request(
+            f"http://127.0.0.1:{port}/standing.json", headers={"Host": "example.com"}
+        )
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            opener.open(elsewhere)
         server.shutdown()
 
 

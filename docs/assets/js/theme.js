@@ -17,6 +17,8 @@
     for (const box of all(".task-list-item > input, .task-list-item > p > input")) {
       box.setAttribute("aria-label", box.closest("li").textContent.trim().slice(0, 120));
     }
+    for (const link of all(".md-tabs__item--active > a")) link.setAttribute("aria-current", "true");
+    for (const link of all(".md-nav__link--active[href]")) link.setAttribute("aria-current", "page");
     for (const palette of all("[data-md-component=palette] label")) {
       palette.setAttribute("tabindex", "-1");
     }
