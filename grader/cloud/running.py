@@ -359,7 +359,7 @@ class Cloud:
                 self._log(spec.log_group, line)
 
         known = self.functions.get(spec.name)
-        if known is not None:
+        if isinstance(known, FunctionHost):
             known.update(spec, answer, log)
             return known
         host = FunctionHost(

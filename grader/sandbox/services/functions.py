@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from grader.cloud.aws import Refused, Reply, Request, ServiceError
-from grader.cloud.function import FunctionHost
+from grader.cloud.function import FunctionHost, StandIn
 from grader.cloud.mapping import Address
 from grader.sandbox.world import World, answers, arn
 
@@ -19,7 +19,7 @@ MOST_PAYLOAD = 6 * 1024 * 1024
 _STANDS = {"State": "Active", "LastUpdateStatus": "Successful", "PackageType": "Zip"}
 
 
-def _host(world: World, given: Any) -> FunctionHost:
+def _host(world: World, given: Any) -> FunctionHost | StandIn:
     """The function at an address: by name, partial ARN or ARN."""
     try:
         name = Address.parse(given).name
@@ -35,7 +35,7 @@ def _host(world: World, given: Any) -> FunctionHost:
     return host
 
 
-def _configuration(host: FunctionHost) -> dict[str, Any]:
+def _configuration(host: FunctionHost | StandIn) -> dict[str, Any]:
     spec = host.spec
     logging = {
         "LogFormat": spec.log_format,
