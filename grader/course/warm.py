@@ -42,6 +42,13 @@ ENDING = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, na
 Files = Mapping[str, bytes]
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class GraderFailed(Exception):
     """The process that grades ended without a grade; the message is what is known about it."""
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import filecmp
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from grader.course.answers import Unfit, kept, misjudged
-from grader.course.files import LITTER, UsageError, files_in, written
+from grader.cloud.scratch import Scratch
+from grader.course.answers import Answer, Unfit, kept, misjudged
+from grader.course.files import LITTER, UsageError, files_in, write_files
 from grader.course.grade import Criterion, Grade
 from grader.course.lab import READING, Lab, labs, markdown_lines
 from grader.course.workspace import STATE
 from grader.maintain import prose
+from grader.maintain.cores import Cores, Waiting
 from grader.maintain.pages import Generated, drift
-
-if TYPE_CHECKING:
-    from grader.cloud.function import Nursery
 
 HINTS_PER_TASK = 3
 POINTS = 100
@@ -36,6 +33,8 @@ TELLING_LINE = 12
 NOTES = "NOTES.md"
 
 Grader = Callable[[Lab, Path, int], Grade]
+# Begins a grade; calling what comes back waits for it.
+Begin = Callable[[Lab, Path, int], Waiting]
 Progress = Callable[[str], None]
 
 _TODO = re.compile(r"TODO task (\d+): \S")
@@ -90,7 +89,7 @@ def refusals(
         if (read := sum(prose.path(root).values())) > prose.MOST_WORDS:
             found.append(Refusal("docs", f"a learner reads {read:,} words: {prose.BOUND}"))
     with ExitStack() as until:
-        grader = grader or _on_one_nursery(until)
+        begin = _one_by_one(grader) if grader else until.enter_context(closing(Cores())).grade
         for lab in wanted:
             goals: list[Criterion] = []
             try:
@@ -105,28 +104,17 @@ def refusals(
             if goals:
                 solution = root / "solutions" / lab.name
                 played = (
-                    _answered(root, lab, answers, grader, progress)
+                    _answered(root, lab, answers, begin, progress)
                     if answers is not None
-                    else _played(lab, solution, seeds, grader, progress)
+                    else _played(lab, solution, seeds, begin, progress)
                 )
                 found += [Refusal(lab.name, sentence) for sentence in played]
     return found
 
 
-def _on_one_nursery(until: ExitStack) -> Grader:
-    """The judge on one nursery, which starts with the first grade and ends with ``until``."""
-    from grader.course import judge
-
-    @cache
-    def nursery() -> Nursery:
-        from grader.cloud.function import Nursery
-
-        with judge.clean_environment():
-            started = Nursery.start()
-        until.callback(started.close)
-        return started
-
-    return lambda lab, folder, seed: judge.grade(lab, folder, seed=seed, nursery=nursery())
+def _one_by_one(grader: Grader) -> Begin:
+    """Each grade is made when it is waited for."""
+    return lambda lab, folder, seed: lambda: grader(lab, folder, seed)
 
 
 # --- what is written --------------------------------------------------------------------------
@@ -311,23 +299,25 @@ def _stray(root: Path, lab: Lab) -> Iterator[str]:
 
 
 def _played(
-    lab: Lab, solution: Path, seeds: int, grader: Grader, progress: Progress | None
+    lab: Lab, solution: Path, seeds: int, begin: Begin, progress: Progress | None
 ) -> Iterator[str]:
     """The starter leaves something to learn; the solution is right, whatever the seed."""
+    untouched = begin(lab, lab.starter, 0)
+    solutions = [begin(lab, solution, seed) for seed in range(seeds)]
     try:
         if progress:
             progress(f"{lab.name}: grading the starter")
-        starter = grader(lab, lab.starter, 0)
+        starter = untouched()
         if starter.broken:
             yield f"the grader failed on the starter: {_open(starter)}."
         elif not 0 < starter.score < STARTER_BELOW:
             yield (
                 f"the starter scores {starter.score}: it must be above 0 and below {STARTER_BELOW}."
             )
-        for seed in range(seeds):
+        for seed, waiting in enumerate(solutions):
             if progress:
                 progress(f"{lab.name}: grading the solution, seed {seed} of 0 to {seeds - 1}")
-            solved = grader(lab, solution, seed)
+            solved = waiting()
             if not solved.passed or solved.score != POINTS:
                 yield f"the solution scores {solved.score} with seed {seed}: {_open(solved)}."
     except UsageError as error:
@@ -335,20 +325,38 @@ def _played(
 
 
 def _answered(
-    root: Path, lab: Lab, part: str, grader: Grader, progress: Progress | None
+    root: Path, lab: Lab, part: str, begin: Begin, progress: Progress | None
 ) -> Iterator[str]:
     """Every kept answer loses what it says and nothing else; known faults of ours stay known."""
     known = misjudged(root)
     chosen = [answer for answer in kept(lab, root) if part in answer.name]
     if not chosen:
         yield f"none of its kept answers has a name with {part!r} in it."
-    for answer in chosen:
-        if progress:
-            progress(f"{lab.name}: grading the {answer.kind} answer {answer.name}")
+    with Scratch() as place:
+        yield from _misjudgements(chosen, known, place, begin, progress)
+
+
+def _misjudgements(
+    chosen: Sequence[Answer],
+    known: Collection[str],
+    place: Path,
+    begin: Begin,
+    progress: Progress | None,
+) -> Iterator[str]:
+    begun: list[tuple[Answer, Waiting]] = []
+    for number, answer in enumerate(chosen):
         try:
-            with written(answer.files) as folder:
-                grade = grader(lab, folder, 0)
-        except (Unfit, UsageError) as error:
+            write_files(place / str(number), answer.files)
+        except Unfit as error:
+            yield f"an answer cannot be graded: {error}"
+        else:
+            begun.append((answer, begin(answer.lab, place / str(number), 0)))
+    for answer, waiting in begun:
+        if progress:
+            progress(f"{answer.lab.name}: grading the {answer.kind} answer {answer.name}")
+        try:
+            grade = waiting()
+        except UsageError as error:
             yield f"an answer cannot be graded: {error}"
             continue
         lost = [one.criterion.id for one in grade.verdicts if one.outcome != "met"]

@@ -18,8 +18,8 @@ from grader.classroom import grading, settings, version
 from grader.classroom.parcel import Answer, Parcel
 from grader.classroom.record import Record
 from grader.course import lab
+from grader.course.warm import cores
 from grader.desk import cli
-from grader.desk.instructor import grading as command
 
 ONE = lab.find("1")
 Run = Callable[..., tuple[int, str, str]]
@@ -76,7 +76,7 @@ def test_everything_is_graded_and_then_there_is_nothing_to_grade(class_: Class, 
     code, out, err = run()
     assert (code, out) == (0, "2 hand-ins graded. Isolation: namespaces.\n")
     assert err.startswith("2 hand-ins to grade ...\n")
-    assert class_.wanted == [min(2, command.cores())], "never more workers than grades"
+    assert class_.wanted == [min(2, cores())], "never more workers than grades"
     assert run() == (0, "Nothing to grade.\n", "")
     assert len(class_.wanted) == 1, "nobody is hired for nothing"
 

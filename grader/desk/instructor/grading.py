@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,6 +124,7 @@ def _wanted(
     """How many workers here, or the scheduler that has some. UsageError for what does not fit."""
     from grader.classroom.work import Address
     from grader.course.files import UsageError
+    from grader.course.warm import cores
 
     if scheduler is None:
         if cert or key or ca or insecure:
@@ -137,13 +137,6 @@ def _wanted(
     if insecure and scheduler.startswith("tcp://"):
         warn(f"{scheduler} is not encrypted: whoever reaches that port runs code there.")
     return address
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _say_waiting() -> None:
