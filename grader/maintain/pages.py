@@ -1,9 +1,9 @@
 """Everything that is generated and committed, and the one command that renews it.
 
 `labs dev sync` brings in step: the pristine mirror of ``labs/``, the pages and the script that say
-what the code says (`generated`), and the pictures. What is recorded from judged runs (golden texts,
-the simulator's record) is not renewed here: it is written by ``UPDATE_GOLDEN=1`` and read by a
-person. `labs dev check` refuses a page that is not what the code says.
+what the code says (`generated`), the pictures and the players. What is recorded from judged runs
+(golden texts, the simulator's record) is not renewed here: it is written by ``UPDATE_GOLDEN=1`` and
+read by a person. `labs dev check` refuses a page that is not what the code says.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def sync(root: Path, pages: Generated) -> list[str]:
     for name in drift(root, pages):
         write_whole(root / name, pages[name]().encode())
         done.append(f"{name} written")
-    return done + _drawn(root)
+    return [*done, *_played(root)]
 
 
 def _mirrored(root: Path) -> Iterator[str]:
@@ -78,15 +78,16 @@ def _mirrored(root: Path) -> Iterator[str]:
                 yield f"{lab.name}/{name} copied to grader/course/starters"
 
 
-def _drawn(root: Path) -> list[str]:
-    """Draw the pictures that are not what is played now."""
-    tool = root / "tools" / "pictures"
-    if not tool.is_dir():
-        return []
-    drawn = subprocess.run([sys.executable, tool], cwd=root, capture_output=True, text=True)
-    if drawn.returncode:
-        raise UsageError(f"The pictures cannot be drawn: {drawn.stderr.strip().splitlines()[-1]}")
-    return drawn.stdout.splitlines()
+def _played(root: Path) -> Iterator[str]:
+    """Draw the pictures, and record the players, that are not what is played now."""
+    for name in ("pictures", "players"):
+        tool = root / "tools" / name
+        if not tool.is_dir():
+            continue
+        done = subprocess.run([sys.executable, tool], cwd=root, capture_output=True, text=True)
+        if done.returncode:
+            raise UsageError(f"The {name} cannot be made: {done.stderr.strip().splitlines()[-1]}")
+        yield from done.stdout.splitlines()
 
 
 # --- the command line -------------------------------------------------------------------------

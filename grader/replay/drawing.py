@@ -222,7 +222,13 @@ def bars(title: str, axis: Axis, data: Sequence[Bar], *, names: str = "") -> Dra
 
 
 def series(
-    title: str, across: Axis, up: Axis, lines: Sequence[Line], events: Sequence[Event] = ()
+    title: str,
+    across: Axis,
+    up: Axis,
+    lines: Sequence[Line],
+    events: Sequence[Event] = (),
+    *,
+    width: float = WIDTH,
 ) -> Drawing:
     """Heights over one axis. Each line has a dash and a shape of its own, its name at its end."""
     known = [(x, y) for line in lines for x, y in line.points if y is not None]
@@ -239,18 +245,18 @@ def series(
     steps = _steps(across, events, places)
     left = 12 + max(_breadth(up.write(level)) for level in levels)
     right = 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines))
-    x_of = _scale(steps[0], steps[-1], left, WIDTH - right)
+    x_of = _scale(steps[0], steps[-1], left, width - right)
     bottom = 210.0
     y_of = _scale(levels[0], levels[-1], bottom, 22)
     parts = [f'<text x="2" y="12">{_text(up.name)}</text>', *_across(steps, across, x_of, bottom)]
     for level in levels:
         y = y_of(level)
-        parts.append(f'<path class="grid" d="M{left:g} {y:.1f}H{WIDTH - right:g}"/>')
+        parts.append(f'<path class="grid" d="M{left:g} {y:.1f}H{width - right:g}"/>')
         parts.append(_right(up.write(level), left, y + 4))
-    parts += [_event(event, x_of, bottom) for event in events]
+    parts += [_event(event, x_of, bottom, width) for event in events]
     for number, line in enumerate(lines):
         parts += _line(number, line, x_of, y_of, across, up)
-    return Drawing(title, _svg(title, WIDTH, bottom + 40, parts), headings, rows)
+    return Drawing(title, _svg(title, width, bottom + 40, parts), headings, rows)
 
 
 def matrix(
@@ -300,7 +306,7 @@ def lanes(
         return Drawing(title, "", headings, rows)
     left = _label_room(lane.name for lane in data)
     steps = _steps(axis, events, [moment for span in spans for moment in (span.start, span.end)])
-    x_of = _scale(steps[0], steps[-1], left, width - 20)
+    x_of = _scale(steps[0], steps[-1], left, width - 30)
     top, bottom = 18.0, 18.0 + ROW * len(data)
     parts = _across(steps, axis, x_of, bottom)
     for number, lane in enumerate(data):
@@ -315,6 +321,18 @@ def lanes(
     parts += [_event(event, x_of, bottom, width) for event in events]
     used = list(dict.fromkeys(span.state for span in spans))
     return Drawing(title, _svg(title, width, bottom + 40, parts), headings, rows, used)
+
+
+def stacked(title: str, drawings: Sequence[Drawing]) -> Drawing:
+    """Drawings of one width, one under the other, as one; their tables stay with them."""
+    parts, y, width = [], 0.0, 0.0
+    for one in drawings:
+        head, _, _ = one.svg.partition(">")
+        _, _, wide, high = (float(size) for size in head.split('viewBox="')[1].rstrip('"').split())
+        parts.append(one.svg.replace("<svg ", f'<svg y="{y:g}" ', 1))
+        y, width = y + high + 6, max(width, wide)
+    used = dict.fromkeys(state for one in drawings for state in one.legend)
+    return Drawing(title, _svg(title, width, y, parts), (), (), list(used))
 
 
 def ticks(low: float, high: float, most: int = 6, least: float = 0.0) -> list[float]:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,25 +49,25 @@ def page(run: Run, *, beside: Run | None = None, course: str = "") -> str:
 
 def framed(title: str, summary: str, body: str, data: str = "") -> str:
     """A page whose body and data are HTML; data are what `embedded` gives."""
-    style = STYLE + _file("viewer.css")
-    script = "".join(_file(f"vendor/d3/{name}.min.js") + "\n" for name in D3) + _file("viewer.js")
+    rules, code = style(), script() + _file("page.js")
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; style-src '{_hash(rules)}'; script-src '{_hash(code)}'; "
         "base-uri 'none'; form-action 'none'"
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{text(title)}</title><style>{style}</style></head><body>"
+        f"<title>{text(title)}</title><style>{rules}</style></head><body>"
         f"<header><h1>{text(title)}</h1><p>{text(summary)}</p></header>"
-        f"<main>{body}</main>{data}<script>{script}</script></body></html>\n"
+        f"<main>{body}</main>{data}<script>{code}</script></body></html>\n"
     )
 
 
 Run = dict[str, Any]
 # What the two runs are called that stand side by side.
 SIDES = ("This run", "The other run")
+ALONE = "Step by step"
 
 
 def pictures(run: Run, name: str = "") -> str:
@@ -76,29 +77,85 @@ def pictures(run: Run, name: str = "") -> str:
 
 
 def embedded(run: Run, name: str = "", *, kind: str = "run", course: str = "") -> str:
-    """The document and what is worked out of it, compressed, in letters and digits.
+    """The data of a viewer as an element of a page.
 
     A "run" has its viewer at once; a "scene" waits for what leads to it.
     """
+    content = packed(run, name=name or ALONE, course=course)
+    return f'<script type="text/plain" class="{kind}">{content}</script>'
+
+
+def script() -> str:
+    """What a viewer needs beside a document: D3's modules, and ``mount``."""
+    return "".join(_file(f"vendor/d3/{name}.min.js") + "\n" for name in D3) + _file("viewer.js")
+
+
+def style() -> str:
+    """The rules by which a viewer looks."""
+    return STYLE + _file("viewer.css")
+
+
+def packed(
+    run: Run,
+    *,
+    name: str = "",
+    course: str = "",
+    switches: Sequence[dict[str, Any]] = (),
+    first: int = 0,
+) -> str:
+    """The document and what is worked out of it, compressed, in letters and digits.
+
+    With ``switches`` (name, labels) the plays are their positions, the last switch changes first.
+    ``first`` is the play with which it opens.
+    """
     data = {
-        "run": {**run, "told": []},
+        "run": {**run, "told": [], "plays": [_columns(play) for play in run["plays"]]},
         "views": [_view(play) for play in run["plays"]],
         "attempts": {name: asdict(one) for name, one in viewing.ATTEMPTS.items()},
         "records": {name: asdict(one) for name, one in viewing.RECORDS.items()},
         "alarms": {name: asdict(one) for name, one in viewing.ALARMS.items()},
         "pages": viewing.PAGES,
         "course": course,
-        "name": name or "Step by step",
+        "name": name,
+        "switches": list(switches),
+        "first": first,
     }
-    packed = gzip.compress(json.dumps(data, separators=(",", ":")).encode(), mtime=0)
-    content = base64.b64encode(packed).decode()
-    return f'<script type="text/plain" class="{kind}">{content}</script>'
+    zipped = gzip.compress(json.dumps(data, separators=(",", ":")).encode(), mtime=0)
+    return base64.b64encode(zipped).decode()
+
+
+# What of a play has so many rows that they are embedded as columns.
+LONG = ("batches", "records", "invocations", "throttles")
+
+
+def _columns(play: Play) -> Play:
+    """A play whose long lists are columns; ``unpack`` of the script makes rows of them again.
+
+    Numbers are told as steps: what grows evenly then packs into next to nothing.
+    """
+    long = {name: _by_name(play[name]) for name in LONG}
+    metrics = [{**one, "minutes": _steps(one["minutes"])} for one in play["metrics"]]
+    return {**play, **long, "metrics": metrics}
+
+
+def _by_name(rows: Sequence[Play]) -> dict[str, Any]:
+    return {name: _column([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+
+
+def _steps(rows: Sequence[Sequence[float]]) -> list[Any]:
+    return [_column(list(column)) for column in zip(*rows, strict=True)]
+
+
+def _column(values: list[Any]) -> Any:
+    if not all(type(one) is int for one in values):
+        return values
+    return {"steps": [later - one for one, later in pairwise([0, *values])]}
 
 
 def _view(play: Play) -> Play:
     time = viewing.folding(play)
     return {
-        "places": time.places,
+        "places": [(moment, round(place, 1)) for moment, place in time.places],
         "pauses": time.pauses,
         "keys": [viewing.key_of(one) for one in play["batches"]],
         "charts": viewing.charts(play),

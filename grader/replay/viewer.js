@@ -107,17 +107,51 @@ function mount(viewer, data, moved) {
   const tray = make("div");
   const picture = make("div", {class: "picture", tabindex: 0, role: "group",
     "aria-label": "What happened over time. Arrow keys step, space plays."});
+  const figures = make("ul", {class: "figures"});
+  const tell = one => make("li", {}, `${one.name}: `, make("b", {}, one.value), one.limit && ` (${one.limit})`,
+    one.met === null ? "" : one.met ? " ✓" : " ✕");
   const keys = make("ul", {class: "legend"});
   const about = make("div", {class: "about"});
   const choosePlay = make("label", {}, "Play", choose), chooseReader = make("label", {}, "Reader", reader);
   const findIt = make("label", {}, "Find a record or batch", find);
   viewer.className = "viewer";
-  viewer.append(make("h2", {}, data.name),
+  if (data.name) viewer.append(make("h2", {}, data.name));
+  viewer.append(
     make("div", {class: "controls"}, choosePlay, chooseReader, findIt, steps),
-    slider, now, tray, picture, keys, about);
-  choosePlay.hidden = plays.length < 2;
+    figures, slider, now, tray, picture, keys, about);
+  choosePlay.hidden = plays.length < 2 || switched();
   document.documentElement.classList.add("scripted");
-  for (const [name, one] of Object.entries(data.attempts)) keys.append(key(one));
+  const used = new Set(data.views.flatMap(view => view.keys));
+  for (const [name, one] of Object.entries(data.attempts))
+    if (!switched() || used.has(name)) keys.append(key(one));
+  // -- switches: the plays are their positions, the last switch changes first ---------------------
+  function switched() {
+    return data.switches.length > 0;
+  }
+  const turned = data.switches.map(() => 0);
+  const panel = make("div", {class: "switches"});
+  data.switches.forEach((one, place) => {
+    const choose = make("fieldset", {}, make("legend", {}, one.name));
+    one.labels.forEach((label, at) => {
+      const radio = make("input", {type: "radio", name: `switch-${place}`, value: at});
+      radio.addEventListener("change", () => {
+        turned[place] = at;
+        open(turned.reduce((number, chosen, which) => number * data.switches[which].labels.length + chosen, 0));
+        go(Infinity);
+      });
+      choose.append(make("label", {}, radio, label));
+    });
+    panel.append(choose);
+  });
+  if (switched()) viewer.prepend(panel, figures);
+  function turn(number) {
+    for (let place = turned.length - 1, rest = number; place >= 0; place -= 1) {
+      const many = data.switches[place].labels.length;
+      turned[place] = rest % many;
+      rest = Math.floor(rest / many);
+      panel.querySelector(`input[name="switch-${place}"][value="${turned[place]}"]`).checked = true;
+    }
+  }
   function key(one) {
     return make("li", {}, make("span", {class: `key tone-${one.tone}`, "aria-hidden": "true"}, one.sign), ` ${one.name}`);
   }
@@ -543,6 +577,10 @@ function mount(viewer, data, moved) {
     state.reader = made.readers[0] ?? "";
     slider.max = made.events.length - 1;
     keys.hidden = findIt.hidden = !made.batches.length;
+    findIt.hidden ||= switched();
+    figures.replaceChildren(...made.play.figures.map(tell));
+    figures.hidden = !made.play.figures.length;
+    turn(number);
     again();
   }
   function again() {
@@ -578,7 +616,9 @@ function mount(viewer, data, moved) {
     again();
   }).observe(picture);
   width = picture.clientWidth;
-  open(0);
+  open(data.first);
+  // A recording opens with the whole of it.
+  if (switched()) go(Infinity);
   viewer.dataset.ready = "yes";
   return (number, at, batch) => {
     if (number >= plays.length) return;
@@ -591,41 +631,26 @@ function mount(viewer, data, moved) {
   };
 }
 
-(async () => {
-  if (typeof DecompressionStream === "undefined") return;
-  const unpacked = async embedded => {
-    const packed = Uint8Array.from(atob(embedded.textContent), one => one.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).json();
+// The data of a viewer out of its letters and digits; long lists become rows again.
+async function unpack(text) {
+  const packed = Uint8Array.from(atob(text), one => one.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const data = await new Response(stream).json();
+  const values = column => {
+    let sum = 0;
+    return column.steps ? column.steps.map(step => sum += step) : column;
   };
-  const runs = [], leads = [];
-  for (const embedded of document.querySelectorAll("script.run")) runs.push(await unpacked(embedded));
-  runs.forEach((data, place) => {
-    if (!data.run.plays.length) return;
-    const viewer = document.getElementById(place ? `viewer-${place + 1}` : "viewer");
-    // Where two runs stand side by side, both show the same moment.
-    leads[place] = mount(viewer, data, (number, at) => leads.forEach((lead, other) => other !== place && lead(number, at)));
-  });
-  // A scene of a finding waits until somebody opens it, and begins at its moment.
-  const scenes = document.querySelectorAll("script.scene");
-  for (const place of document.querySelectorAll("details.scene")) {
-    place.hidden = false;
-    place.addEventListener("toggle", async () => {
-      if (!place.open || place.dataset.mounted) return;
-      place.dataset.mounted = "yes";
-      const {run, play, at, batch} = place.dataset, viewer = document.createElement("div");
-      place.append(viewer);
-      mount(viewer, await unpacked(scenes[run]), () => {})(Number(play), Number(at), Number(batch));
-    });
+  const rows = (columns, made) => {
+    const known = columns.map(values);
+    return known.length ? known[0].map((_, at) => made(known.map(column => column[at]))) : [];
+  };
+  for (const play of data.run.plays) {
+    for (const [list, columns] of Object.entries(play)) {
+      if (!columns || Array.isArray(columns) || typeof columns !== "object") continue;
+      const names = Object.keys(columns);
+      play[list] = rows(Object.values(columns), row => Object.fromEntries(row.map((value, at) => [names[at], value])));
+    }
+    for (const metric of play.metrics) metric.minutes = rows(metric.minutes, row => row);
   }
-  const first = document.querySelector("details.scene");
-  if (first) first.open = true;
-})();
-
-// Browsers that cannot print what is folded get it unfolded.
-let folded = [];
-addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open]):not(.scene)")];
-  for (const one of folded) one.open = true;
-});
-addEventListener("afterprint", () => { for (const one of folded) one.open = false; });
+  return data;
+}

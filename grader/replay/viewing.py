@@ -11,7 +11,18 @@ from itertools import chain, groupby
 from typing import Any
 
 from grader.cloud.words import counted
-from grader.replay.drawing import Axis, Drawing, Event, Lane, Line, Span, State, lanes, series
+from grader.replay.drawing import (
+    WIDTH,
+    Axis,
+    Drawing,
+    Event,
+    Lane,
+    Line,
+    Span,
+    State,
+    lanes,
+    series,
+)
 from grader.replay.folding import Folding
 
 Play = dict[str, Any]
@@ -143,7 +154,7 @@ def charts(play: Play) -> list[Play]:
     return found[:MOST_CHARTS]
 
 
-def stills(play: Play) -> list[Drawing]:
+def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
     """The play as pictures that need no script."""
     time = folding(play)
     axis = Axis("time since the start", lambda place: clock(time.moment(place)))
@@ -154,10 +165,10 @@ def stills(play: Play) -> list[Drawing]:
     found = []
     if play["batches"]:
         rows = _folded([*_attempt_lanes(play, time)])
-        found.append(lanes(LANES, axis, rows, events))
+        found.append(lanes(LANES, axis, rows, events, width=width))
     if play["alarms"]:
         rows = [_alarm_lane(play, one, time) for one in play["alarms"]]
-        found.append(lanes("What the alarms did", axis, rows, events))
+        found.append(lanes("What the alarms did", axis, rows, events, width=width))
     for one in charts(play):
         points = _thinned(
             [
@@ -167,7 +178,7 @@ def stills(play: Play) -> list[Drawing]:
             ]
         )
         up = Axis(one["unit"])
-        found.append(series(one["title"], axis, up, [Line("", points)], events))
+        found.append(series(one["title"], axis, up, [Line("", points)], events, width=width))
     return found
 
 

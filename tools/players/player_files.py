@@ -1,0 +1,295 @@
+"""The files of a player: its recording, its still picture, and the block that a page includes.
+
+The recording is a script, so that it loads from disk; it holds letters and digits only. The block
+is all that is seen without scripts: the still picture, and the same as a table.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from player_model import Play, Player
+
+from grader.cloud.words import counted
+from grader.replay import page, viewing
+from grader.replay.drawing import Axis, Lane, Span, lanes, stacked, table
+from grader.replay.folding import Folding
+from grader.replay.viewing import ALARMS as ALARM_STATES
+from grader.replay.viewing import ATTEMPTS, RECORDS, clock, records_of
+
+WRITTEN = "Written by `labs dev sync` from tools/players. Do not edit."
+# How many records of one line are named.
+NAMED = 8
+# What has more attempts than this is told in runs of those that ended alike.
+MOST_LINES = 40
+
+
+def viewer() -> str:
+    """The viewer as a script of the site: the code and the rules of `grader.replay.page`."""
+    return (
+        f"// {WRITTEN}\n(() => {{\n{page.script()}"
+        f"globalThis.streamlabs.viewer = {{mount, unpack, style: {json.dumps(_inside(page.style()))}}};\n"
+        "})();\n"
+    )
+
+
+def _inside(rules: str) -> str:
+    """A page's rules for a tree inside another page.
+
+    What a page takes from the system, such a tree takes from its host: colours by a class, the size
+    of letters by its own instead of the page's root.
+    """
+    rules = rules.replace("@media screen and (prefers-color-scheme:dark){:root", DARK)
+    rules = rules.replace(":root{color-scheme:light dark;", ":host{color-scheme:light;")
+    return re.sub(r"(?<=\d)rem\b", "em", rules) + HOST
+
+
+DARK = "@media screen{:host(.dark){color-scheme:dark}:host(.dark)"
+HOST = (
+    ':host{font:16px/1.5 system-ui,"Segoe UI",Roboto,"Noto Sans",sans-serif;color:var(--ink)}'
+    ".viewer{margin:0 0 .8em;background:var(--paper)}"
+)
+
+
+def script(player: Player, document: Play) -> str:
+    """The recording as a script that hands it over."""
+    switches = [{"name": one.name, "labels": one.labels} for one in player.switches]
+    packed = page.packed(
+        document, course="../", switches=switches, first=player.position(player.first)
+    )
+    return f'// {WRITTEN}\nglobalThis.streamlabs.recorded("{player.id}", "{packed}");\n'
+
+
+# -- what needs no script -------------------------------------------------------------------------
+
+
+def block(player: Player, document: Play) -> str:
+    """The HTML that a page includes; no line of it is blank, so that Markdown leaves it alone."""
+    question = player.question
+    lines = [
+        f"<!-- {WRITTEN} -->",
+        f'<div class="player" id="player-{player.id}" data-player="{player.id}" role="group" '
+        f'aria-label="{escape(player.title)}">',
+        f'<p class="player-title"><strong>{escape(player.title)}</strong> {escape(player.about)}</p>',
+        f'<div class="player-still"><img class="picture" loading="lazy" '
+        f'src="../assets/players/{player.id}.svg" alt="{escape(player.picture)}"></div>',
+        "<details data-search-exclude>"
+        f"<summary>{escape(player.title)}: every position as a table</summary>",
+        _scrolled(f"{player.title}, every position", _positions(player, document)),
+        *(_each(play) for play in document["plays"] if play["records"]),
+        "</details>",
+        f"<details data-search-exclude><summary>Ask it: {escape(question.ask)}</summary>"
+        f"<p>{escape(question.answer)}</p></details>",
+        "</div>",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _scrolled(name: str, content: str) -> str:
+    label = escape(name)
+    return f'<div class="player-table" role="region" tabindex="0" aria-label="{label}">{content}</div>'
+
+
+def _positions(player: Player, document: Play) -> str:
+    """One row for each position: its switches, the figures of its play, what alarms did."""
+    plays = document["plays"]
+    names = list(dict.fromkeys(one["name"] for play in plays for one in play["figures"]))
+    alarms = any(play["alarms"] for play in plays)
+    rows = []
+    for (labels, _), play in zip(player.positions(), plays, strict=True):
+        told = {one["name"]: _figure(one) for one in play["figures"]}
+        changes = [[_states(one) for one in play["alarms"]]] if alarms else []
+        rows.append(
+            [*labels, *(told.get(name, "") for name in names), *("; ".join(one) for one in changes)]
+        )
+    headings = [*(one.name for one in player.switches), *names]
+    return table(headings + ["changes of its state"] * alarms, rows)
+
+
+def _figure(figure: Play) -> str:
+    sign = {True: " ✓", False: " ✕", None: ""}[figure["met"]]
+    limit = f" ({figure['limit']})" if figure["limit"] else ""
+    return f"{figure['value']}{limit}{sign}"
+
+
+def _states(alarm: Play) -> str:
+    """An alarm's changes of state; from the second one on how many more there are."""
+    told = [f"{ALARM_STATES[state].name} at {clock(at)}" for at, state, _ in alarm["states"]]
+    more = [f"and {counted(len(told) - 4, 'change')} more"] if len(told) > 4 else []
+    return ", ".join(told[:4] + more) or "none: it has no data"
+
+
+def _each(play: Play) -> str:
+    """What happened in one position, line by line."""
+    rows = [[clock(at), *line] for at, line in happened(play)]
+    return (
+        f'<details class="player-each"><summary>{escape(play["title"])}</summary>'
+        + _scrolled(play["title"], table(("when", "what", "how it went"), rows))
+        + "</details>"
+    )
+
+
+def happened(play: Play) -> list[tuple[int, tuple[str, str]]]:
+    """Every event of a play as (when, (what, how it went)); equal attempts in a row are one."""
+    found = [
+        *_attempts(play),
+        *_asides(play),
+        *((one["at"], (one["what"], "")) for one in play["moments"]),
+        *((one["at"], _note(play, one)) for one in play["notes"]),
+    ]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _attempts(play: Play) -> Iterator[tuple[int, tuple[str, str]]]:
+    invoked = {one["batch"]: one for one in play["invocations"] if one["batch"]}
+    many = len({viewing.lane_name(play, one) for one in play["batches"]}) > 1
+
+    def alike(one: Play) -> tuple[Any, ...]:
+        if len(play["batches"]) > MOST_LINES:
+            return (one["lane"], one["shard"], viewing.key_of(one), one["error"])
+        calls = invoked[one["id"]]["calls"] if one["id"] in invoked else []
+        said = [call[1:] for call in calls]
+        return (one["lane"], one["shard"], one["batch"], viewing.key_of(one), one["error"], said)
+
+    ordered = sorted(play["batches"], key=lambda one: (one["shard"] or 0, one["lane"], one["id"]))
+    for _, run in groupby(ordered, key=alike):
+        same = list(run)
+        first, last = same[0], same[-1]
+        if len(same) > 1 and first["batch"] != last["batch"]:
+            yield _many(play, same)
+            continue
+        lane = f"{viewing.lane_name(play, first).partition(', ')[2]}: " if many else ""
+        times = _times(first, last)
+        records = records_of(play, first["records"], NAMED)
+        until = f", until {clock(last['end'] or last['start'])}" if len(same) > 1 else ""
+        calls = _calls(invoked[first["id"]]) if first["id"] in invoked else ""
+        what = f"{lane}{first['batch']}{times}: {records}"
+        yield first["start"], (what, _ended(first) + until + calls)
+
+
+def _many(play: Play, batches: Sequence[Play]) -> tuple[int, tuple[str, str]]:
+    """Batches of one lane that ended alike, in one line."""
+    first, last = batches[0], batches[-1]
+    sizes = [sum(high - low + 1 for low, high in one["records"]) for one in batches]
+    lane = viewing.lane_name(play, first).partition(", ")[2]
+    what = f"{lane}: {counted(len(batches), 'attempt')} with {min(sizes)} to {max(sizes)} records"
+    return first["start"], (what, f"{_ended(first)}, until {clock(last['end'] or last['start'])}")
+
+
+def _ended(batch: Play) -> str:
+    ended = ATTEMPTS[viewing.key_of(batch)].name
+    return f"{ended} ({batch['error']})" if batch["error"] else ended
+
+
+def _times(first: Play, last: Play) -> str:
+    if not first["attempt"]:
+        return ""
+    if first is last:
+        return f", attempt {first['attempt']}"
+    return f", attempts {first['attempt']:,} to {last['attempt']:,}"
+
+
+def _calls(invocation: Play) -> str:
+    """The calls of an invocation and how they ended."""
+    told = [f"{operation} {ended}" for _, _, operation, ended in invocation["calls"]]
+    if invocation["ended_by"]:
+        told.append(invocation["ended_by"])
+    return f"; {'; '.join(told)}" if told else ""
+
+
+def _asides(play: Play) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Records that were dealt with without an attempt."""
+    told: dict[tuple[int, str, str], list[str]] = {}
+    for record in play["records"]:
+        for fate in record["fates"]:
+            if fate["batch"] is None and fate["at"] is not None:
+                place = (fate["at"], fate["how"], fate["why"])
+                told.setdefault(place, []).append(record["name"])
+    for (at, how, why), names in told.items():
+        more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        what = f"{counted(len(names), 'record')}: {'; '.join(names[:NAMED])}{more}"
+        yield at, (what, f"{RECORDS[how].name}, {why}" if why else RECORDS[how].name)
+
+
+def _note(play: Play, note: Play) -> tuple[str, str]:
+    records = records_of(play, note["records"], NAMED)
+    arrived = "a note arrived" if note["arrived"] else f"no note arrived: {note['why']}"
+    return f"given up: {records}", f"{note['condition']}; {arrived}"
+
+
+# -- the still picture ----------------------------------------------------------------------------
+
+WIDE = 380
+# A picture has a row for each record where there are no more of them.
+MOST_RECORDS = 14
+# A record that was tried more often is in work all the time.
+MOST_SPANS = 24
+
+
+def still(player: Player, document: Play) -> str:
+    """The first position as a picture of its own."""
+    play = document["plays"][player.position(player.first)]
+    time = viewing.folding(play)
+    axis = Axis("time since the start", lambda place: clock(time.moment(place)))
+    drawings = viewing.stills(_short(play), width=WIDE)
+    if 0 < len(play["records"]) <= MOST_RECORDS:
+        rows = [_life(play, one, time) for one in play["records"]]
+        drawings = [lanes("Records", axis, rows, width=WIDE)]
+    return stacked(player.title, drawings[:3]).picture(player.picture)
+
+
+def _short(play: Play) -> Play:
+    """The play with names that leave room on a phone."""
+    return {**play, "batches": [{**one, "by": one["by"][:0]} for one in play["batches"]]}
+
+
+def _life(play: Play, record: Play, time: Folding) -> Lane:
+    """A record from its write to the end of the play: waiting, in work, and what became of it."""
+    ends = [one["at"] for one in record["fates"] if one["at"] is not None]
+    done = min([*ends, play["length"]])
+    spans, at = [], record["written"]
+    tried = [
+        one
+        for one in sorted(play["batches"], key=lambda batch: batch["start"])
+        if any(low <= record["id"] <= high for low, high in one["records"])
+    ]
+    if len(tried) > MOST_SPANS:
+        tried = [{**tried[0], "end": tried[-1]["end"]}]
+    for one in tried:
+        end = min(play["length"] if one["end"] is None else one["end"], done)
+        if one["start"] > at:
+            spans.append((at, one["start"], "waiting"))
+        if end > one["start"]:
+            spans.append((one["start"], end, "work"))
+        at = max(at, end)
+    if done > at:
+        spans.append((at, done, "waiting"))
+    how = record["fates"][0]["how"] if record["fates"] else "waiting"
+    spans.append((done, play["length"], how))
+    drawn = [Span(time.place(a), time.place(b), RECORDS[name]) for a, b, name in spans if b > a]
+    return Lane(record["name"], drawn)
+
+
+# -- the files themselves -------------------------------------------------------------------------
+
+_PACKED = re.compile(r'"([A-Za-z0-9+/=]{99,})"')
+
+
+def same(path: Path, text: str) -> bool:
+    """Whether a file says this. Recordings are compared unpacked: compressors differ in bytes."""
+    return path.is_file() and unpacked(path.read_text(encoding="utf-8")) == unpacked(text)
+
+
+def unpacked(text: str) -> Any:
+    """The recording in a script; the text itself where there is none."""
+    found = _PACKED.search(text)
+    return text if found is None else json.loads(gzip.decompress(base64.b64decode(found[1])))

@@ -1,0 +1,269 @@
+"""The players about records on their way: a split, windows, lanes, a burst and its drain."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from player_bench import FUNCTION, QUEUE, REPORTS, Event, Staged, failing, items
+from player_model import Figures, Play, Player, Question, Switch
+
+from grader.cloud.mapping.ports import Result
+from grader.replay.scene import Scene
+from grader.replay.viewing import clock, duration
+
+
+def waits(play: Play) -> list[int]:
+    """How long each record that was done took, from its write to its end (ms)."""
+    return [
+        fate["at"] - one["written"]
+        for one in play["records"]
+        for fate in one["fates"]
+        if fate["how"] == "done"
+    ]
+
+
+# -- module 1: a shard is split -------------------------------------------------------------------
+
+BEFORE, AFTER = 6, 6
+SPLIT_S = 4
+
+
+def split(bad: bool, factor: int) -> Scene:
+    """Six orders, a split, six orders more; the third one may be a record that cannot be counted."""
+    staged = Staged(
+        partial(failing, bad=lambda name: bad and name == "o-3", reports=True),
+        duration_ms=400,
+        BatchSize=2,
+        FunctionResponseTypes=REPORTS,
+        MaximumRetryAttempts=4,
+        ParallelizationFactor=factor,
+        DestinationConfig={"OnFailure": {"Destination": QUEUE}},
+    )
+
+    def divide() -> None:
+        staged.say("the shard is split: it takes no more records, two children do")
+        staged.stream.split(staged.stream.shards[0].id, staged.bench.now)
+
+    for number in range(1, BEFORE + AFTER + 1):
+        at = 3 + number * 0.1 if number <= BEFORE else SPLIT_S + (number - BEFORE) * 0.2
+        staged.later(at, partial(staged.put, f"o-{number}"))
+    staged.later(SPLIT_S, divide)
+    staged.bench.drain()
+    return staged.scene("split")
+
+
+def children(play: Play) -> Figures:
+    """When the parent was over, and when its children were begun with."""
+    ends: dict[int, int] = {}
+    begins: dict[int, int] = {}
+    for one in play["batches"]:
+        ends[one["shard"]] = max(ends.get(one["shard"], 0), one["end"] or one["start"])
+        begins[one["shard"]] = min(begins.get(one["shard"], one["start"]), one["start"])
+    parents = {one["id"] for one in play["shards"] if one["parent"] is None}
+    return [
+        ("the parent is over at", clock(max(ends[one] for one in parents))),
+        ("the first child begins at", clock(min(at for one, at in begins.items() if one not in parents))),
+        ("longest wait", duration(max(waits(play)))),
+    ]
+
+
+SPLIT = Player(
+    id="split",
+    page="modules/01-stream-setup",
+    title="A shard is split while it is read",
+    about="Six orders, then the split, then six more; Lambda is the reader, two records a batch.",
+    switches=[
+        Switch("In the parent", [("only good records", False), ("a bad one, four retries", True)]),
+        Switch("Lanes for each shard", [("1", 1), ("2", 2)]),
+    ],
+    first=["only good records", "1"],
+    play=split,
+    figures=children,
+    picture="Twelve records, one under the other. The six of the children wait until the last one "
+    "of the parent is done, although they lie there before.",
+    question=Question(
+        "A bad record in the parent is tried five times. How long does the slowest good record "
+        "wait?",
+        "6.4 s: it is one of the children's, which are not begun with before the bad record is given up.",
+        ["a bad one, four retries", "1"],
+        "6.4 s",
+    ),
+)
+
+
+# -- module 5: the window, and lanes --------------------------------------------------------------
+
+
+def window(size: int, seconds: int, gap_ms: int) -> Scene:
+    """Sixty orders at an even pace."""
+    staged = Staged(
+        duration_ms=100, BatchSize=size, MaximumBatchingWindowInSeconds=seconds or None
+    )
+    for number in range(60):
+        staged.bench.at(
+            staged.start_ms + 1000 + number * gap_ms, partial(staged.put, f"o-{number + 1}")
+        )
+    staged.bench.drain()
+    return staged.scene("window")
+
+
+def batches(play: Play) -> Figures:
+    """How many batches there were, of what size, and how late records were done."""
+    sizes = [sum(high - low + 1 for low, high in one["records"]) for one in play["batches"]]
+    closed = [one["closed_by"] for one in play["batches"]]
+    return [
+        ("invocations", str(len(sizes))),
+        ("records in one", f"{min(sizes)} to {max(sizes)}"),
+        ("closed by", ", ".join(f"{why}: {closed.count(why)}" for why in dict.fromkeys(closed))),
+        ("longest wait", duration(max(waits(play)))),
+    ]
+
+
+WINDOW = Player(
+    id="window",
+    page="modules/05-cost",
+    title="What a window makes of batches",
+    about="Sixty orders at an even pace; each invocation takes 100 ms.",
+    switches=[
+        Switch("Batch size", [("10", 10), ("100", 100)]),
+        Switch("Window", [("none", 0), ("2 s", 2), ("10 s", 10)]),
+        Switch("An order every", [("20 ms", 20), ("500 ms", 500)]),
+    ],
+    first=["10", "2 s", "500 ms"],
+    play=window,
+    figures=batches,
+    picture="With a window of two seconds an order every half second goes out in batches of a few, "
+    "one batch every two seconds.",
+    question=Question(
+        "Two orders a second, a batch of 10, a window of 10 seconds: is a batch ever closed by the "
+        "window?",
+        "Never: ten orders come within five seconds, so each batch leaves full, and no order waits for "
+        "more than 4.6 s.",
+        ["10", "10 s", "500 ms"],
+        "size: 6",
+    ),
+)
+
+HOT = "o-hot"
+
+
+def lanes(factor: int, share: int) -> Scene:
+    """Eighty records at once; some of them are changes of one item."""
+    staged = Staged(duration_ms=0, BatchSize=5, ParallelizationFactor=factor)
+    staged.function.answer = partial(_work, each_ms=40)
+    for number in range(80):
+        hot = number * share % 100 < share
+        staged.put(HOT if hot else f"o-{number}", version=number)
+    staged.bench.drain()
+    return staged.scene("lanes")
+
+
+def _work(event: Event, *, each_ms: int) -> Result:
+    """An invocation that takes so long for each record."""
+    return Result("returned", {"batchItemFailures": []}, duration_ms=each_ms * len(items(event)))
+
+
+def drained(play: Play) -> Figures:
+    """When everything was done, the hot item and the others by themselves."""
+    ends: dict[bool, int] = {}
+    for one in play["records"]:
+        hot = one["item"] == HOT
+        ends[hot] = max(ends.get(hot, 0), *(fate["at"] for fate in one["fates"]))
+    used = {(one["shard"], one["lane"]) for one in play["batches"]}
+    found = [("lanes that worked", str(len(used)))]
+    if True in ends:
+        found.append(("the hot item is done after", duration(ends[True])))
+    if False in ends:
+        found.append(("the others are done after", duration(ends[False])))
+    return found
+
+
+LANES = Player(
+    id="lanes",
+    page="modules/05-cost",
+    title="Lanes against a hot item",
+    about="Eighty changes at once in one shard, 40 ms of work for each, five in a batch.",
+    switches=[
+        Switch("Lanes", [("1", 1), ("2", 2), ("4", 4), ("10", 10)]),
+        Switch(
+            "Changes of one item", [("none", 0), ("half of them", 50), ("all of them", 100)]
+        ),
+    ],
+    first=["4", "half of them"],
+    play=lanes,
+    figures=drained,
+    picture="Four lanes of one shard. Three are through within a second; the one that holds the "
+    "hot item works on alone for as long again.",
+    question=Question(
+        "Half of the changes are of one item. How much sooner is everything done with ten lanes "
+        "than with four?",
+        "0.28 s sooner: after 1.72 s instead of 2 s. The hot item's forty changes come one after the "
+        "other whatever the number of lanes, and take 1.6 s.",
+        ["10", "half of them"],
+        "1.72 s",
+    ),
+)
+
+
+# -- operations: a burst and its drain ------------------------------------------------------------
+
+CALM_MS, BURST_MS, BURST_S, LENGTH_S = 1000, 50, 10, 50
+
+
+def burst(factor: int, reserved: int | None) -> Scene:
+    """An order a second; for ten seconds twenty a second."""
+    staged = Staged(duration_ms=0, shards=2, BatchSize=10, ParallelizationFactor=factor)
+    staged.function.answer = partial(_work, each_ms=200)
+    if reserved is not None:
+        staged.bench.concurrency.reserve(FUNCTION, reserved)
+    number, at = 0, 0
+    while at < LENGTH_S * 1000:
+        number += 1
+        staged.bench.at(staged.start_ms + at, partial(staged.put, f"o-{number}"))
+        at += BURST_MS if 5_000 <= at < 5_000 + BURST_S * 1000 else CALM_MS
+    staged.bench.drain()
+    return staged.scene("burst")
+
+
+def backlog(play: Play) -> Figures:
+    """How far it was behind, and when it was through."""
+    worst = max(waits(play))
+    late = [
+        fate["at"]
+        for one in play["records"]
+        for fate in one["fates"]
+        if fate["at"] - one["written"] > 3000
+    ]
+    return [
+        ("longest wait", duration(worst)),
+        ("it has caught up at", clock(max(late)) if late else "it never was behind"),
+        ("throttled attempts", str(len(play["throttles"]))),
+        ("invocations", str(sum(one["outcome"] == "returned" for one in play["batches"]))),
+    ]
+
+
+BURST = Player(
+    id="burst",
+    page="operations/index",
+    title="A burst and its drain",
+    about="Two shards, an order a second, 200 ms of work for each; from second 5 to 15 there are "
+    "twenty a second.",
+    switches=[
+        Switch("Lanes for each shard", [("1", 1), ("2", 2), ("4", 4)]),
+        Switch("Reserved concurrency", [("none", None), ("2", 2)]),
+    ],
+    first=["1", "none"],
+    play=burst,
+    figures=backlog,
+    picture="Iterator age is flat, grows while the burst lasts, and falls for about as long again "
+    "until it is flat.",
+    question=Question(
+        "With a reservation of 2: is it sooner through with one lane for each shard or with four, and "
+        "how many attempts are throttled?",
+        "With one: it has caught up after 26.5 s, with four after 45.5 s. 87 attempts are throttled, and a "
+        "throttled batch comes back later and later.",
+        ["4", "2"],
+        "87",
+    ),
+)
