@@ -12,7 +12,7 @@ from pathlib import Path
 
 from picture_house import house
 from picture_incidents import incidents
-from picture_played import POISONS, lanes, poison, timeline
+from picture_played import lanes, timeline
 from picture_replay import replay
 from picture_schematic import decision_tree, fold, pipeline
 from picture_story import STORIES, story
@@ -23,7 +23,6 @@ PICTURES: dict[str, Callable[[], str]] = {
     "pipeline": pipeline,
     "house": house,
     "shards-and-lanes": lanes,
-    **{name: partial(poison, name) for name in POISONS},
     "incidents": incidents,
     "poison-day": timeline,
     "replay": replay,

@@ -21,6 +21,8 @@ KEYS = {TOTALS: "merchant", MARKERS: "id"}
 Ask = tuple[str, dict[str, Any]]
 Handler = Callable[[dict[str, Any]], Generator[Ask, Any, dict[str, Any] | None]]
 When = Literal["before", "after"]
+# Whose call it is: the scope with which a request is signed.
+SCOPE = "key/20261120/us-east-1/dynamodb/aws4_request"
 # The emulator's own names for how a call ended, and for a process that is gone.
 ANSWERED = "answered"
 GONE = Result("error", None, "Runtime.ExitError", "the environment died")
@@ -97,7 +99,7 @@ class _Running:
         number = len(self.made.calls) + 1
         headers = {
             "x-amz-target": f"DynamoDB_20120810.{operation}",
-            "authorization": "AWS4-HMAC-SHA256 Credential=k/20261120/us-east-1/dynamodb/aws4_request,",
+            "authorization": f"AWS4-HMAC-SHA256 Credential={SCOPE},",
         }
         now, environment = self.of.bench.now, self.made.environment
         self.made.calls.append(
@@ -108,7 +110,9 @@ class _Running:
         if dies == "before":
             self._die(dies)
             return
-        self.of.bench.clock.after(self.of.takes, lambda: self._answer(number, operation, params, dies))
+        self.of.bench.clock.after(
+            self.of.takes, lambda: self._answer(number, operation, params, dies)
+        )
 
     def _dies(self, operation: str) -> When | None:
         """Whether the environment dies at this call."""

@@ -54,9 +54,7 @@ def _played() -> _Played:
     nursery = Nursery.start()
     try:
         with Stage(SOLUTION, lab=lab.find("3"), seed=0, nursery=nursery) as stage:
-            found = [
-                stage.play(scenario) for scenario in (*scenarios.PAGING, *scenarios.SLEEPING)
-            ]
+            found = [stage.play(scenario) for scenario in (*scenarios.PAGING, *scenarios.SLEEPING)]
             resources = stage.stack.resources
             return _Played(
                 {one.name: one for one in found},
@@ -140,7 +138,8 @@ ALARMS = Player(
     id="alarms",
     page="modules/03-monitoring",
     title="One alarm on lag, eleven incidents",
-    about="TotalsLate on IteratorAge, Maximum of a minute, with settings of yours. ✓ stands for what "
+    about="TotalsLate on IteratorAge, Maximum of a minute, with settings of yours. ✓ stands for "
+    "what "
     "was right: a person told in time, or nobody for nothing.",
     switches=[
         Switch("Incident", list(NAMES.items())),
@@ -156,9 +155,11 @@ ALARMS = Player(
     picture="Iterator age climbs in a straight line after the service became slow; the alarm goes "
     "from OK to ALARM when three of five minutes are above three minutes.",
     question=Question(
-        "Missing data is breaching, so that the silent mapping is heard. Which nights and days without "
+        "Missing data is breaching, so that the silent mapping is heard. Which nights and days "
+        "without "
         "any trouble ring then, whatever the threshold?",
-        "The idle night and the quiet day, and a deployment on a quiet system: a function without work "
+        "The idle night and the quiet day, and a deployment on a quiet system: a function "
+        "without work "
         "has no iterator age. In the night it rings two minutes after the beginning.",
         ["an idle night", "3 min", "3 of 5", "breaching"],
         "it rings 2 min after the start, 2 times in all",

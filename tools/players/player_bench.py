@@ -91,7 +91,9 @@ class Staged:
 
     def end_ms(self) -> int:
         """A second after the last thing that happened: the service itself goes on for ever."""
-        seen = [one.time_ms for one in self.bench.journals[self.uuid] if not isinstance(one, Polled)]
+        seen = [
+            one.time_ms for one in self.bench.journals[self.uuid] if not isinstance(one, Polled)
+        ]
         told = [one.time_ms for one in self.written] + [at for at, _ in self.moments]
         ends = [one.end_ms for one in getattr(self.function, "invocations", ()) if one.end_ms]
         return max(seen + told + ends) + 1000
@@ -100,7 +102,9 @@ class Staged:
         """What has happened so far."""
         self.bench.mappings.flush()
         settings: Sequence[Setting] = [
-            Setting(name, self.settings[name], None, "") if name in self.settings else Setting(name, None)
+            Setting(name, self.settings[name], None, "")
+            if name in self.settings
+            else Setting(name, None)
             for name in DECIDING
         ]
         options = {

@@ -34,9 +34,10 @@ MOST_LINES = 40
 
 def viewer() -> str:
     """The viewer as a script of the site: the code and the rules of `grader.replay.page`."""
+    style = json.dumps(_inside(page.style()))
     return (
         f"// {WRITTEN}\n(() => {{\n{page.script()}"
-        f"globalThis.streamlabs.viewer = {{mount, unpack, style: {json.dumps(_inside(page.style()))}}};\n"
+        f"globalThis.streamlabs.viewer = {{mount, unpack, style: {style}}};\n"
         "})();\n"
     )
 
@@ -73,12 +74,12 @@ def script(player: Player, document: Play) -> str:
 
 def block(player: Player, document: Play) -> str:
     """The HTML that a page includes; no line of it is blank, so that Markdown leaves it alone."""
-    question = player.question
+    question, title = player.question, escape(player.title)
     lines = [
         f"<!-- {WRITTEN} -->",
         f'<div class="player" id="player-{player.id}" data-player="{player.id}" role="group" '
-        f'aria-label="{escape(player.title)}">',
-        f'<p class="player-title"><strong>{escape(player.title)}</strong> {escape(player.about)}</p>',
+        f'aria-label="{title}">',
+        f'<p class="player-title"><strong>{title}</strong> {escape(player.about)}</p>',
         f'<div class="player-still"><img class="picture" loading="lazy" '
         f'src="../assets/players/{player.id}.svg" alt="{escape(player.picture)}"></div>',
         "<details data-search-exclude>"
@@ -96,7 +97,9 @@ def block(player: Player, document: Play) -> str:
 
 def _scrolled(name: str, content: str) -> str:
     label = escape(name)
-    return f'<div class="player-table" role="region" tabindex="0" aria-label="{label}">{content}</div>'
+    return (
+        f'<div class="player-table" role="region" tabindex="0" aria-label="{label}">{content}</div>'
+    )
 
 
 def _positions(player: Player, document: Play) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from player_bench import FUNCTION, QUEUE, REPORTS, Event, Staged, failing, items
 from player_model import Figures, Play, Player, Question, Switch
@@ -30,7 +29,7 @@ SPLIT_S = 4
 
 
 def split(bad: bool, factor: int) -> Scene:
-    """Six orders, a split, six orders more; the third one may be a record that cannot be counted."""
+    """Six orders, a split, six orders more; the third one may be impossible to count."""
     staged = Staged(
         partial(failing, bad=lambda name: bad and name == "o-3", reports=True),
         duration_ms=400,
@@ -61,9 +60,10 @@ def children(play: Play) -> Figures:
         ends[one["shard"]] = max(ends.get(one["shard"], 0), one["end"] or one["start"])
         begins[one["shard"]] = min(begins.get(one["shard"], one["start"]), one["start"])
     parents = {one["id"] for one in play["shards"] if one["parent"] is None}
+    first = min(at for one, at in begins.items() if one not in parents)
     return [
         ("the parent is over at", clock(max(ends[one] for one in parents))),
-        ("the first child begins at", clock(min(at for one, at in begins.items() if one not in parents))),
+        ("the first child begins at", clock(first)),
         ("longest wait", duration(max(waits(play)))),
     ]
 
@@ -85,7 +85,8 @@ SPLIT = Player(
     question=Question(
         "A bad record in the parent is tried five times. How long does the slowest good record "
         "wait?",
-        "6.4 s: it is one of the children's, which are not begun with before the bad record is given up.",
+        "6.4 s: it is one of the children's, which are not begun with before the bad record is "
+        "given up.",
         ["a bad one, four retries", "1"],
         "6.4 s",
     ),
@@ -97,9 +98,7 @@ SPLIT = Player(
 
 def window(size: int, seconds: int, gap_ms: int) -> Scene:
     """Sixty orders at an even pace."""
-    staged = Staged(
-        duration_ms=100, BatchSize=size, MaximumBatchingWindowInSeconds=seconds or None
-    )
+    staged = Staged(duration_ms=100, BatchSize=size, MaximumBatchingWindowInSeconds=seconds or None)
     for number in range(60):
         staged.bench.at(
             staged.start_ms + 1000 + number * gap_ms, partial(staged.put, f"o-{number + 1}")
@@ -138,7 +137,8 @@ WINDOW = Player(
     question=Question(
         "Two orders a second, a batch of 10, a window of 10 seconds: is a batch ever closed by the "
         "window?",
-        "Never: ten orders come within five seconds, so each batch leaves full, and no order waits for "
+        "Never: ten orders come within five seconds, so each batch leaves full, and no order "
+        "waits for "
         "more than 4.6 s.",
         ["10", "10 s", "500 ms"],
         "size: 6",
@@ -186,9 +186,7 @@ LANES = Player(
     about="Eighty changes at once in one shard, 40 ms of work for each, five in a batch.",
     switches=[
         Switch("Lanes", [("1", 1), ("2", 2), ("4", 4), ("10", 10)]),
-        Switch(
-            "Changes of one item", [("none", 0), ("half of them", 50), ("all of them", 100)]
-        ),
+        Switch("Changes of one item", [("none", 0), ("half of them", 50), ("all of them", 100)]),
     ],
     first=["4", "half of them"],
     play=lanes,
@@ -198,7 +196,8 @@ LANES = Player(
     question=Question(
         "Half of the changes are of one item. How much sooner is everything done with ten lanes "
         "than with four?",
-        "0.28 s sooner: after 1.72 s instead of 2 s. The hot item's forty changes come one after the "
+        "0.28 s sooner: after 1.72 s instead of 2 s. The hot item's forty changes come one after "
+        "the "
         "other whatever the number of lanes, and take 1.6 s.",
         ["10", "half of them"],
         "1.72 s",
@@ -259,9 +258,11 @@ BURST = Player(
     picture="Iterator age is flat, grows while the burst lasts, and falls for about as long again "
     "until it is flat.",
     question=Question(
-        "With a reservation of 2: is it sooner through with one lane for each shard or with four, and "
+        "With a reservation of 2: is it sooner through with one lane for each shard or with "
+        "four, and "
         "how many attempts are throttled?",
-        "With one: it has caught up after 26.5 s, with four after 45.5 s. 87 attempts are throttled, and a "
+        "With one: it has caught up after 26.5 s, with four after 45.5 s. 87 attempts are "
+        "throttled, and a "
         "throttled batch comes back later and later.",
         ["4", "2"],
         "87",

@@ -50,8 +50,9 @@ class Player:
     """A recording on one page.
 
     ``play`` gets the values of one position and gives what the emulator left of it; ``figures``
-    are numbers of such a play, by name, beside those that it brings along. ``first`` are the labels with which it opens and which the
-    still picture shows, ``picture`` says in words what is seen there.
+    are numbers of such a play, by name, beside those that it brings along. ``first`` are the
+    labels with which it opens and which the still picture shows, ``picture`` says in words what is
+    seen there.
     """
 
     id: str

@@ -72,7 +72,8 @@ POISON = Player(
     question=Question(
         "The function reports, bisect is on, and the only limit is an age of 60 s. How many good "
         "records are given up?",
-        "Seven: the bad one is tried until it is 60 s old, and by then all that waited behind it is as "
+        "Seven: the bad one is tried until it is 60 s old, and by then all that waited behind it "
+        "is as "
         "old, also the four that came later.",
         ["reports it", "on", "no limit", "60 s"],
         "given up: o-9; o-10; o-11; o-12",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from player_bench import FUNCTION, QUEUE, REPORTS, TABLE, Event, Staged, failing, items
+from player_bench import FUNCTION, QUEUE, REPORTS, Event, Staged, failing, items
 from player_model import Player, Question, Switch
 
 from grader.cloud import Invocation, Refused
@@ -17,7 +17,12 @@ from grader.replay.viewing import duration
 
 # -- module 4: four incidents ---------------------------------------------------------------------
 
-COUNTERS = ("PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount")
+COUNTERS = (
+    "PolledEventCount",
+    "FilteredOutEventCount",
+    "InvokedEventCount",
+    "FailedInvokeEventCount",
+)
 Answer = Callable[[Event], Any]
 NUMERIC = {"dynamodb": {"NewImage": {"amount": {"N": [{"numeric": [">=", 50000]}]}}}}
 BY_KEY = {"dynamodb": {"Keys": {"id": {"S": [{"prefix": "o-"}]}}}}
@@ -127,7 +132,8 @@ INCIDENTS = Player(
     question=Question(
         "The import has 120 orders. How many records did the function get in ten minutes, and how "
         "many of the orders were counted?",
-        "1600, and 40: sixteen attempts with the same hundred records, each cut off at the same place. "
+        "1600, and 40: sixteen attempts with the same hundred records, each cut off at the same "
+        "place. "
         "The other twenty never came.",
         ["an import", "as found"],
         "1600",
@@ -215,7 +221,8 @@ REDRIVE = Player(
     id="redrive",
     page="modules/06-production-checklist",
     title="A record is given up, and redriven in time or not",
-    about="Three orders; o-2 cannot be counted. When somebody reads the note, the cause is mended and "
+    about="Three orders; o-2 cannot be counted. When somebody reads the note, the cause is "
+    "mended and "
     "what the notes name is fetched from the stream and handed to the function.",
     switches=[
         Switch(
@@ -234,9 +241,11 @@ REDRIVE = Player(
     picture="o-1 is done at once. o-2 is tried for six hours and given up with a note, and o-3, "
     "which waited behind it, with it. Five hours later both are redriven.",
     question=Question(
-        "Only o-2 is bad. Which good record do the notes name when the age is the only limit, and why "
+        "Only o-2 is bad. Which good record do the notes name when the age is the only limit, "
+        "and why "
         "not with two retries?",
-        "o-3. It waited behind o-2 until both were six hours old. With two retries o-2 was out of the "
+        "o-3. It waited behind o-2 until both were six hours old. With two retries o-2 was out "
+        "of the "
         "way within two seconds.",
         ["an age of 6 h", "5 h"],
         "given up: o-3",
