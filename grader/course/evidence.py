@@ -14,13 +14,12 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from grader.cloud.aws import Refused
 from grader.course.play.paging import watch
 from grader.course.play.recording import of_incident, of_pipeline
-from grader.course.play.stops import Stopped
 from grader.replay import run as replay
 from grader.replay import viewing
 from grader.replay.incidents import Incident
+from grader.replay.watching import Watch
 
 if TYPE_CHECKING:
     from grader.cloud.function import Invocation
@@ -73,27 +72,29 @@ def gather(stage: Stage, verdicts: Sequence[Verdict]) -> Evidence:
         seen: list[_Seen] = []
         for name in _plays(stage, verdict.criterion):
             if name not in known:
-                scenes = _scenes(stage, name)
-                known[name] = []
-                if scenes:
-                    told = str(getattr(name, "id", name)).replace("_", " ")
-                    document = replay.document(
-                        scenes,
-                        lab=stage.lab.number,
-                        slug=stage.lab.slug,
-                        scenario=told,
-                        seed=stage.seed,
-                    )
-                    known[name] = [
-                        _Seen(len(documents), number, *pair)
-                        for number, pair in enumerate(zip(scenes, document["plays"], strict=True))
-                    ]
-                    documents.append(document)
+                known[name] = _played(stage, name, documents)
             seen += known[name]
         findings = (verdict.finding, *verdict.further)
         found = [_sight(stage, verdict.criterion.id, finding, seen) for finding in findings]
         sights[verdict.criterion.id] = found
     return Evidence(documents, sights)
+
+
+def _played(stage: Stage, name: Hashable, documents: list[dict[str, Any]]) -> list[_Seen]:
+    """The scenes of a play, whose document is added; none where nothing happened."""
+    scenes = _scenes(stage, name)
+    document = replay.document(
+        scenes,
+        lab=stage.lab.number,
+        slug=stage.lab.slug,
+        scenario=str(getattr(name, "id", name)).replace("_", " "),
+        seed=stage.seed,
+    )
+    if not any(one["records"] or one["invocations"] or one["metrics"] for one in document["plays"]):
+        return []
+    documents.append(document)
+    pairs = zip(scenes, document["plays"], strict=True)
+    return [_Seen(len(documents) - 1, number, *pair) for number, pair in enumerate(pairs)]
 
 
 def _plays(stage: Stage, asked: Hashable) -> list[Hashable]:
@@ -110,16 +111,12 @@ def _plays(stage: Stage, asked: Hashable) -> list[Hashable]:
 
 def _scenes(stage: Stage, name: Hashable) -> list[Scene]:
     left = stage.left[name]
-    found = [of_pipeline(*one) for one in left.opened] + [make() for make in left.shown]
-    incident = stage.outcome(name)
-    if not isinstance(incident, Incident):
+    found = [of_pipeline(one) for one in left.opened] + [make() for make in left.shown]
+    incident, watching = stage.outcome(name), stage.outcome(watch.__name__)
+    if not (isinstance(incident, Incident) and isinstance(watching, Watch)):
         return found
-    try:
-        watching = stage.play(watch)
-        scene = of_incident(watching, watching.replay(incident))
-    except (Stopped, Refused):
-        return found
-    for number, (_, pipeline) in enumerate(left.opened):
+    scene = of_incident(watching, watching.replay(incident))
+    for number, pipeline in enumerate(left.opened):
         # An incident that was played here is shown with all that was played.
         if pipeline.metrics is incident.metrics:
             moments = [*found[number].moments, *scene.moments]

@@ -66,7 +66,14 @@ def _asked(grade: Grade, tasks: Mapping[int, str]) -> str:
         for one in grade.asked
     ]
     headings = ("criterion", "task", "what has to be so", "outcome", "points")
-    return scrolled("What was asked", table(headings, rows))
+    links = ", ".join(
+        f'<a href="#{text(one.criterion.id)}">{text(one.criterion.id)}</a>'
+        for one in grade.asked
+        if one.outcome != "met"
+    )
+    return scrolled("What was asked", table(headings, rows)) + (
+        f"<p>Below: {links}.</p>" if links else ""
+    )
 
 
 def _in_order(lost: list[Verdict], evidence: Evidence) -> Iterator[int]:

@@ -161,10 +161,31 @@ def test_the_judge_does_not_load_plugins() -> None:
     assert "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in source
 
 
+ALARM = """
+  People:
+    Type: AWS::SNS::Topic
+    Properties: {Subscription: [{Protocol: email, Endpoint: on-call@example.com}]}
+  Failing:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      Namespace: AWS/Lambda
+      MetricName: Errors
+      Dimensions: [{Name: FunctionName, Value: !Ref Checker}]
+      Statistic: Sum
+      Period: 60
+      EvaluationPeriods: 1
+      Threshold: 0
+      ComparisonOperator: GreaterThanThreshold
+      AlarmActions: [!Ref People]
+"""
+
+
 @pytest.mark.played
 def test_a_failed_test_leaves_the_page_of_its_run(project: pytest.Pytester) -> None:
-    """Only with the option, only for tests that fail, and with what had happened by then."""
+    """Only with the option, only for tests that fail, with what had happened by then and rung."""
     project.makeini("[pytest]\npipeline_template = template.yaml\n")
+    with (project.path / "template.yaml").open("a", encoding="utf-8") as template:
+        template.write(ALARM)
     project.makepyfile(
         """
         import pytest
@@ -172,7 +193,7 @@ def test_a_failed_test_leaves_the_page_of_its_run(project: pytest.Pytester) -> N
         @pytest.mark.parametrize("amount", [5, -1])
         def test_no_note(pipeline, amount):
             pipeline.put("Orders", {"id": "o-1", "amount": amount})
-            pipeline.run_for(minutes=1)
+            pipeline.run_for(minutes=5)
             assert pipeline.notes("Mapping") == []
         """
     )
@@ -182,3 +203,5 @@ def test_a_failed_test_leaves_the_page_of_its_run(project: pytest.Pytester) -> N
     text = page.read_text(encoding="utf-8")
     assert "test_no_note[-1]" in text and "a negative amount" in text
     assert "given up, with a note" in text and "RetryAttemptsExhausted" in text
+    assert "What the alarms did" in text and '<th scope="row">Failing</th><td>ALARM</td>' in text
+    assert "told by email" in text

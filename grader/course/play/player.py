@@ -55,9 +55,9 @@ TEMPLATE = "template.yaml"
 
 @dataclass
 class Left:
-    """What a play left to look at: stacks with whose they are, other scenes, plays within it."""
+    """What a play left to look at: stacks, other scenes, and the plays within it."""
 
-    opened: list[tuple[Player, Pipeline]] = field(default_factory=list)
+    opened: list[Pipeline] = field(default_factory=list)
     shown: list[Callable[[], Scene]] = field(default_factory=list)
     within: list[Hashable] = field(default_factory=list)
 
@@ -76,7 +76,7 @@ class Player:
         self.hangs = HangBudget()
         # For whoever looks at the plays afterwards (`course.play.recording`): all in their order,
         # and by who left them, which is a play's name or who asked for plays. The last one asks.
-        self.opened: list[tuple[Player, Pipeline]] = []
+        self.opened: list[Pipeline] = []
         self.shown: list[Callable[[], Scene]] = []
         self.left: dict[Hashable, Left] = {None: Left()}
         self._asking: list[Hashable] = [None]
@@ -148,8 +148,8 @@ class Player:
         except Refused as refused:
             raise self._undeployed(refused) from refused
         self._open.append(pipeline)
-        self.opened.append((self, pipeline))
-        self.left[self._asking[-1]].opened.append((self, pipeline))
+        self.opened.append(pipeline)
+        self.left[self._asking[-1]].opened.append(pipeline)
         return pipeline
 
     def show(self, make: Callable[[], Scene]) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from grader.cloud.aws import Refused
 from grader.cloud.cloudwatch import notifications
-from grader.course.play.paging import told, watch
-from grader.course.play.stops import Stopped
+from grader.course.play.paging import told
 from grader.replay.scene import Figure, Scene, Watched
+from grader.replay.watching import watch
 
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
@@ -19,19 +19,15 @@ if TYPE_CHECKING:
 
 def scenes(player: Player) -> list[Scene]:
     """Every play so far: stacks in the order of their deployment, then what else there is."""
-    return [of_pipeline(*one) for one in player.opened] + [make() for make in player.shown]
+    return [of_pipeline(one) for one in player.opened] + [make() for make in player.shown]
 
 
-def of_pipeline(player: Player, pipeline: Pipeline) -> Scene:
-    """A play on a deployed stack, with its alarms where the stack can be watched."""
-    return Scene.of(pipeline, watched=_watched(player, pipeline))
-
-
-def _watched(player: Player, pipeline: Pipeline) -> Watched | None:
+def of_pipeline(pipeline: Pipeline) -> Scene:
+    """A play on a deployed stack, with its alarms where AWS would take them."""
     try:
-        return player.play(watch).over(pipeline)
-    except (Stopped, Refused):
-        return None
+        return Scene.of(pipeline, watched=watch(pipeline.stack).over(pipeline))
+    except Refused:
+        return Scene.of(pipeline)
 
 
 def of_incident(watching: Watch, seen: Replay) -> Scene:

@@ -84,7 +84,7 @@ def unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Findin
         observed += f". CloudWatch refuses PutMetricData: {seen.refused[0]}"
     if seen.unextracted:
         observed += f". CloudWatch Logs says: {seen.unextracted[0]}"
-    return stage.finding(
+    finding = stage.finding(
         rule="Every batch leaves RecordsProcessed, RecordsFailed and Lag in CloudWatch.",
         input=batch.story,
         expected=f"{name} in the namespace {NAMESPACE}, once the batch is done",
@@ -94,6 +94,7 @@ def unpublished(stage: Stage, seen: Measured, batch: Batch, name: str) -> Findin
         where=_unpublished_line(stage, seen, batch, name),
         page=f"{PAGE}#embedded-metric-format",
     )
+    return stage.at(batch.invocation, finding)
 
 
 # Where a document leaves the handler.
@@ -125,7 +126,7 @@ def wrong_count(stage: Stage, batch: Batch) -> Finding:
         name = "RecordsFailed" if failed < batch.bad else "RecordsProcessed"
     else:
         name = "RecordsProcessed" if processed != batch.records else "RecordsFailed"
-    return stage.finding(
+    finding = stage.finding(
         rule="RecordsProcessed and RecordsFailed sum up to the records that were and were not "
         "processed.",
         input=batch.story,
@@ -136,6 +137,7 @@ def wrong_count(stage: Stage, batch: Batch) -> Finding:
         where=counted(stage, name),
         page=f"{PAGE}#own-metrics",
     )
+    return stage.at(batch.invocation, finding)
 
 
 # -- task 2 ----------------------------------------------------------------------------------------
