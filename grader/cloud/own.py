@@ -38,12 +38,15 @@ _BUILDS = (".", "build", ".aws-sam/build")
 class OwnStack:
     """A stack with its code: ``layers`` are folders by function, whatever ``missing`` names.
 
-    ``missing`` says of each function without playable code what it lacks, as a sentence.
+    ``missing`` says of each function without playable code what it lacks, as a sentence. ``ssm``
+    and ``secrets`` are the test's values and those that the template itself sets.
     """
 
     stack: Stack
     layers: Mapping[str, tuple[Path, ...]]
     missing: Mapping[str, str]
+    ssm: Mapping[str, str]
+    secrets: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,29 @@ def read(
             resources[name] = replace(function, properties=properties)
         if lack := _lack(function, code, stack):
             missing[name] = lack
-        under[name] = tuple(_layers(function, stack, files))
+        under[name] = tuple(_layers(function, stack, files, told))
     notes = (Problem(None, None, one, stack.path, "unplayed") for one in (*told, *more))
     stack = replace(stack, resources=resources, unplayed=(*stack.unplayed, *notes))
-    return OwnStack(stack, under, missing)
+    return OwnStack(
+        stack,
+        under,
+        missing,
+        _held(stack, "AWS::SSM::Parameter", "Value", ssm or {}),
+        _held(stack, "AWS::SecretsManager::Secret", "SecretString", secrets or {}),
+    )
+
+
+def _held(stack: Stack, type: str, member: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Values by every name that code may ask with; the test may name a resource by logical id."""
+    held = dict(given)
+    for resource in stack.of_type(type):
+        names = (str(resource.properties.get("Name", resource.physical_id)), resource.physical_id)
+        value = resource.properties.get(member)
+        for name in (*names, resource.logical_id):
+            value = given.get(name, value)
+        if isinstance(value, str):
+            held |= dict.fromkeys(names, value)
+    return held
 
 
 def _resolved(
@@ -185,7 +207,7 @@ def _lack(function: Resource, code: object, stack: Stack) -> str | None:
     )
 
 
-def _layers(function: Resource, stack: Stack, files: _Files) -> Iterator[Path]:
+def _layers(function: Resource, stack: Stack, files: _Files, told: list[str]) -> Iterator[Path]:
     """The folders of a function's layers that are there, each as Lambda lays it below /opt."""
     given = {**files.layers}
     for name in function.refers:
@@ -200,6 +222,8 @@ def _layers(function: Resource, stack: Stack, files: _Files) -> Iterator[Path]:
             place = given[named]
         if place is not None:
             yield place
+        elif named is None:
+            told.append(f"{name}: the layer's folder is not there; the layer is left out.")
     own = given.get(function.logical_id)
     if own is not None:
         yield own

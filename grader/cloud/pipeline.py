@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from grader.cloud import iam, own
-from grader.cloud.account import Denied
+from grader.cloud.account import Beyond, Denied, Hook, ServiceCall
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS
 from grader.cloud.dynamodb.records import Record
@@ -102,8 +102,12 @@ class Pipeline:
         functions: Mapping[str, Handler | Path] | None = None,
         layers: Mapping[str, Sequence[Path]] | None = None,
         missing: Mapping[str, str] | None = None,
+        ssm: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
-        self.unplayed = tuple(dict.fromkeys((*stack.unplayed, *stack.hidden, *stack.beyond)))
+        beyond = (*stack.unplayed, *stack.hidden, *stack.beyond)
+        # Each sentence once, with the first place where it is true.
+        self.unplayed = tuple({one.sentence: one for one in reversed(beyond)}.values())[::-1]
         self.stack = stack = stack.playable()
         self.seed = seed
         self.start_ms = start_ms
@@ -121,6 +125,15 @@ class Pipeline:
         self.account, self.concurrency = cloud.account, cloud.concurrency
         self.deliveries, self.undelivered = cloud.deliveries, cloud.undelivered
         self.unextracted = cloud.unextracted
+        if stack.own:
+            self.account.beyond = Beyond(
+                self.clock,
+                stack.account_id,
+                stack.region,
+                ssm or {},
+                secrets or {},
+                [one.physical_id for one in stack.of_type("AWS::Lambda::Function")],
+            )
         self.journals: dict[str, Journal] = {}
         self.refusals: dict[str, Refused] = {}
         self._uuids: dict[str, str] = {}
@@ -194,6 +207,7 @@ class Pipeline:
             )
             source, code = found.stack, path.parent
             options |= {"layers": found.layers, "missing": found.missing, "functions": functions}
+            options |= {"ssm": found.ssm, "secrets": found.secrets}
         assert code is not None, "a resolved stack needs the folder of its code"
         return cls(source, code=code, nursery=nursery, **options)
 
@@ -281,6 +295,30 @@ class Pipeline:
             self.clock.after(max(1, round(minutes * 60_000)), sweep)
 
         self.clock.after(max(1, round(minutes * 60_000)), sweep)
+
+    # -- other services ----------------------------------------------------------------------
+
+    def answer(self, action: str, hook: Hook) -> None:
+        """Let ``hook`` answer the functions' calls of an operation, from now on.
+
+        ``action`` is like ``states:StartExecution`` (service and operation, ``*`` for any), or the
+        beginning of an address, ``https://api.example.com/``. The hook gets the members of the
+        call, blobs as bytes, and returns those of the answer; `Refused` raised in it is the
+        service's error of that code. Elsewhere it gets ``method``, ``url``, ``headers`` and
+        ``body``, and returns a body or ``(status, body)``. It comes before what is played, and
+        whatever the role says: the test speaks for the service.
+        """
+        self._beyond.hooks[action] = hook
+
+    def calls(self, action: str = "") -> list[ServiceCall]:
+        """Every call of an operation that the account does not play, oldest first; see `answer`."""
+        return [one for one in self._beyond.calls if action in ("", one.action)]
+
+    @property
+    def _beyond(self) -> Beyond:
+        if self.account.beyond is None:
+            raise LookupError("only the pipeline of a team's own template has other services")
+        return self.account.beyond
 
     # -- tables ------------------------------------------------------------------------------
 

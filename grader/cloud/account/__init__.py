@@ -5,6 +5,8 @@ to destinations, and look at tables, queues, buckets and topics. Behind it stand
 ``messaging``, which know moto's quirks where they stand on it, and the emulator's own streams.
 
     deploy           a resolved stack's data is created, changed and removed
+    beyond           other services, for which a team's test answers
+    callers          who calls, and what was refused to whom
     account          every way in: function code, the judge, the emulator
     shapes           what of a request does not fit the service's model of its API
     observability    PutMetricData and CloudWatch Logs
@@ -16,7 +18,9 @@ to a table leaves a second time: the table's stream calls whoever listens to it,
 mapping hears of it.
 """
 
-from grader.cloud.account.account import Account, Denied
+from grader.cloud.account.account import Account
+from grader.cloud.account.beyond import TAKEN, Beyond, Hook, ServiceCall
+from grader.cloud.account.callers import Denied
 from grader.cloud.account.faults import Fault
 from grader.cloud.door import LATENCY_MS
 from grader.cloud.dynamodb.consumption import ItemWrite
@@ -26,12 +30,16 @@ from grader.cloud.messaging.topics import Published
 
 __all__ = [
     "LATENCY_MS",
+    "TAKEN",
     "Account",
+    "Beyond",
     "Denied",
     "Fault",
+    "Hook",
     "ItemWrite",
     "Message",
     "Published",
+    "ServiceCall",
     "plain",
     "wire",
 ]

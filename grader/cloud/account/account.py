@@ -12,11 +12,12 @@ import copy
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar
 
 from grader.cloud import iam
+from grader.cloud.account.beyond import Beyond, action_of, how
+from grader.cloud.account.callers import Caller, Denied
 from grader.cloud.account.contention import Contention
 from grader.cloud.account.faults import Fault, Faults
 from grader.cloud.account.observability import Logs, MetricDoor
@@ -36,37 +37,6 @@ from grader.cloud.messaging.queues import Message, Queues
 from grader.cloud.messaging.topics import Published, Topics
 from grader.cloud.metrics import Metrics
 from grader.cloud.moto_world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """Something that was refused for want of permission, or that has no place in the account.
-
-    ``who`` is the caller: a function's role or the mapping that wanted to deliver.
-    """
-
-    time_ms: int
-    action: str
-    resource: str
-    who: str
-    reason: str
-
-
-@dataclass(slots=True)
-class _Caller:
-    """Who calls: ``documents`` is None for the judge, who may do everything."""
-
-    documents: Sequence[PolicyDocument] | None
-    role_arn: str
-    session: str
-
-    @property
-    def user_arn(self) -> str:
-        """The caller as AWS names it in denials and in GetCallerIdentity."""
-        account, name = self.role_arn.split(":")[4], self.role_arn.rpartition("/")[2]
-        if self.documents is None:
-            return self.role_arn
-        return f"arn:aws:sts::{account}:assumed-role/{name}/{self.session}"
 
 
 class Account:
@@ -110,6 +80,8 @@ class Account:
         self.faults = Faults(clock, metrics, account_id, region)
         self._clients: dict[str, Any] = {}
         self._requests = 0
+        # Who answers for other services; a lab's account has none.
+        self.beyond: Beyond | None = None
 
     def __enter__(self) -> Account:
         return self
@@ -271,7 +243,7 @@ class Account:
             headers=dict(request.headers.items()),
             body=body or b"",
         )
-        judge = _Caller(None, f"arn:aws:iam::{self.account_id}:user/judge", "judge")
+        judge = Caller(None, f"arn:aws:iam::{self.account_id}:user/judge", "judge")
         reply = self._answer(call, judge)
         return AWSResponse(request.url, reply.status, dict(reply.headers), _Raw(reply.body))
 
@@ -291,18 +263,24 @@ class Account:
         raises for anything that the request contains.
         """
         arn = role_arn or f"arn:aws:iam::{self.account_id}:role/{function}"
-        return self._answer(call, _Caller(role_documents, arn, function))
+        return self._answer(call, Caller(role_documents, arn, function))
 
-    def _answer(self, call: Call, caller: _Caller) -> Reply:
+    def _answer(self, call: Call, caller: Caller) -> Reply:
         self._requests += 1
         request_id = f"{self._requests:08x}-0000-4000-8000-{self.seed & 0xFFFFFFFFFFFF:012x}"
         try:
             request = read(call)
         except NotAnAwsCall as error:
-            return self._no_place(str(error), caller)
+            return self._no_place(str(error), call, caller)
         try:
             if request.problem is not None:
                 raise request.problem
+            if self.beyond is not None and caller.documents is not None:
+                operations = iam.allowed_operations().get(request.service, ())
+                played = request.operation in operations
+                beyond = self.beyond.reply(request, caller.session, caller.documents, played)
+                if beyond is not None:
+                    return beyond
             self._check_place(request, caller)
             if caller.documents is not None:
                 self._check_permission(request, caller)
@@ -363,7 +341,7 @@ class Account:
             return self.logs.answer(operation, params)
         raise ServiceError("UnknownOperationException", f"{service} is not emulated here.")
 
-    def _identity(self, caller: _Caller) -> dict[str, Any]:
+    def _identity(self, caller: Caller) -> dict[str, Any]:
         return {
             "Arn": caller.user_arn,
             "UserId": f"AROAEXAMPLEID:{caller.session}",
@@ -372,13 +350,18 @@ class Account:
 
     # -- what is let in ----------------------------------------------------------------------
 
-    def _no_place(self, what: str, caller: _Caller) -> Reply:
+    def _no_place(self, what: str, call: Call, caller: Caller) -> Reply:
         sentence = f"A lab's function can reach AWS only: {what} was refused."
+        if self.beyond is not None:
+            reply = self.beyond.elsewhere(call, caller.session)
+            if reply is not None:
+                return reply
+            sentence = f"A function can reach AWS only: {what} was refused. {how(call.url)}"
         self._note(what, "*", caller, sentence)
         body = json.dumps({"__type": "AccessDeniedException", "message": sentence}).encode()
         return Reply(403, {"Content-Type": "application/json"}, body, REFUSAL_LATENCY_MS)
 
-    def _check_place(self, request: Request, caller: _Caller) -> None:
+    def _check_place(self, request: Request, caller: Caller) -> None:
         operations = iam.allowed_operations().get(request.service)
         action = f"{request.service}:{request.operation}"
         sentence = None
@@ -397,10 +380,13 @@ class Account:
                 f"The lab's account is in {self.region}; {action} was sent to {request.region}."
             )
         if sentence is not None:
+            if self.beyond is not None:
+                action = action_of(request)
+                sentence = f"{action} is not played here. {how(action)}"
             self._note(action, "*", caller, sentence)
             raise denial(request.service, sentence)
 
-    def _check_permission(self, request: Request, caller: _Caller) -> None:
+    def _check_permission(self, request: Request, caller: Caller) -> None:
         assert caller.documents is not None
         context = self._context(request, caller)
         for need in self._needs(request):
@@ -446,7 +432,7 @@ class Account:
             region=self.region,
         )
 
-    def _context(self, request: Request, caller: _Caller) -> dict[str, str]:
+    def _context(self, request: Request, caller: Caller) -> dict[str, str]:
         context = {
             "aws:RequestedRegion": self.region,
             "aws:ResourceAccount": self.account_id,
@@ -464,7 +450,7 @@ class Account:
             arn = arn.partition("/")[0]
         return self.resource_policies.get(arn, ())
 
-    def _note(self, action: str, resource: str, caller: _Caller, reason: str) -> None:
+    def _note(self, action: str, resource: str, caller: Caller, reason: str) -> None:
         if caller.documents is not None:
             self.denied.append(Denied(self.clock.now, action, resource, caller.session, reason))
 
@@ -532,7 +518,7 @@ class Account:
             problem = self._destination_problem(service, arn)
             if problem is not None:
                 return problem
-            caller = _Caller(
+            caller = Caller(
                 role_documents, role_arn or f"arn:aws:iam::{self.account_id}:role/unknown", who
             )
             for need in iam.delivery_needs(delivery.destination, delivery.key):

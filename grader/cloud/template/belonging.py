@@ -11,10 +11,13 @@ says. A function can lose even its code or its runtime: then it needs a stand-in
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from grader.cloud.template.unknown import Unknown, made_up, unknown
+from grader.cloud.template.model import Own
+from grader.cloud.template.unknown import Unknown, made_up, slug, unknown
 
 # Types of which a part can be left out by itself.
 PARTS = frozenset(
@@ -25,23 +28,56 @@ PARTS = frozenset(
         *("AWS::SQS::Queue", "AWS::SNS::Topic"),
     }
 )
+# What is not played by itself, and is read where code asks for it.
+READ = frozenset(
+    {"AWS::Lambda::LayerVersion", "AWS::SSM::Parameter", "AWS::SecretsManager::Secret"}
+)
 # What a table cannot lose: without it no item and no record is what it would be.
 NEEDED = frozenset({"AttributeDefinitions", "KeySchema", "StreamSpecification"})
 
 
-def settled(type: str, before: Any, after: Any) -> tuple[dict[str, Any], list[Unknown]]:
+def settled(type: str, before: Any, after: Any, own: Own) -> tuple[dict[str, Any], list[Unknown]]:
     """A resource's properties with nothing unknown in them, and the reasons that stop it.
 
-    ``before`` are the properties as they came out of the template, ``after`` as their shape made
-    them. What was unknown from the start, such as an import, becomes a made-up text; what only the
-    shape could not take has been told, and goes.
+    References to parameters and secrets get the values that ``own`` holds. ``before`` are the
+    properties as they came out of the template, ``after`` as their shape made them. What was
+    unknown from the start, such as an import, becomes a made-up text; what only the shape could
+    not take has been told, and goes.
     """
-    left, gone = _without(before, after, ())
+    left, gone = _without(before, _looked_up(after, own), ())
     stopping = [reason for path, reason in gone if type not in PARTS or path[0] in NEEDED]
     return left, stopping
 
 
 _GONE = object()
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
+_DYNAMIC = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
+
+
+def _looked_up(value: Any, own: Own) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _looked_up(one, own) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_looked_up(one, own) for one in value]
+    if not isinstance(value, str) or "{{resolve:" not in value:
+        return value
+    return _DYNAMIC.sub(lambda found: _found(found[1], found[2], own), made_up(value))
+
+
+def _found(service: str, path: str, own: Own) -> str:
+    """What a dynamic reference stands for; a made-up name where the test has no value."""
+    if service != "secretsmanager":
+        name = path.partition(":")[0]
+        return own.ssm.get(name, slug(name))
+    name, _, rest = path.partition(":SecretString")
+    key = rest.strip(":").partition(":")[0]
+    text = own.secrets.get(name)
+    if text is None:
+        return slug(f"{name}-{key}")
+    try:
+        return str(json.loads(text)[key]) if key else text
+    except (ValueError, KeyError, TypeError):
+        return slug(f"{name}-{key}")
 
 
 def _without(before: Any, after: Any, path: tuple[Any, ...]) -> tuple[Any, list[Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grader.cloud.template.belonging import settled
+from grader.cloud.template.belonging import READ, settled
 from grader.cloud.template.intrinsics import Evaluator, Marks, Scope
 from grader.cloud.template.kinds import KINDS, standing_of, why_not
 from grader.cloud.template.kinds.base import Kind, Me
@@ -123,7 +123,7 @@ class Resources:
         """A resource of a type that the labs do not act out."""
         standing = standing_of(type)
         if self.reporter.own:
-            if type != _NESTED:
+            if type != _NESTED and type not in READ:
                 self.reporter.unsupported(mark, f"{name}: {why_not(type)}")
             return
         if standing == "invalid" or (
@@ -226,7 +226,7 @@ class Resources:
         if own is None:
             unplayed = self._unplayed(name, body, type, properties)
         else:
-            properties, stopping = settled(type, written, properties)
+            properties, stopping = settled(type, written, properties, own)
             unplayed = (*self._told(name, stopping), *self.reporter.taken(before))
             physical_id = made_up(physical_id)
             attributes = {key: made_up(value) for key, value in attributes.items()}

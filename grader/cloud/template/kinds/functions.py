@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from grader.cloud.aws import ACCOUNT_ID
 from grader.cloud.template.kinds.base import Kind, Me, Names
 from grader.cloud.template.kinds.common import (
     ANY_ARN,
@@ -144,6 +145,8 @@ class _Layer(Text):
 
     def _check(self, value: Any, at: At) -> Any:
         arn = super()._check(value, at)
+        if at.reporter.own and f":{ACCOUNT_ID}:layer" in arn:
+            return arn  # a layer of the stack, whose folder lies beside the template
         if not unknown(arn) and not _POWERTOOLS.fullmatch(arn):
             return at.unsupported(
                 f"is {show(arn)}; the only layer that the labs know is AWS's Powertools "
