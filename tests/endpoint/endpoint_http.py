@@ -387,12 +387,16 @@ class Endpoint:
                 and (state is None or described(name)["StateValue"] == state)
             )
 
-        return {
-            "MetricAlarms": [
+        # Asked for neither, AWS answers with metric alarms alone.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+        kinds = params.get("AlarmTypes") or ["MetricAlarm"]
+        answers = {
+            "MetricAlarm": [
                 {**one, **described(name)} for name, one in members.items() if wanted(name)
             ],
-            "CompositeAlarms": [described(one.name) for one in composite if wanted(one.name)],
+            "CompositeAlarm": [described(one.name) for one in composite if wanted(one.name)],
         }
+        return {f"{kind}s": found if kind in kinds else [] for kind, found in answers.items()}
 
     def _put_metric_alarm(self, params: dict[str, Any]) -> dict[str, Any]:
         MetricAlarm.parse(params, name=params["AlarmName"], region=REGION)

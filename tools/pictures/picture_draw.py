@@ -104,7 +104,7 @@ class Picture:
         """A box with centred lines, the first ``bold`` of them bold; returns its lower y."""
         height = 12 + 14 * len(words)
         if link is not None:
-            self._parts.append(f"<a href={quoteattr(link)}>")
+            self._parts.append(f'<a href={quoteattr(link)} target="_top">')
         self.box(x, y, width, height, kind)
         strong = "strong" if width >= 112 else "small strong"
         for at, one in enumerate(words):
@@ -117,10 +117,12 @@ class Picture:
     def svg(self, height: float) -> str:
         """The picture as a file."""
         shown = round(height * SHOWN / WIDTH)
+        # What has links is no single image to a screen reader.
+        role = "group" if any(part.startswith("<a ") for part in self._parts) else "img"
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(height)}" '
-                f'width="{SHOWN}" height="{shown}" role="img" aria-labelledby="t d">',
+                f'width="{SHOWN}" height="{shown}" role="{role}" aria-labelledby="t d">',
                 f'<title id="t">{escape(self.title)}</title>',
                 f'<desc id="d">{escape(self.description)}</desc>',
                 f"<style>{_STYLE}</style>",

@@ -97,7 +97,7 @@ class Day:
 
 
 def poison_day(hours: int, **settings: Any) -> Day:
-    """A bad record at the start, then one good record every ten minutes, for so many hours."""
+    """A bad record at the start, then one good record a quarter of an hour, for so many hours."""
     bench = Bench()
     stream = bench.stream()
     bad: list[str] = []
@@ -147,7 +147,7 @@ def timeline() -> str:
         "leaves the stream after 24 hours; meanwhile everything waits behind it, and the oldest "
         "waiting record gets 24 hours old. Then it is lost without a note. "
         f"With three retries it is delivered {bounded.deliveries} times within seconds, a note is "
-        "written, and nothing waits.",
+        "written, and nothing waits. One order is written every 15 minutes.",
     )
     panels = [
         ("The defaults", endless,
@@ -181,6 +181,7 @@ def timeline() -> str:
     words = [
         "Upwards: the age of the oldest record that still waits.",
         "Along: the hours since the bad record was written.",
+        "One order comes every 15 minutes. In a busier shard more are lost.",
     ]
     picture.lines(14, y + 8, words, "small soft")
-    return picture.svg(y + 34)
+    return picture.svg(y + 48)

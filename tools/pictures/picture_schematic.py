@@ -12,14 +12,15 @@ def pipeline() -> str:
         "Writers change the table Orders. Its stream keeps the changes for 24 hours in shards. The "
         "event source mapping polls it, filters, forms batches and calls TotalsFunction, which "
         "writes MerchantTotals and CountedRecords in one transaction. What the mapping gives up "
-        "goes as a note to the queue FailedRecords. Metrics ring alarms, and a topic tells people.",
+        "goes as a note to the queue FailedRecords. Metrics of mapping, queue and function "
+        "ring alarms, and a topic tells people.",
     )
     x, width, middle = 14, 208, 118
     y = picture.node(x, 14, width, ["The shop", "writes, changes and deletes orders"], "plain")
     picture.arrow((middle, y), (middle, y + 18))
     y = picture.node(x, y + 18, width, ["Orders", "table: merchant, id"])
     picture.arrow((middle, y), (middle, y + 18))
-    picture.text(middle + 8, y + 13, "every change, in order", "small soft")
+    picture.text(middle + 8, y + 13, "each item's changes, in order", "small soft")
     y = picture.node(
         x, y + 18, width, ["Stream", "old and new image, in shards", "kept for 24 hours"]
     )
@@ -32,8 +33,7 @@ def pipeline() -> str:
          "one position for each shard"],
     )  # fmt: skip
     picture.arrow((x + width, top + 34), (246, top + 34), kind="linebad dash")
-    picture.node(246, top + 12, 104, ["FailedRecords", "queue of notes"], "boxbad")
-    picture.text(298, top + 68, "no records inside", "small soft", anchor="middle")
+    queue = picture.node(246, top + 12, 104, ["FailedRecords", "notes, no records"], "boxbad")
     picture.arrow((middle - 40, y), (middle - 40, y + 26))
     picture.text(middle - 34, y + 17, "batch", "small soft")
     picture.arrow((middle + 40, y + 26), (middle + 40, y))
@@ -41,6 +41,9 @@ def pipeline() -> str:
     top = y + 26
     y = picture.node(x, top, width, ["TotalsFunction", "your handler, at least once"])
     picture.arrow((x + width, top + 20), (246, top + 20))
+    # Most alarms read what the mapping and the queue publish.
+    picture.arrow((x + width, top - 34), (272, top - 34), (272, top - 2))
+    picture.arrow((334, queue), (334, top - 2))
     picture.node(246, top - 2, 104, ["Metrics", "lag, failures"], "plain")
     picture.arrow((298, top + 38), (298, top + 58))
     bottom = picture.node(246, top + 58, 104, ["Alarms"], "boxwait")

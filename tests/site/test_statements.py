@@ -1,0 +1,90 @@
+"""What a page says about AWS must not contradict what another page, or a command, says.
+
+Each of these was wrong once; the test is for its kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text("utf-8") for page in PAGES}
+
+
+def commands(name: str) -> Iterator[tuple[str, str]]:
+    """Every command of a name in the pages, continued lines joined, with its page."""
+    for page, text in TEXTS.items():
+        joined = text.replace("\\\n", " ")
+        for line in joined.splitlines():
+            if name in line and "`" not in line.split(name)[0][-2:]:
+                yield page, line
+
+
+def test_alarms_are_asked_for_with_their_types() -> None:
+    """Without `--alarm-types` the answer has no composite alarm.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html"""
+    asked = [*commands("aws cloudwatch describe-alarms")]
+    assert asked
+    assert [one for one in asked if "--alarm-types MetricAlarm CompositeAlarm" not in one[1]] == []
+
+
+# A sentence that does not hold, and where what holds is said.
+REFUTED = {
+    r"polls? each shard four times a second, always": "a shard that waits for its function is not polled",
+    r"do not work backwards": "StartCostAllocationTagBackfill",
+    r"everything stays inside what is \[?always free": "on-demand writes and backups have no free amount",
+    r"N times the period is at most a day\.": "seven days from a period of an hour on",
+    r"every change, in order": "in order for each item",
+    r"the names are the ids of its fields": "the ids begin with cost-",
+}
+
+
+@pytest.mark.parametrize("pattern", REFUTED)
+def test_a_refuted_sentence_does_not_come_back(pattern: str) -> None:
+    pictures = {
+        path.name: path.read_text("utf-8") for path in (ROOT / "docs/assets/pictures").glob("*.svg")
+    }
+    for name, text in {**TEXTS, **pictures}.items():
+        assert not re.search(pattern, " ".join(text.split())), f"{name}: {REFUTED[pattern]}"
+
+
+def test_sources_are_not_somebody_elses_question_or_test_data() -> None:
+    """A price, a date or a message is quoted from whoever makes it."""
+    weak = re.compile(
+        r"https://(?:repost\.aws/questions/|github\.com/aws-amplify/amplify-cli/issues"
+        r"|github\.com/infracost/|pypi\.org/project/cfn-lint)\S*"
+    )
+    assert {page: found for page, text in TEXTS.items() if (found := weak.findall(text))} == {}
+
+
+def test_each_name_in_a_link_to_a_tool_is_one_that_the_tool_reads() -> None:
+    """A misspelt one would be ignored without a word, and the page opens with something else."""
+    read = {}
+    for tool, script in (("simulator", "settings.js"), ("calculator", "costs.js")):
+        text = (ROOT / "docs/assets/js" / script).read_text("utf-8")
+        read[tool] = set(re.findall(r'field\("[^"]*", "(\w+)"', text)) | set(
+            re.findall(r'\bname: "(\w+)"', text)
+        )
+        assert len(read[tool]) > 10, tool
+    wrong = []
+    for page, text in TEXTS.items():
+        for tool, query in re.findall(r"\b(simulator|calculator)\.md(\?[^)\s#`]+)\)", text):
+            names = {name for name, _ in parse_qsl(urlsplit(query).query, keep_blank_values=True)}
+            wrong += [(page, tool, name) for name in sorted(names - read[tool])]
+    assert wrong == []
+
+
+def test_the_contributors_page_names_what_the_calculator_reads() -> None:
+    script = (ROOT / "docs/assets/js/costs.js").read_text("utf-8")
+    paragraph = re.search(
+        r"`calculator\.md\?…` works alike\.(.+?)\n\n", TEXTS["docs/contributing.md"], re.S
+    )
+    assert paragraph is not None
+    for name in re.findall(r'field\("[^"]*", "(\w+)"', script):
+        assert f"`{name}`" in paragraph[1], name
