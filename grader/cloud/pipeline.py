@@ -44,6 +44,7 @@ from grader.cloud.mapping import (
 )
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
 from grader.cloud.mapping.concurrency import DEFAULT_ACCOUNT_LIMIT
+from grader.cloud.mapping.names import unqualified
 from grader.cloud.running import Cloud
 from grader.cloud.template import Resource, Stack
 
@@ -455,15 +456,14 @@ class Pipeline:
         A topic keeps nothing: a note that was published there counts when a queue of the stack
         received it.
         """
-        mine = f":function:{self.mapping(mapping).function.name}"
+        mine = unqualified(self.mapping(mapping).function.arn)
         kept = set(self._kept_texts())
         return [
             Note(document)
             for delivery in self.deliveries
             if ":sns:" not in delivery.destination or delivery.body in kept
-            if (document := json.loads(delivery.body))["requestContext"]["functionArn"].endswith(
-                mine
-            )
+            if (document := json.loads(delivery.body))
+            and unqualified(document["requestContext"]["functionArn"]) == mine
         ]
 
     def _kept_texts(self) -> Iterator[str]:

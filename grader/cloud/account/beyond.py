@@ -418,7 +418,11 @@ def _written(request: Request, operation: Any, answer: Mapping[str, Any]) -> Rep
     serializer = get_serializer_class(model.service_name, model.resolved_protocol)
     written = serializer(operation, SerializationContext("0" * 32)).serialize(answer)
     headers = {str(key): str(one) for key, one in written["headers"].items()}
-    return Reply(written["status_code"], headers, _bytes(written["body"]), LATENCY_MS)
+    shape, status = operation.output_shape, written["status_code"]
+    for name, member in shape.members.items() if shape is not None else ():
+        if member.serialization.get("location") == "statusCode":
+            status = answer.get(name, status)
+    return Reply(status, headers, _bytes(written["body"]), LATENCY_MS)
 
 
 def _bytes(body: Any) -> bytes:

@@ -55,9 +55,18 @@ UNPLAYED_ATTRIBUTES = {
     "UpdatePolicy": "the labs create stacks and update none",
 }
 _NESTED = "AWS::CloudFormation::Stack"
-# Types that nobody plays and whose Ref is an ARN, as their own pages say.
+# How ARNs begin, after account and Region, of types that nobody plays where it is not the type's
+# own name: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+_ARNS = {
+    "AWS::AppSync::GraphQLApi": "appsync apis/",
+    "AWS::Events::EventBus": "events event-bus/",
+    "AWS::Lambda::LayerVersion": "lambda layer:",
+    "AWS::SecretsManager::Secret": "secretsmanager secret:",
+    "AWS::StepFunctions::StateMachine": "states stateMachine:",
+}
+# Those among them, and others, whose Ref is the ARN.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
-ARN_REFS = frozenset(
+_ARN_REFS = frozenset(
     {
         *("AWS::AppSync::GraphQLApi", "AWS::CertificateManager::Certificate"),
         *("AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::Lambda::LayerVersion"),
@@ -267,12 +276,13 @@ class Resources:
             reasons = [*unknowns(properties), Unknown(f"{name} is not known")]
         elif self.reporter.own or (self.reporter.strict and standing_of(type) == "kept"):
             # What nobody plays gets a name made up as CloudFormation makes one up.
-            service = (type.split("::") * 2)[1].lower()
+            own_words = f"{(type.split('::') * 2)[1]} {type.split('::')[-1]}/".lower()
+            service, _, rest = _ARNS.get(type, own_words).partition(" ")
             physical_id = me.name()
-            arn = me.arn(service, f"{type.split('::')[-1].lower()}/{physical_id}")
+            arn = me.arn(service, f"{rest}{physical_id}")
             attributes = {"Arn": arn}
             if self.reporter.own:
-                physical_id = arn if type in ARN_REFS else physical_id
+                physical_id = arn if type in _ARN_REFS else physical_id
                 attributes |= {
                     one: slug(f"{name}.{one}")
                     for one in self._wanted.get(name, ())
