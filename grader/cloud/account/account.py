@@ -131,7 +131,9 @@ class Account:
             view=view,
             region=self.region,
             account_id=self.account_id,
-            created_ms=self.clock.now,
+            # Its ARN ends with this time. On AWS no two can be made within a millisecond; here
+            # virtual time may stand still between two calls.
+            created_ms=self.clock.now if old is None else max(self.clock.now, old.created_ms + 1),
             first_sequence=self.first_sequence,
             seed=self.seed,
         )
