@@ -471,6 +471,8 @@ function mount(viewer, data, moved) {
   function showBatch(made) {
     about.replaceChildren();
     const batch = state.batch && made.batches[state.batch - 1];
+    if (!batch && switched() && made.batches.length)
+      about.append(make("p", {class: "whole"}, "Choose an attempt: its records, its answer, its calls, and why Lambda then did what it did."));
     if (!batch) return;
     const {play} = made, one = data.attempts[batch.key], made_by = made.invocations.get(batch.id);
     const called = batch.attempt ? `${batch.batch}, attempt ${batch.attempt}` : batch.batch;

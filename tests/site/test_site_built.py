@@ -237,7 +237,7 @@ def test_words_are_spelled_right() -> None:
     pytest.importorskip("codespell_lib", reason="the extra site is not installed")
     places = ["docs", "labs", "solutions", "overrides", "includes", "README.md", "CONTRIBUTING.md"]
     done = subprocess.run(
-        [sys.executable, "-m", "codespell_lib", "-S", "*/vendor/*,*.svg", *places],
+        [sys.executable, "-m", "codespell_lib", "-S", "*/vendor/*,*.svg,*/players/*.js", *places],
         cwd=ROOT,
         capture_output=True,
         text=True,

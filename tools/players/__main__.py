@@ -13,7 +13,7 @@ import player_files as files
 from player_alarms import ALARMS
 from player_counting import CRASH, OVERLAP, OVERTAKEN
 from player_flow import BURST, LANES, SPLIT, WINDOW
-from player_model import Player
+from player_model import Play, Player
 from player_triggers import POISON
 from player_trouble import INCIDENTS, REDRIVE
 
@@ -25,9 +25,8 @@ PLAYERS: Sequence[Player] = (
 ASSETS, BLOCKS = "docs/assets/players", "includes/players"
 
 
-def recorded(player: Player) -> Mapping[str, str]:
-    """The files of one player, by their path in the clone: every position is played for them."""
-    document = player.record()
+def made(player: Player, document: Play) -> Mapping[str, str]:
+    """The files of one player by their path in the clone."""
     return {
         f"{ASSETS}/{player.id}.js": files.script(player, document),
         f"{ASSETS}/{player.id}.svg": files.still(player, document),
@@ -35,16 +34,11 @@ def recorded(player: Player) -> Mapping[str, str]:
     }
 
 
-def drift(player: Player) -> list[str]:
-    """The files of a player that are not what is played now."""
-    return [name for name, text in recorded(player).items() if not files.same(ROOT / name, text)]
-
-
 def main() -> None:
     """Write every file that is not what it should be."""
     everything = {f"{ASSETS}/viewer.js": files.viewer()}
     for player in PLAYERS:
-        everything |= recorded(player)
+        everything |= made(player, player.record())
     for name, text in everything.items():
         path = ROOT / name
         if not files.same(path, text):

@@ -95,6 +95,14 @@ def block(player: Player, document: Play) -> str:
     return "\n".join(lines)
 
 
+def told(player: Player, document: Play, labels: Sequence[str]) -> str:
+    """All that a page's tables say of one position, as text."""
+    number = player.position(labels)
+    play = document["plays"][number]
+    lines = [f"{clock(at)} {what} {how}" for at, (what, how) in happened(play)]
+    return "\n".join([" | ".join(_rows(player, document)[number]), *lines])
+
+
 def _scrolled(name: str, content: str) -> str:
     label = escape(name)
     return (
@@ -103,19 +111,23 @@ def _scrolled(name: str, content: str) -> str:
 
 
 def _positions(player: Player, document: Play) -> str:
-    """One row for each position: its switches, the figures of its play, what alarms did."""
-    plays = document["plays"]
-    names = list(dict.fromkeys(one["name"] for play in plays for one in play["figures"]))
-    alarms = any(play["alarms"] for play in plays)
+    """One row for each position: its switches, the figures of its play, what its alarm did."""
+    names = [*(one.name for one in player.switches), *_figure_names(document)]
+    alarms = any(play["alarms"] for play in document["plays"])
+    return table(names + ["changes of its state"] * alarms, _rows(player, document))
+
+
+def _figure_names(document: Play) -> list[str]:
+    return list(dict.fromkeys(one["name"] for play in document["plays"] for one in play["figures"]))
+
+
+def _rows(player: Player, document: Play) -> list[list[str]]:
     rows = []
-    for (labels, _), play in zip(player.positions(), plays, strict=True):
-        told = {one["name"]: _figure(one) for one in play["figures"]}
-        changes = [[_states(one) for one in play["alarms"]]] if alarms else []
-        rows.append(
-            [*labels, *(told.get(name, "") for name in names), *("; ".join(one) for one in changes)]
-        )
-    headings = [*(one.name for one in player.switches), *names]
-    return table(headings + ["changes of its state"] * alarms, rows)
+    for (labels, _), play in zip(player.positions(), document["plays"], strict=True):
+        known = {one["name"]: _figure(one) for one in play["figures"]}
+        figures = [known.get(name, "") for name in _figure_names(document)]
+        rows.append([*labels, *figures, *(_states(one) for one in play["alarms"])])
+    return rows
 
 
 def _figure(figure: Play) -> str:

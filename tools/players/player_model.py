@@ -15,6 +15,8 @@ from grader.replay import run
 from grader.replay.scene import Scene
 
 Play = dict[str, Any]
+# Metrics are told by the minute: of a shorter play they would say nothing.
+LEAST_MS = 120_000
 Figures = list[tuple[str, str]]
 
 
@@ -81,6 +83,8 @@ class Player:
         document = run.document(scenes, scenario=self.title)
         for (labels, _), play in zip(self.positions(), document["plays"], strict=True):
             play["title"] = ", ".join(labels)
+            if play["length"] < LEAST_MS:
+                play["metrics"] = []
             play["figures"] += [
                 {"name": name, "value": value, "limit": "", "met": None}
                 for name, value in self.figures(play)

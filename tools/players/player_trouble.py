@@ -230,7 +230,6 @@ REDRIVE = Player(
             [
                 ("2 retries", (2, None)),
                 ("an age of 6 h", (None, 6)),
-                ("an age of 20 h", (None, 20)),
                 ("no limit is set", (None, None)),
             ],
         ),

@@ -1,0 +1,153 @@
+"""The players of the pages show what the emulator does now, and answer what they are asked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from grader.replay.run import SCHEMA_FILE
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tools" / "players"
+ASSETS = ROOT / "docs" / "assets" / "players"
+FORM = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+NAMES = sorted(path.stem for path in ASSETS.glob("*.svg"))
+# Whose plays need a process for the handler.
+PLAYED = {"alarms"}
+MOST_OF_ONE, MOST_OF_A_PAGE = 150_000, 1_000_000
+
+
+@pytest.fixture(scope="module", name="tool")
+def _tool() -> Iterator[ModuleType]:
+    """The program behind `python tools/players`."""
+    sys.path.insert(0, str(TOOL))
+    spec = importlib.util.spec_from_file_location("players_main", TOOL / "__main__.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.path.remove(str(TOOL))
+
+
+def player(tool: ModuleType, name: str) -> Any:
+    return next(one for one in tool.PLAYERS if one.id == name)
+
+
+def kept(tool: ModuleType, name: str) -> dict[str, Any]:
+    """The recording that is committed, as the page gets it."""
+    return tool.files.unpacked((ASSETS / f"{name}.js").read_text(encoding="utf-8"))
+
+
+def source(tool: ModuleType, name: str) -> str:
+    return (ROOT / "docs" / f"{player(tool, name).page}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=pytest.mark.played) if one in PLAYED else one for one in NAMES],
+)
+def test_every_position_is_what_is_played_now(name: str, tool: ModuleType) -> None:
+    """A fresh run of every position equals its recording, is a document of its schema, and its
+    table holds the answer to the question. When it differs, `python tools/players` records anew.
+    """
+    one = player(tool, name)
+    document = one.record()
+    drifted = [
+        path
+        for path, text in tool.made(one, document).items()
+        if not tool.files.same(ROOT / path, text)
+    ]
+    assert drifted == []
+    assert not [*FORM.iter_errors(document)]
+    assert one.question.shows in tool.files.told(one, document, one.question.at)
+
+
+def test_the_viewer_is_that_of_a_run(tool: ModuleType) -> None:
+    assert tool.files.same(ASSETS / "viewer.js", tool.files.viewer())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_around_a_player_does_not_answer_its_question(name: str, tool: ModuleType) -> None:
+    """The question is asked and answered in the block; the page has not said so before."""
+    question = player(tool, name).question
+    block = (ROOT / "includes" / "players" / f"{name}.md").read_text(encoding="utf-8")
+    assert question.ask and question.answer and "Ask it: " in block
+    assert question.shows not in source(tool, name)
+
+
+def test_every_player_stands_on_its_page_and_no_other(tool: ModuleType) -> None:
+    """Modules 1 to 6 and the operations guide have one each; what is included is recorded."""
+    found = {
+        (name, page.relative_to(ROOT / "docs").with_suffix("").as_posix())
+        for page in (ROOT / "docs").rglob("*.md")
+        for name in re.findall(
+            r'^--8<-- "includes/players/(.+)\.md"$', page.read_text("utf-8"), re.M
+        )
+    }
+    assert found == {(one.id, one.page) for one in tool.PLAYERS}
+    assert sorted(name for name, _ in found) == NAMES
+    pages = {page for _, page in found}
+    assert len([page for page in pages if page.startswith("modules/")]) == 6
+    assert "operations/index" in pages
+    for name in NAMES:
+        assert "scripts: [players" in source(tool, name)
+
+
+def test_recordings_are_small(tool: ModuleType) -> None:
+    """A script at most 150 kB; all of a page, the viewer with it, at most 1 MB."""
+    sizes = {path.stem: path.stat().st_size for path in ASSETS.glob("*.js")}
+    assert max(sizes.values()) <= MOST_OF_ONE
+    for page in {one.page for one in tool.PLAYERS}:
+        names = [one.id for one in tool.PLAYERS if one.page == page]
+        assert sizes["viewer"] + sum(sizes[name] for name in names) <= MOST_OF_A_PAGE
+
+
+def test_every_combination_of_a_bad_record_is_recorded(tool: ModuleType) -> None:
+    """Report, bisect, retries and age, each in both positions."""
+    data = kept(tool, "poison")
+    assert [len(one["labels"]) for one in data["switches"]] == [2, 2, 2, 2]
+    assert len({play["title"] for play in data["run"]["plays"]}) == 16
+
+
+def test_a_wrong_recording_is_found(tool: ModuleType, tmp_path: Path) -> None:
+    """One number of one position is enough; other bytes of the same are not."""
+    path = tmp_path / "overlap.js"
+    one, data = player(tool, "overlap"), kept(tool, "overlap")
+    text = (ASSETS / "overlap.js").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    document = one.record()
+    fresh = tool.files.script(one, document)
+    assert tool.files.same(path, fresh)
+    document["plays"][0]["batches"][0]["end"] += 1
+    assert not tool.files.same(path, tool.files.script(one, document))
+    assert data["run"]["plays"][0]["title"] == "reads, adds, writes, 1"
+
+
+def test_nothing_in_a_player_becomes_markup_or_ends_a_script(tool: ModuleType) -> None:
+    """Titles, switches and what the emulator tells are escaped; a recording is letters and digits."""
+    hostile = '</script><img src=x onerror="alert(1)">'
+    one = replace(player(tool, "overlap"), title=hostile, about=hostile, picture=hostile)
+    document = one.record()
+    document["plays"][0]["title"] = hostile
+    block = tool.files.block(one, document)
+    assert "<img src=x" not in block and "</script" not in block
+    assert "\n\n" not in block.rstrip("\n")
+    script = tool.files.script(one, document)
+    assert re.fullmatch(r'// .*\n.*\("overlap", "[A-Za-z0-9+/=]+"\);\n', script)
+
+
+def test_a_picture_says_in_words_what_it_shows() -> None:
+    for name in NAMES:
+        text = (ASSETS / f"{name}.svg").read_text(encoding="utf-8")
+        assert '<title id="t">' in text and '<desc id="d">' in text
+        assert "prefers-color-scheme:dark" in text and "url(" not in text
