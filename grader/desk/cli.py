@@ -52,6 +52,10 @@ COMMANDS = {
         "grader.desk.stack:check",
         "Check any template with a stream consumer for production.",
     ),
+    "sandbox": (
+        "grader.desk.sandbox:sandbox",
+        "Serve a deployed lab as an AWS account on this machine.",
+    ),
     "doctor": ("grader.desk.machine:doctor", "Check this machine: Python, packages, isolation."),
     "docs": ("grader.desk.machine:docs", "Open PAGE of the course, or its start page."),
     "class": (

@@ -37,6 +37,7 @@ def generated(command: click.Group) -> Generated:
         "docs/reference/production-checklist-items.md": checklist_reference,
         "docs/reference/tuning-claims.md": claims_reference,
         "docs/reference/run-document.md": run_reference,
+        "docs/reference/sandbox-operations.md": sandbox_reference,
         "docs/assets/js/prices.js": prices_script,
         "docs/assets/js/drawing.js": lambda: drawing.SCRIPT,
         "docs/cards.md": cards_page,
@@ -186,6 +187,13 @@ def templates_reference() -> str:
         lines = [f"| `{row.property}` | {words[row.use]} | {row.note} |" for row in rows]
         parts.append("\n".join(["| property | here | note |", "|---|---|---|", *lines]) + "\n")
     return "\n".join(parts)
+
+
+def sandbox_reference() -> str:
+    """What the sandbox answers as Markdown, from its own register."""
+    from grader.sandbox.reference import operations_reference
+
+    return operations_reference()
 
 
 def run_reference() -> str:

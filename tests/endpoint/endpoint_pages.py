@@ -1,4 +1,4 @@
-"""The commands of the course's pages: found, and run block by block against the endpoint.
+"""The commands of the course's pages: found, and run block by block against the sandbox.
 
 In a page, a block marked ``sh`` holds commands that a test runs. With commands of `aws` it stands
 behind ``<!-- effect: name -->``: the name of a function that says what must be true afterwards. A
@@ -7,20 +7,25 @@ block marked ``console`` is only shown, behind ``<!-- not run: reason -->``.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from endpoint_cli import Commands
-from endpoint_http import Endpoint
 
-from grader.cloud.function import Nursery
-from grader.cloud.running import Cloud
+from grader.cloud import Cloud, Nursery
+from grader.cloud.aws import Reply
+from grader.sandbox import Pace, Sandbox, Server
+from grader.sandbox.home import Home
 
+TYPING_MS = 2_000
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 _BLOCK = re.compile(
@@ -36,7 +41,8 @@ LABS_KNOWN=" $(compgen -v | tr '\\n' ' ') LABS_KNOWN PIPESTATUS FUNCNAME name "
 [ ! -e "$LABS_STATE" ] || . "$LABS_STATE"
 sleep() {
   exec 9<>"/dev/tcp/127.0.0.1/$LABS_PORT"
-  printf 'POST /virtual-time?seconds=%s HTTP/1.0\\r\\nContent-Length: 0\\r\\n\\r\\n' "$1" >&9
+  printf 'POST /_labs/time?move=%s000 HTTP/1.0\\r\\nHost: 127.0.0.1:%s\\r\\nX-Labs-Token: %s\\r\\n\\r\\n' \
+    "$1" "$LABS_PORT" "$LABS_TOKEN" >&9
   cat <&9 >/dev/null
   exec 9>&-
 }
@@ -94,8 +100,28 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
+class Dated(Server):
+    """A server for commands that read this machine's clock while the account has a time of its own.
+
+    Every request takes two seconds, as if somebody had typed the command; `sleep` lets hours pass.
+    So a range of time that a command asks for is moved to where the account is.
+    """
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        if headers.get("x-amz-target", "").endswith("GetMetricStatistics"):
+            asked = json.loads(body)
+            moved = timedelta(milliseconds=self.sandbox.pace.ahead_ms)
+            for name in ("StartTime", "EndTime"):
+                moment = asked[name]
+                if isinstance(moment, str):
+                    moment = datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+                asked[name] = moment + moved.total_seconds()
+            body = json.dumps(asked).encode()
+        return super().handle(method, path, headers, body)
+
+
 class World:
-    """One account, an endpoint in front of it, a shell, and a folder with the labs.
+    """One account, a sandbox in front of it, a shell, and a folder with the labs.
 
     ``out`` is what the last block printed, error output included.
     """
@@ -103,7 +129,7 @@ class World:
     def __init__(self, folder: Path, nursery: Nursery, commands: Commands) -> None:
         self.folder = folder
         self.cloud = Cloud(nursery, live=True)
-        self.endpoint = Endpoint(self.cloud)
+        self.endpoint = Dated(Sandbox(self.cloud, pace=Pace(self.cloud.clock, step_ms=TYPING_MS)))
         self.desk = folder / "desk"
         self.desk.mkdir()
         self.out = ""
@@ -112,15 +138,12 @@ class World:
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "LABS_PORT": str(self.endpoint.port),
+            "LABS_TOKEN": self.endpoint.token,
             "LABS_STATE": str(folder / "state"),
-            "AWS_ENDPOINT_URL": self.endpoint.url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
+            **Home(self.endpoint.port).variables(),
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_MAX_ATTEMPTS": "1",
-            "AWS_PAGER": "",
         }
 
     def close(self) -> None:
@@ -141,5 +164,6 @@ class World:
             timeout=120,
         )
         self.out = done.stdout
-        problems = [*self.endpoint.unanswered, *self.cloud.account.breakdowns]
+        box = self.endpoint.sandbox
+        problems = [*box.unanswered, *box.breakdowns, *self.cloud.account.breakdowns]
         assert done.returncode == 0 and not problems, "\n".join([where, done.stdout, *problems])

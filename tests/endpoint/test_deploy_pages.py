@@ -116,13 +116,13 @@ def _names(world: World) -> None:
 
 @effect
 def _budget(world: World) -> None:
-    from moto.budgets.models import budgets_backends
-
-    (budget,) = budgets_backends["123456789012"]["aws"].budgets["123456789012"].values()
-    assert budget.budget["CostTypes"] == {"IncludeCredit": False}
-    (notification,) = budget.notifications
-    assert notification.details["Threshold"] == 20
-    assert notification.subscribers == [{"SubscriptionType": "EMAIL", "Address": "you@example.com"}]
+    (kept,) = world.endpoint.sandbox.world.budgets.values()
+    assert kept["budget"]["CostTypes"] == {"IncludeCredit": False}
+    (notification,) = kept["notifications"]
+    assert notification["Notification"]["Threshold"] == 20
+    assert notification["Subscribers"] == [
+        {"SubscriptionType": "EMAIL", "Address": "you@example.com"}
+    ]
     assert not world.cloud.stacks and not world.cloud.account.buckets.names, "the budget is first"
 
 
@@ -360,7 +360,13 @@ def _looked_up(world: World) -> None:
         world.cloud.resource(STACK, name).physical_id
         for name in ("TotalsFunction", "OrdersToTotals", "Orders", "FailedRecords")
     ]
-    assert world.out.split() == expected
+    # A queue's address is this sandbox's, so that no client follows it elsewhere.
+    *rest, queue = world.out.split()
+    assert [*rest, queue.rpartition("/")[2]] == [
+        *expected[:3],
+        expected[3].rpartition("/")[2],
+    ]
+    assert queue.startswith(world.endpoint.url)
 
 
 @effect

@@ -53,10 +53,13 @@ class Streams:
             ) from None
 
     def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
+        asked = params.get("ShardFilter")
+        if isinstance(asked, dict) and asked.get("ShardId") is not None:
+            _check_length(asked["ShardId"], "shardFilter.shardId", SHORTEST_SHARD, LONGEST_SHARD)
         described = self._stream(params.get("StreamArn")).describe(
             limit=_whole(params, "Limit", PAGE_SHARDS),
             exclusive_start_shard_id=_shard_id(params, "ExclusiveStartShardId"),
-            shard_filter=params.get("ShardFilter"),
+            shard_filter=asked,
             now_ms=self._clock.now,
         )
         return {"StreamDescription": described}

@@ -12,9 +12,10 @@ from grader.sandbox.services import (
     metrics,
     tables,
 )
-from grader.sandbox.services.instead import instead
+from grader.sandbox.services.instead import INSTEAD, instead
 
 __all__ = [
+    "INSTEAD",
     "account",
     "cloudformation",
     "functions",

@@ -149,7 +149,7 @@ def _change_stream(world: World, name: str, view: str | None) -> None:
     on = stream is not None and stream.disabled_ms is None
     if view is None:
         if not on:
-            raise _invalid("Table is already without a stream")
+            raise _invalid("Table does not have a stream to disable")
         account.disable_stream(name)
         return
     if on:
