@@ -135,18 +135,18 @@ def _describe_alarms(world: World, request: Request) -> dict[str, Any]:
     params = request.params
     world.alarms.look()
     prefix, names = params.get("AlarmNamePrefix", ""), params.get("AlarmNames")
-    state, types = params.get("StateValue"), params.get("AlarmTypes")
+    # Asked for neither kind, AWS answers with metric alarms alone, whatever their names.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    state, types = params.get("StateValue"), params.get("AlarmTypes") or ["MetricAlarm"]
     shown: dict[str, list[dict[str, Any]]] = {"MetricAlarms": [], "CompositeAlarms": []}
     for name, (kind, members) in world.alarms.members().items():
         described = {**members, **world.alarms.described(name)}
         group = "MetricAlarms" if kind == "metric" else "CompositeAlarms"
-        # Without AlarmTypes metric alarms alone are told of, unless a name is given:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
         if (
             name.startswith(prefix)
             and (names is None or name in names)
             and state in (None, described["StateValue"])
-            and (types is None or group.removesuffix("s") in types)
+            and group.removesuffix("s") in types
         ):
             shown[group].append(described)
     return dict(shown)
