@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from player_bench import FUNCTION, QUEUE, REPORTS, Event, Staged, failing, items
@@ -148,6 +148,12 @@ HOUR_MS = 3_600_000
 
 def redrive(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
     """Three orders, the second one bad; a person reads the notes and redrives what they name."""
+    # Without a bound there is no note, and nobody who could read it sooner or later.
+    return _redriven(bounds, 0 if bounds == (None, None) else read_h)
+
+
+@cache
+def _redriven(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
     retries, age_h = bounds
     mended = False
     staged = Staged(
