@@ -65,6 +65,8 @@ ROWS = (
     ("sandbox.reference",),
     ("sandbox.sandbox",),
     ("sandbox.server", "sandbox.opening"),
+    # Drills on it: what one is, how it is played, what counts.
+    ("sandbox.oncall",),
     ("sandbox",),
     # The command line, and what maintains the rest.
     ("desk.terminal", "desk.keys", "desk.group"),

@@ -1,0 +1,103 @@
+"""A drill as data: what is deployed, who orders what, what happens when, what is told, what counts.
+
+Minutes count from the moment at which the telephone rings; before it they are negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# The shop's promise: an order is shipped within so many minutes.
+OBJECTIVE_MIN = 5
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Orders that customers place: one every ``every_s`` seconds from minute to minute.
+
+    None as an end: as long as the drill is played. ``items`` are what orders have beside the
+    ordinary attributes, one after the other in turns. ``good`` is False for orders that nobody can
+    ship.
+    """
+
+    every_s: float
+    from_min: float
+    until_min: float | None = None
+    name: str = "o"
+    items: tuple[Mapping[str, Any], ...] = ({},)
+    good: bool = True
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Somebody else's doing at ``minute``: an AWS call of theirs, or something of the world's.
+
+    ``after``: the minute counts from the end of the drill's time, when the shop is by itself again.
+
+    ``call`` is ``service:Operation`` with ``params``, in which ``$Name`` is the physical name of a
+    resource of the shop and ``@path`` a file of the drills' folder; or one of the names of
+    `grader.sandbox.oncall.world`. ``told`` says it in the debrief.
+    """
+
+    minute: float
+    call: str
+    params: Mapping[str, Any]
+    told: str
+    after: bool = False
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One drill. ``parameters`` are those of the shop's template.
+
+    - ``rings``: the alarms of the shop's template that have rung when the drill begins; the first
+      one's words are the page. ``told`` are words of people beside it;
+    - ``page``: where the operations guide treats the symptom;
+    - ``causes``: which of `CAUSES` are so;
+    - ``minutes``: by when the shop has to keep its promise again;
+    - ``hints``: three, each saying more; ``calm`` what a calm colleague would have typed;
+    - ``excused``: how orders are called that fail again when the drill's time is over: a note is
+      enough for them, which the next shift redrives;
+    - ``notes``: whether failure notes are to be redriven; ``extra_dollars``: what the cure may cost
+      a day.
+    """
+
+    slug: str
+    title: str
+    rings: tuple[str, ...]
+    page: str
+    causes: tuple[str, ...]
+    orders: tuple[Orders, ...]
+    happens: tuple[Happening, ...]
+    hints: tuple[str, str, str]
+    calm: tuple[str, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    told: str = ""
+    minutes: int = 40
+    before_min: int = 240
+    excused: str = ""
+    notes: bool = False
+    extra_dollars: float = 2.0
+
+
+# Every cause that can be named, for all drills: what is so in one is plausible in another.
+CAUSES: Mapping[str, str] = {
+    "growth": "More orders come than the lanes can take; nothing fails.",
+    "own-reservation": "The function's own reserved concurrency is too small.",
+    "neighbour": "Another function uses up the account's concurrency.",
+    "deployment": "A new version of the function fails on some orders.",
+    "poison-record": "One order that nobody can process holds all that is behind it.",
+    "mapping-disabled": "Somebody disabled the event source mapping.",
+    "role-lost-right": "The function's role has lost a right.",
+    "table-capacity": "The table that is written to has too little capacity.",
+    "memory-cut": "The function has too little memory for its work, and runs out of time.",
+    "filter": "The mapping's filter drops orders that are to be shipped.",
+    "destination": "Notes about given-up orders cannot be delivered.",
+    "old-backlog": "The mapping has been off for most of a day; the oldest orders expire soon.",
+    "stream-replaced": "The stream was switched off and on, and the mapping reads the old one.",
+    "courier-slow": "The courier answers more slowly than yesterday.",
+    "cold-starts": "Every invocation is a cold start.",
+    "alarm-wrong": "The alarm's threshold is in seconds, the metric in milliseconds.",
+}

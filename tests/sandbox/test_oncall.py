@@ -1,0 +1,100 @@
+"""Each drill is proved by people on duty who are right, who are wrong, and who do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import responders
+
+from grader.cloud.function import Nursery
+from grader.course.grade import Grade
+from grader.sandbox.oncall import judge
+from grader.sandbox.oncall.drill import CAUSES
+from grader.sandbox.oncall.drills import SLUGS, drill
+from grader.sandbox.oncall.shift import Shift
+
+LEAST_RIGHT, LEAST_WRONG = 2, 3
+CAUSE_ALONE = 15
+
+
+def played(slug: str, responder: responders.Responder, nursery: Nursery) -> tuple[Grade, Shift]:
+    shift = Shift(drill(slug, 0), nursery, live=False)
+    try:
+        responder(shift)
+        return judge.grade(shift), shift
+    finally:
+        shift.close()
+
+
+def lost(grade: Grade) -> list[str]:
+    return [one.criterion.id for one in grade.verdicts if one.outcome != "met"]
+
+
+def cases(listed: dict[str, list[object]]) -> Iterator[object]:
+    for slug in SLUGS:
+        for one in listed[slug]:
+            responder = one[0] if isinstance(one, tuple) else one
+            yield pytest.param(slug, one, id=f"{slug}-{responder.__name__}")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("slug", "responder"), cases(responders.RIGHT))  # type: ignore[arg-type]
+def test_a_right_way_wins_every_point(
+    slug: str, responder: responders.Responder, nursery: Nursery
+) -> None:
+    grade, _ = played(slug, responder, nursery)
+    assert grade.passed, [(one.criterion.id, one.finding) for one in grade.verdicts if one.finding]
+    assert grade.score == 100
+
+
+@pytest.mark.parametrize(("slug", "wrong"), cases(responders.WRONG))  # type: ignore[arg-type]
+def test_a_wrong_way_loses_its_own_criterion(
+    slug: str, wrong: tuple[responders.Responder, str], nursery: Nursery
+) -> None:
+    responder, criterion = wrong
+    grade, _ = played(slug, responder, nursery)
+    unmet = {one.criterion.id: one.finding for one in grade.verdicts if one.outcome == "unmet"}
+    assert criterion in unmet, lost(grade)
+    finding = unmet[criterion]
+    assert finding is not None
+    assert finding.expected != finding.observed
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_page_is_true_and_who_only_names_the_cause_wins_no_more(
+    slug: str, nursery: Nursery
+) -> None:
+    """The alarms of the page are red when it comes; the cause alone is worth 15 of 100 points."""
+    pages: list[str] = []
+
+    def only_name_it(shift: Shift) -> None:
+        pages.extend(name for name, _ in shift.page())
+        shift.done(*shift.drill.causes)
+        shift.done("growth")  # the first time counts
+
+    grade, shift = played(slug, only_name_it, nursery)
+    assert set(shift.drill.rings) <= set(pages)
+    assert pages[0] == shift.drill.rings[0]
+    assert not grade.passed
+    assert grade.score <= CAUSE_ALONE
+    assert "in-time" in lost(grade) or "nothing-lost" in lost(grade)
+
+
+def test_there_are_thirteen_drills_with_ways_to_be_right_and_wrong() -> None:
+    assert len(SLUGS) == 13
+    for slug in SLUGS:
+        assert len(responders.RIGHT[slug]) >= LEAST_RIGHT, slug
+        wrong = responders.WRONG[slug]
+        assert len(wrong) >= LEAST_WRONG, slug
+        assert len({criterion for _, criterion in wrong}) >= 2, slug
+    every = {criterion for wrong in responders.WRONG.values() for _, criterion in wrong}
+    assert every == {name for name, *_ in judge._CRITERIA}
+
+
+def test_every_drill_says_what_is_so_and_gives_three_hints() -> None:
+    for slug in SLUGS:
+        one = drill(slug, 0)
+        assert set(one.causes) <= set(CAUSES)
+        assert len(set(one.hints)) == 3
+        assert one.calm
+        assert sum(one.points for one in judge.criteria_of(one)) == 100
