@@ -111,6 +111,9 @@ class Resources:
                     self.reporter.unsupported(
                         key_mark, f"The labs do not play {key}: {UNPLAYED_ATTRIBUTES[key]}."
                     )
+                elif key not in RESOURCE_ATTRIBUTES and self.reporter.own:
+                    # Public stacks that do deploy have a Description or the like here.
+                    self.reporter.unsupported(key_mark, f"{name}: {show(key)} is left out.")
                 elif key not in RESOURCE_ATTRIBUTES:
                     hint = did_you_mean(key, RESOURCE_ATTRIBUTES)
                     known = KINDS.get(text_of(body.node("Type")) or "")

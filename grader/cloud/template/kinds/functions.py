@@ -132,6 +132,10 @@ class _Runtime(Text):
         known = PYTHON_RUNTIMES.get(value) if isinstance(value, str) else None
         if known is None:
             return Text(choices=CREATABLE_RUNTIMES).check(value, at)
+        if value not in CREATABLE_RUNTIMES and at.reporter.own:
+            # What was created once goes on running, and is played as what runs here.
+            at.unsupported(f"is {value}, which Lambda creates no function with any more.")
+            return value
         if value not in CREATABLE_RUNTIMES:
             return at.wrong(
                 f"is {value}, with which no function can be created since {known.create_blocked}; "
