@@ -445,3 +445,30 @@ def test_the_open_tab_and_the_open_page_are_told_to_a_screen_reader(site, page) 
         "[...document.querySelectorAll('.md-tabs__link')].map(a => getComputedStyle(a).fontWeight)"
     )
     assert weights.count("700") == 1
+
+
+WATCH_SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });"""
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
+    site, browser, width: int
+) -> None:
+    """Pictures, the font and what scripts add have their place before they come."""
+    places = (
+        ("index", ""), ("cards", ""),
+        ("modules/02-lambda-triggers", "filters"), ("modules/03-monitoring", "m-of-n"),
+    )  # fmt: skip
+    for name, anchor in places:
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        page = context.new_page()
+        page.add_init_script(WATCH_SHIFTS)
+        page.goto(site.address(name, f"#{anchor}" if anchor else ""))
+        page.wait_for_timeout(400)
+        assert page.evaluate("window.shifted") <= 0.05, name
+        if anchor:
+            top = page.evaluate(f"document.getElementById({anchor!r}).getBoundingClientRect().top")
+            assert 0 <= top <= 100, (name, anchor)
+        context.close()
