@@ -38,6 +38,7 @@ def generated(command: click.Group) -> Generated:
         "docs/reference/tuning-claims.md": claims_reference,
         "docs/reference/run-document.md": run_reference,
         "docs/reference/sandbox-operations.md": sandbox_reference,
+        "docs/reference/sample-events.md": sample_events,
         "docs/assets/js/prices.js": prices_script,
         "docs/assets/js/drawing.js": lambda: drawing.SCRIPT,
         "docs/cards.md": cards_page,
@@ -262,6 +263,43 @@ def checklist_reference() -> str:
     from grader.review.checklist import ITEMS, output
 
     return output.reference(ITEMS)
+
+
+def sample_events() -> str:
+    """One record of each kind, as the emulator's mapping hands it to a function."""
+    from grader.cloud.mapping.bench import Bench
+
+    bench, seen = Bench(), list[dict[str, Any]]()
+    stream = bench.stream("Orders", keys=["merchant", "id"])
+    bench.function("totals", seen.append)
+    placed, shipped = (
+        {"merchant": {"S": "acme"}, "id": {"S": "order#1"}, "kind": {"S": "order"},
+         "amount": {"N": "1250"}, "status": {"S": status}}
+        for status in ("placed", "shipped")
+    )  # fmt: skip
+    cart = {"merchant": {"S": "acme"}, "id": {"S": "cart#1"}, "expires": {"N": "1793610000"}}
+    changes = [(None, placed), (placed, shipped), (shipped, None), (cart, None)]
+    for old, new in changes:
+        stream.write(old, new, bench.now, ttl_delete=old is cart)
+    bench.create(FunctionName="totals", EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON")
+    bench.drain()
+    titles = ("INSERT: an item is new", "MODIFY: an item has changed", "REMOVE: somebody deleted "
+              "it", "REMOVE: Time to Live deleted it")  # fmt: skip
+    parts = [
+        "---\n"
+        "description: A stream's record of each kind, as Lambda hands it to a function.\n"
+        "tags: [streams, reference]\n"
+        "---\n\n"
+        "# Sample events\n",
+        "<!-- Written by `labs dev sync` from the emulator. Do not edit. -->\n",
+        'Put one or more of these into the list of `{"Records": […]}` to try a handler: '
+        "[by hand](../operations/procedures.md#sample-event), or in "
+        "[a test of your own](test-your-own-stack.md). What each field means: "
+        "[what a record says](../modules/01-stream-setup.md#records).\n",
+    ]
+    for title, record in zip(titles, seen[0]["Records"], strict=True):
+        parts.append(f"## {title}\n\n```json\n{json.dumps(record, indent=2)}\n```\n")
+    return "\n".join(parts)
 
 
 @cache

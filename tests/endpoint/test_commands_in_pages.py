@@ -15,6 +15,7 @@ from grader.desk.cli import cli
 # Pages that `test_deploy_pages` runs from top to bottom.
 PLAYED = {
     "docs/operations/procedures.md",
+    "docs/operations/routine.md",
     *(page.relative_to(ROOT).as_posix() for page in DOCS.glob("deploy/*.md")),
 }
 

@@ -450,9 +450,21 @@ def _concurrency(world: World) -> None:
 
 
 @effect
+def _reserved(world: World) -> None:
+    name = world.cloud.resource(STACK, "TotalsFunction").physical_id
+    assert world.out.split() == ["10"] and world.cloud.concurrency.reserved(name) == 10
+
+
+@effect
 def _unreserved(world: World) -> None:
     name = world.cloud.resource(STACK, "TotalsFunction").physical_id
     assert world.cloud.concurrency.reserved(name) is None
+
+
+@effect
+def _watched(world: World) -> None:
+    ages = re.findall(r"^age ([\d.]+), throttled", world.out, re.M)
+    assert len(ages) == 5 == len(world.out.splitlines())
 
 
 @effect
@@ -479,6 +491,20 @@ def _note_deleted(world: World) -> None:
 @effect
 def _who_is_told(world: World) -> None:
     assert "email\tyou@example.com\tPendingConfirmation" in world.out
+
+
+@effect
+def _daily(world: World) -> None:
+    seen = dict(line.split(": ", 1) for line in world.out.splitlines())
+    assert set(seen) == {"red", "mapping", "notes", "oldest", "throttled"}
+    assert seen["mapping"].startswith("Enabled") and seen["notes"] == "0", "it was redriven"
+    assert float(seen["oldest"].removesuffix(" ms").split("\t")[1]) > 1000
+
+
+@effect
+def _baseline(world: World) -> None:
+    for name in ("Invocations", "Duration", "IteratorAge"):
+        assert re.search(rf"^{name}\n\S+\t[\d.]+$", world.out, re.M), name
 
 
 # -- the pages ---------------------------------------------------------------------------------
@@ -531,6 +557,7 @@ def test_procedures_do_what_they_say(world: World) -> None:
     world.cloud.account.put(orders, order(62, "12,50"))
     world.cloud.run_for(10 * 60_000)
     play(world, "operations/procedures.md")
+    play(world, "operations/routine.md")
 
 
 def test_starters_can_be_deployed_as_they_stand(world: World) -> None:
