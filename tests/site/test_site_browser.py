@@ -98,6 +98,42 @@ def test_search_finds_from_disk_and_axe_finds_nothing_in_it(site, page, scheme: 
     assert violations(page) == []
 
 
+def test_search_knows_the_words_that_people_bring_along(site, page) -> None:
+    """Abbreviations and other names lead to a page for learners, not to the contributors' one."""
+    page.goto(site.address("index"))
+    field = page.locator("input.md-search__input")
+    for word in ("DLQ", "PITR", "backoff", "Elasticsearch"):
+        field.fill("")
+        field.press_sequentially(word)
+        hit = page.locator(".md-search-result__item", has_text=word).first
+        hit.wait_for()
+        assert "contributing" not in str(hit.locator("a").first.get_attribute("href")), word
+
+
+def test_the_page_for_a_missing_page_works_at_any_depth(site, page) -> None:
+    """It asks for no file, and its links lead home from wherever a server shows it."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for depth in ("gone.html", "modules/gone.html", "operations/a/b/gone.html"):
+        shown = site.folder / depth
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown.write_text((site.folder / "404.html").read_text("utf-8"), "utf-8")
+        page.goto(shown.as_uri())
+        links = page.get_by_role("link").evaluate_all("links => links.map(one => one.href)")
+        shown.unlink()
+        assert links and links[0] == (site.folder / "index.html").as_uri()
+        assert all(Path(link.removeprefix("file://")).is_file() for link in links)
+        assert violations(page) == []
+    assert len(asked) == 3
+
+
+def test_the_decision_tree_is_clicked_where_it_stands(site, page) -> None:
+    page.goto(site.address("operations/index"))
+    tree = page.frame_locator("object[data$='decision-tree.svg']")
+    tree.get_by_text("Resume it").click()
+    page.wait_for_url("**/operations/procedures.html#resume")
+
+
 def test_the_schemes_are_really_different(site, page) -> None:
     """What axe saw in dark was dark."""
     seen = set()
