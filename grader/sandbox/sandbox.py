@@ -107,6 +107,9 @@ class Sandbox:
             raise ServiceError(
                 "ValidationError", f"A required member or resource is missing: {missing}."
             ) from None
+        if request.service == "cloudformation":
+            # An alarm begins when it is made, whenever somebody first asks about it.
+            self.world.alarms.look()
         if isinstance(result, Reply):
             return result
         reply = protocol.reply(request, result, number)
@@ -121,6 +124,7 @@ class Sandbox:
         """Let what is due happen; seconds of the wall until something may be due again."""
         with self.lock:
             self.pace.advance()
+            self.world.alarms.look()
             return self.pace.waits_s(1.0)
 
     # -- how it stands ---------------------------------------------------------------------------
@@ -162,6 +166,7 @@ class Sandbox:
             if "move" in params:
                 self.pace.move(max(0, int(params["move"])))
             self.pace.advance()
+            self.world.alarms.look()
             return self.time()
 
     def document(self) -> bytes:
