@@ -101,6 +101,8 @@ class Cloud:
         self.concurrency = Concurrency()
         # Alarms that were made by hand, beside those of stacks: name to PutMetricAlarm's members.
         self.alarms: dict[str, dict[str, Any]] = {}
+        # What the mappings of a live account did, by their UUIDs; those that are gone stay here.
+        self.journals: dict[str, Journal] = {}
         self.deliveries: list[Delivery] = []
         self.undelivered: list[str] = []
         # Log lines that look like metrics and are none, each with the reason.
@@ -114,6 +116,7 @@ class Cloud:
             can_read=self._why_unreadable,
             concurrency=self.concurrency,
             seed=seed,
+            journals=self.journals if live else None,
             start_delay_ms=mapping_takes_ms,
         )
         # What is published, as name:qualifier, with the version that it stands for.

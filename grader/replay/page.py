@@ -47,11 +47,25 @@ def page(run: Run, *, beside: Run | None = None, course: str = "") -> str:
     return framed(_title(run), _summary(run), body, data)
 
 
-def framed(title: str, summary: str, body: str, data: str = "") -> str:
-    """A page whose body and data are HTML; data are what `embedded` gives."""
-    rules, code = style(), script() + _file("page.js")
+def framed(
+    title: str,
+    summary: str,
+    body: str,
+    data: str = "",
+    *,
+    looks: str = "",
+    does: str = "",
+    asks: bool = False,
+) -> str:
+    """A page whose body and data are HTML; data are what `embedded` gives.
+
+    ``looks`` and ``does`` are more of style and script; only a page that ``asks`` may ask whoever
+    served it.
+    """
+    rules, code = style() + looks, script() + _file("page.js") + does
+    connect = "connect-src 'self'; " if asks else ""
     policy = (
-        f"default-src 'none'; style-src '{_hash(rules)}'; script-src '{_hash(code)}'; "
+        f"default-src 'none'; style-src '{_hash(rules)}'; script-src '{_hash(code)}'; {connect}"
         "base-uri 'none'; form-action 'none'"
     )
     return (

@@ -30,7 +30,10 @@ BY_HAND = "by hand"
 
 @dataclass(frozen=True)
 class Setting:
-    """A property of a mapping: its line of the template, None where the template leaves it out."""
+    """A property of a mapping, with its line of the template.
+
+    Without a line ``text`` says where it comes from; without both, AWS's default holds.
+    """
 
     name: str
     value: Any
@@ -154,14 +157,14 @@ class Scene:
             end_ms=pipeline.clock.now,
             streams=streams,
             readers=readers,
-            handed=_by_hand(functions, readers, streams.values(), pipeline.story.written),
+            handed=by_hand(functions, readers, streams.values(), pipeline.story.written),
             functions=functions,
             metrics=pipeline.metrics,
             watched=watched,
             moments=pipeline.story.moments,
             roles=pipeline.story.roles,
             written=pipeline.story.written,
-            ids=_generated(resources.values()),
+            ids=generated(resources.values()),
         )
 
 
@@ -195,7 +198,7 @@ def _reader(resource: Resource, journal: Journal, physical: Mapping[str, str]) -
     return Reader(resource.logical_id, journal, physical.get(plain, plain), settings)
 
 
-def _generated(resources: Iterable[Resource]) -> dict[str, str]:
+def generated(resources: Iterable[Resource]) -> dict[str, str]:
     """Names that CloudFormation made up, and the logical ids that they stand for."""
     found = {}
     for one in resources:
@@ -208,7 +211,7 @@ def _generated(resources: Iterable[Resource]) -> dict[str, str]:
     return found
 
 
-def _by_hand(
+def by_hand(
     functions: Mapping[str, Sequence[Invocation]],
     readers: Sequence[Reader],
     streams: Iterable[Stream],

@@ -503,6 +503,7 @@ function mount(viewer, data, moved) {
     const setting = play.mappings.find(one => one.name === batch.by)?.settings.find(one => one.name === batch.setting);
     if (setting) parts.push(setting.line
       ? make("pre", {}, `template.yaml:${setting.line}  ${setting.text}`)
+      : setting.text ? make("p", {}, setting.text)
       : make("p", {}, make("code", {}, setting.name), " is left out of the template: AWS's default holds."));
     return section("Why Lambda then did this", ...parts);
   }

@@ -270,7 +270,7 @@ def setting_of(play: Play, batch: Play) -> str:
     settings = next(one["settings"] for one in play["mappings"] if one["name"] == batch["by"])
     found = next(one for one in settings if one["name"] == batch["setting"])
     if found["line"] is None:
-        return f"{found['name']} is left out: AWS's default holds"
+        return found["text"] or f"{found['name']} is left out: AWS's default holds"
     return f"template.yaml:{found['line']}  {found['text']}"
 
 

@@ -53,6 +53,11 @@ class Alarms:
             found[name] = ("metric", members)
         return found
 
+    @property
+    def every(self) -> list[MetricAlarm | CompositeAlarm]:
+        """The alarms as they were at the last look."""
+        return list(self._alarms.values())
+
     def look(self) -> None:
         """Bring states and history up to now, and let topics hear of what has changed."""
         wanted = self.members()

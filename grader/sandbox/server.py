@@ -7,6 +7,7 @@ is ever forwarded.
 The owner's routes, which need the token of `Server.token` in the header ``X-Labs-Token``::
 
     GET  /_labs/state    how the account stands, as JSON
+    GET  /_labs/overview, /_labs/replay    what the console shows
     GET  /_labs/time     where virtual time stands
     POST /_labs/time     ?move=MILLISECONDS, ?pause=1, ?resume=1, ?speed=60
 """
@@ -25,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from grader.cloud.aws import Reply
+from grader.sandbox import console
 from grader.sandbox.sandbox import Sandbox
 
 LOOPBACK = "127.0.0.1"
@@ -43,7 +45,7 @@ class Server:
     know. OSError when the port is taken.
     """
 
-    def __init__(self, sandbox: Sandbox, *, port: int = 0, pages: Pages | None = None) -> None:
+    def __init__(self, sandbox: Sandbox, *, port: int = 0, pages: Pages = console.page) -> None:
         self.sandbox = sandbox
         self.token = secrets.token_urlsafe(32)
         self.pages = pages
@@ -53,6 +55,8 @@ class Server:
         self._http = _Http((LOOPBACK, port), handler)
         self.port = int(self._http.server_address[1])
         self.url = sandbox.url = f"http://{LOOPBACK}:{self.port}"
+        # What a browser opens: the token stands where no request carries it.
+        self.console = f"{self.url}/#{self.token}"
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._http.serve_forever, daemon=True),
@@ -120,6 +124,8 @@ class Server:
         what = url.path.removeprefix(OWN)
         if method == "GET" and what == "state":
             return Reply(200, _JSON, self.sandbox.document())
+        if method == "GET" and (found := console.answer(what, self.sandbox)) is not None:
+            return Reply(200, _JSON, found)
         try:
             if method == "GET" and what == "time":
                 return Reply(200, _JSON, json.dumps(self.sandbox.time()).encode())
@@ -131,7 +137,7 @@ class Server:
         return _plain(404, "There is no such route.")
 
     def _page(self, path: str) -> Reply:
-        found = self.pages(path) if self.pages is not None else None
+        found = self.pages(path)
         if found is None:
             return _plain(404, "Nothing is served here; clients of AWS sign their requests.")
         kind, body = found

@@ -62,8 +62,9 @@ ROWS = (
     ("sandbox.alarms", "sandbox.pace", "sandbox.query", "sandbox.home", "sandbox.traffic"),
     ("sandbox.world", "sandbox.protocol"),
     ("sandbox.services", "sandbox.state"),
-    ("sandbox.reference",),
+    ("sandbox.reference", "sandbox.replayed"),
     ("sandbox.sandbox",),
+    ("sandbox.console",),
     ("sandbox.server", "sandbox.opening"),
     # Drills on it: what one is, how it is played, what counts.
     ("sandbox.oncall",),

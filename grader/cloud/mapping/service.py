@@ -42,6 +42,7 @@ class EventSourceMappings:
     - ``can_read``: why the function's role may not read the stream with that ARN, None when it
       may; asked at creation and at every poll;
     - ``journal``: shared by all mappings that are not created with one of their own;
+    - ``journals``: where each of those gets one of its own instead, by its UUID;
     - ``seed``: another seed, other UUIDs, and the shards poll in another order.
     """
 
@@ -56,6 +57,7 @@ class EventSourceMappings:
         can_read: CanRead | None = None,
         concurrency: Concurrency | None = None,
         journal: Journal | None = None,
+        journals: dict[str, Journal] | None = None,
         start_delay_ms: int = STATE_CHANGE_MS,
         seed: int = 0,
     ) -> None:
@@ -66,7 +68,7 @@ class EventSourceMappings:
         self._find_stream = find_stream
         self._can_read = can_read
         self._concurrency = concurrency
-        self._journal = journal
+        self._journal, self._journals = journal, journals
         self._start_delay_ms = start_delay_ms
         self._seed = seed
         self._created = 0
@@ -116,6 +118,8 @@ class EventSourceMappings:
             )
         self._created += 1
         mapping_uuid = uuid or self._next_uuid()
+        if journal is None and self._journals is not None:
+            journal = self._journals[mapping_uuid] = Journal()
         mapping = EventSourceMapping(
             uuid=mapping_uuid,
             settings=settings,
