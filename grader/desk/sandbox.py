@@ -252,7 +252,7 @@ def _greet(server: Server, home: Any, title: str) -> None:
     say(f'  eval "$(labs sandbox --env sh{port})"   the same for the shell you are in')
     say(f"  labs sandbox time{port} +15m       let virtual time pass")
     say("")
-    say(f"Console: {server.url}/#token={server.token}")
+    say(f"Console: {server.console}")
     if note:
         warn(note)
     sys.stdout.flush()

@@ -56,7 +56,7 @@ class Server:
         self.port = int(self._http.server_address[1])
         self.url = sandbox.url = f"http://{LOOPBACK}:{self.port}"
         # What a browser opens: the token stands where no request carries it.
-        self.console = f"{self.url}/#{self.token}"
+        self.console = f"{self.url}/#token={self.token}"
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._http.serve_forever, daemon=True),

@@ -184,4 +184,4 @@ def test_only_the_token_opens_what_the_page_shows(sandbox: Sandbox) -> None:
             assert answered(server, path)[0] == answered(server, path, "wrong")[0] == 403
             assert answered(server, path, server.token)[0] == 200
         assert answered(server, "/_labs/nothing", server.token)[0] == 404
-        assert server.console == f"{server.url}/#{server.token}"
+        assert server.console == f"{server.url}/#token={server.token}"

@@ -6,7 +6,7 @@
 
   // The token comes behind the # of the address, which no request carries; a tab keeps it.
   function known() {
-    const given = decodeURIComponent(location.hash.slice(1));
+    const given = decodeURIComponent(location.hash.slice(1)).replace(/^token=/, "");
     if (given) {
       sessionStorage.setItem(KEPT, given);
       history.replaceState(null, "", location.pathname);
