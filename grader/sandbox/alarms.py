@@ -41,6 +41,7 @@ class Alarms:
         self._alarms: dict[str, MetricAlarm | CompositeAlarm] = {}
         self._by_hand: list[SetState] = []
         self._looked_ms = cloud.clock.now
+        self.look()
 
     def members(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Name to kind (``metric`` or ``composite``) and the members the alarm was made with."""
@@ -59,7 +60,10 @@ class Alarms:
         return list(self._alarms.values())
 
     def look(self) -> None:
-        """Bring states and history up to now, and let topics hear of what has changed."""
+        """Bring states and history up to now, and let topics hear of what has changed.
+
+        An alarm that is new begins now: whoever makes one looks afterwards.
+        """
         wanted = self.members()
         if wanted != self._members:
             self._evaluate()

@@ -89,6 +89,7 @@ def _delete_stack(world: World, request: Request) -> dict[str, Any]:
         None,
     )
     if known is not None:
+        world.alarms.look()
         with contextlib.suppress(Refused):
             world.cloud.delete(known.stack.name)
     return {}
@@ -374,8 +375,10 @@ def _resolved(
 
 
 def _make(world: World, stack: Stack, body: str) -> None:
+    world.alarms.look()
     try:
         world.cloud.create(stack, body)
+        world.alarms.look()
     except Refused as problem:
         raise ServiceError("ValidationError", str(problem)) from None
 

@@ -195,6 +195,7 @@ def _put_alarm(world: World, request: Request) -> dict[str, Any]:
     MetricAlarm.parse(params, name=params["AlarmName"], region=world.cloud.account.region)
     world.alarms.look()
     world.cloud.alarms[params["AlarmName"]] = params
+    world.alarms.look()
     return {}
 
 
