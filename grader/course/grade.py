@@ -138,6 +138,27 @@ class Grade:
             return 3
         return 0 if self.passed else 1
 
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Grade:
+        """The grade that `document` has made this of."""
+        return cls(
+            lab=document["lab"],
+            slug=document["slug"],
+            seed=document["seed"],
+            files=document["files"],
+            notes=document["notes"],
+            advice=document["advice"],
+            verdicts=[
+                Verdict(
+                    Criterion(one["id"], one["task"], one["goal"], one["points"]),
+                    one["outcome"],
+                    Finding(**one["finding"]) if one["finding"] else None,
+                    [Finding(**further) for further in one["further"]],
+                )
+                for one in document["criteria"]
+            ],
+        )
+
     def document(self) -> dict[str, Any]:
         """The grade as the ``labs/grade/v1`` document: plain JSON types, no times, no paths."""
         return {

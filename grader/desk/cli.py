@@ -47,6 +47,10 @@ COMMANDS = {
         "Show the solution of lab N. It opens with full marks.",
     ),
     "run": ("grader.desk.learner:run", "Play a scenario of lab N and show its timeline."),
+    "oncall": (
+        "grader.desk.oncall:oncall",
+        "Be on call for a shop: find out what is wrong, mend it, and lose nothing.",
+    ),
     "cost": ("grader.desk.stack:cost", "Estimate a month's bill of lab N's stack, line by line."),
     "check": (
         "grader.desk.stack:check",

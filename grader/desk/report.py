@@ -113,7 +113,8 @@ def _open_names(verdicts: Sequence[Verdict]) -> str:
 
 
 def _headline(grade: Grade, paint: Paint, width: int) -> str:
-    left = f"Lab {grade.lab} {grade.slug}"
+    # What is no lab, as a drill, has no number.
+    left = f"Lab {grade.lab} {grade.slug}" if grade.lab else f"Drill {grade.slug}"
     right = f"{grade.score} of {grade.max_score} points"
     skipped = len(grade.verdicts) - len(grade.asked)
     if skipped:

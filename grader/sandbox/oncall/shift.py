@@ -291,10 +291,17 @@ class Shift:
         return answer
 
     def noted(
-        self, service: str, operation: str, params: Mapping[str, Any], refused: str = ""
+        self,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        refused: str = "",
+        *,
+        at_ms: int | None = None,
     ) -> None:
-        """The learner has made this call, now."""
-        self.acts.append(Act(self.cloud.clock.now, service, operation, dict(params), refused))
+        """The learner has made this call, now or at a moment that has just passed."""
+        moment = self.cloud.clock.now if at_ms is None else at_ms
+        self.acts.append(Act(moment, service, operation, dict(params), refused))
 
     def done(self, *causes: str) -> None:
         """The learner says that it is over, and why it was; only the first time counts."""
