@@ -454,6 +454,7 @@ class Cloud:
             system_log_level=logging.get("SystemLogLevel"),
             region=stack.region,
             account_id=stack.account_id,
+            elsewhere=stack.own,
         )
 
     def _code(self, resource: Resource, beside: Path | None) -> Path:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 from grader.cloud import iam
-from grader.cloud.account.beyond import Beyond, action_of, how
+from grader.cloud.account.beyond import CLOSED, Beyond, action_of, how
 from grader.cloud.account.callers import Caller, Denied
 from grader.cloud.account.contention import Contention
 from grader.cloud.account.faults import Fault, Faults
@@ -358,8 +358,10 @@ class Account:
             reply = self.beyond.elsewhere(call, caller.session)
             if reply is not None:
                 return reply
-            sentence = f"A function can reach AWS only: {what} was refused. {how(call.url)}"
+            sentence = f"Functions reach AWS only: {what} was refused. {how(call.url)}"
         self._note(what, "*", caller, sentence)
+        if self.beyond is not None:
+            return Reply(403, {CLOSED: "1"}, sentence.encode(), REFUSAL_LATENCY_MS)
         body = json.dumps({"__type": "AccessDeniedException", "message": sentence}).encode()
         return Reply(403, {"Content-Type": "application/json"}, body, REFUSAL_LATENCY_MS)
 

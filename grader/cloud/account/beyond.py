@@ -30,6 +30,8 @@ from grader.cloud.iam import PolicyDocument
 Hook = Callable[[dict[str, Any]], Any]
 # A round figure for a call to another service in the Region, in virtual milliseconds.
 LATENCY_MS = 30
+# Tells the function process that nobody answers: the body is the reason.
+CLOSED = "x-nobody-answers"
 # What boto3's clients are called whose hosts are called otherwise.
 _MODELS: Mapping[str, tuple[str, ...]] = {
     "email": ("sesv2", "ses"),

@@ -40,6 +40,7 @@ from grader.cloud.function.variables import log_level, variables
 from grader.cloud.mapping.ports import Result
 
 _NS = 1_000_000
+_SIGXCPU = 24
 # How much of a call's body its record keeps: more than any request that carries no file.
 KEPT_BYTES = 1 << 20
 Log = Callable[[LogLine], None]
@@ -206,6 +207,7 @@ class FunctionHost:
                 ),
                 "task_root": environment.task,
                 "runtime": self.spec.runtime,
+                "elsewhere": self.spec.elsewhere,
                 "log_format": self.spec.log_format,
                 "log_level": log_level(self.spec),
                 "log_line_ns": self._model.log_line_ns,
@@ -595,6 +597,3 @@ class FunctionHost:
 
     def _bytes(self, what: str) -> bytes:
         return hashlib.sha256(f"{self._seed} {self.spec.arn} {what}".encode()).digest()[:16]
-
-
-_SIGXCPU = 24

@@ -14,7 +14,10 @@ from grader.cloud.mapping.ports import Result
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """One Lambda function as deployed."""
+    """One Lambda function as deployed.
+
+    ``elsewhere``: requests to other places than AWS reach `Call` instead of a closed network.
+    """
 
     name: str
     arn: str
@@ -31,6 +34,7 @@ class FunctionSpec:
     system_log_level: str | None = None
     region: str = REGION
     account_id: str = ACCOUNT_ID
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

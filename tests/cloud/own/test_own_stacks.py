@@ -115,3 +115,24 @@ def test_a_failing_record_lands_in_the_nested_stacks_queue(own: Pipeline) -> Non
     queue = own.stack.resources["Letters.Queue"]
     assert queue.attributes["QueueName"] == "test-letters"
     assert len(own.account.messages(queue.attributes["Arn"])) == 1
+
+
+def test_the_network_elsewhere_is_closed_until_a_hook_answers(own: Pipeline) -> None:
+    """Without a hook the connection fails with its name; with one the test is the other side."""
+    seen = []
+
+    def rates(request: dict[str, Any]) -> tuple[int, Any]:
+        seen.append((request["method"], request["url"]))
+        return 201, {"eur": 1.1}
+
+    own.put("Orders", {"id": "elsewhere"})
+    own.run_for(seconds=2)
+    closed = own.invocations("Consumer")[-1].result
+    assert closed is not None and closed.kind == "error"
+    assert 'pipeline.answer("https://rates.example.com/eur?x=1", callable)' in str(closed.payload)
+    own.answer("https://rates.example.com/", rates)
+    own.run_for(minutes=1)
+    own.put("Orders", {"id": "elsewhere", "again": True})
+    own.run_for(minutes=1)
+    assert logged(own, "Consumer") == [201, {"eur": 1.1}]
+    assert seen == [("GET", "https://rates.example.com/eur?x=1")]

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from . import marshal
 from .door import Connection, Door, Lines, connect_botocore
+from .elsewhere import connect_http
 
 HERE = __file__.rpartition("runtime.py")[0]
 
@@ -187,6 +188,8 @@ class Runtime:
         self._json = header["log_format"] == "JSON"
         self._set_up_logging(header["log_level"])
         limit_cpu(header["cpu_seconds"])
+        if header["elsewhere"]:
+            connect_http(self.door)
 
     def _set_up_logging(self, level: str) -> None:
         logging.Formatter.converter = time.gmtime
