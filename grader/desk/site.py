@@ -25,10 +25,13 @@ from grader.course.files import UsageError
 from grader.desk.terminal import WIDTH
 
 # What a reader of the built site does not need: maps of minified sources, stemmers of other
-# languages than English.
-_UNNEEDED = ("**/*.map", "assets/javascripts/lunr")
+# languages than English, and the index of the search a second time. From disk a browser takes it
+# as a script; `server` answers for the other form.
+_UNNEEDED = ("**/*.map", "assets/javascripts/lunr", "search/search_index.json")
+_INDEX, _INDEX_SCRIPT = "/search/search_index.json", "search/search_index.js"
 # Elements of a page in which white space is part of the text.
 _KEPT = re.compile(r"(<(?:pre|script|style|textarea)\b.*?</(?:pre|script|style|textarea)>)", re.S)
+_REMARK = re.compile(r"<!--.*?-->", re.S)
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
 
@@ -76,13 +79,14 @@ def trim(site: Path) -> None:
 
 
 def tightened(html: str) -> str:
-    """A page without the indents and empty lines that its templates leave: a quarter of its size.
+    """A page without the indents, empty lines and remarks that its templates leave in it.
 
     White space between words stays; where it is part of what is shown, nothing changes.
     """
     parts = _KEPT.split(html)
     return "".join(
-        part if number % 2 else re.sub(r"\s*\n\s*", "\n", part) for number, part in enumerate(parts)
+        part if number % 2 else re.sub(r"\s*\n\s*", "\n", re.sub(_REMARK, "", part))
+        for number, part in enumerate(parts)
     )
 
 
@@ -244,6 +248,9 @@ class _Pages(SimpleHTTPRequestHandler):
             self.send_error(403)
         elif path == _SERVED:
             self._answer("text/javascript", _SERVED_SCRIPT)
+        elif path == _INDEX:
+            script = (Path(self.directory) / _INDEX_SCRIPT).read_text(encoding="utf-8")
+            self._answer("application/json", script.removeprefix("var __index = ").rstrip("; "))
         elif path == _STANDING:
             try:
                 self._answer("application/json", self.standing())

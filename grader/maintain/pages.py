@@ -203,6 +203,8 @@ def run_reference() -> str:
 
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     parts = [
+        "---\ndescription: Every field of the document that describes a run of a lab.\n"
+        "search: {exclude: true}\n---\n",
         "# A run as data: `labs/run/v1`\n",
         "<!-- Written by `labs dev sync` from grader/replay/run.schema.json. Do not edit. -->\n",
         "`labs run N [SCENARIO] --json` prints one document with everything that happened: which "

@@ -458,12 +458,12 @@ def test_served_pages_show_points_hints_and_the_next_step(site, page) -> None:
     with building.server(site.folder, told) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         home = f"http://127.0.0.1:{server.server_address[1]}"
-        page.goto(f"{home}/index.html")
+        page.goto(f"{home}/index.html", wait_until="domcontentloaded")
         page.get_by_text("You have 142 of 600 points. Next: labs watch 2").wait_for()
         cards = page.locator(".course > ol > li")
         assert "lab: 100 of 100 points, passed" in cards.nth(0).inner_text()
         assert "lab: 42 of 100 points, 2 hints" in cards.nth(1).inner_text()
-        page.goto(f"{home}/modules/02-lambda-triggers.html")
+        page.goto(f"{home}/modules/02-lambda-triggers.html", wait_until="domcontentloaded")
         page.get_by_text("Lab: 42 of 100 points, 2 hints").wait_for()
         known.labs[labs()[1].slug].best = 60
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")

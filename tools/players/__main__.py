@@ -27,11 +27,16 @@ ASSETS, BLOCKS = "docs/assets/players", "includes/players"
 
 def made(player: Player, document: Play) -> Mapping[str, str]:
     """The files of one player by their path in the clone."""
-    return {
+    block = files.block(player, document)
+    written = {
         f"{ASSETS}/{player.id}.js": files.script(player, document),
         f"{ASSETS}/{player.id}.svg": files.still(player, document),
-        f"{BLOCKS}/{player.id}.md": files.block(player, document),
+        f"{BLOCKS}/{player.id}.md": block,
     }
+    if player is POISON:
+        # The start page lies one folder higher than the pages of modules.
+        written[f"{BLOCKS}/start.md"] = block.replace('src="../', 'src="')
+    return written
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ def block(player: Player, document: Play) -> str:
         f'<div class="player" id="player-{player.id}" data-player="{player.id}" role="group" '
         f'aria-label="{title}">',
         f'<p class="player-title"><strong>{title}</strong> {escape(player.about)}</p>',
-        f'<div class="player-still"><img class="picture" loading="lazy" '
+        f'<div class="player-still"><img class="picture" loading="lazy" {_size(player, document)} '
         f'src="../assets/players/{player.id}.svg" alt="{escape(player.picture)}"></div>',
         "<details data-search-exclude>"
         f"<summary>{escape(player.title)}: every position as a table</summary>",
@@ -93,6 +93,13 @@ def block(player: Player, document: Play) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _size(player: Player, document: Play) -> str:
+    """The still picture's own width and height: a page keeps the place for it."""
+    found = re.search(r'width="\d+" height="\d+"', still(player, document))
+    assert found is not None, player.id
+    return found[0]
 
 
 def told(player: Player, document: Play, labels: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     await Promise.all([load("viewer"), load(player.dataset.player)]);
     const { mount, unpack, style } = globalThis.streamlabs.viewer;
     const data = await unpack(recordings.get(player.dataset.player));
+    data.course = new URL("../../", FILES).href;
     const host = make("div", { class: "player-live" });
     player.querySelector(".player-still").after(host);
     const root = host.attachShadow({ mode: "open" });
