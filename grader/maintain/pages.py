@@ -385,7 +385,10 @@ def _blocks_of_modules(kind: str) -> Iterator[str]:
         blocks = re.findall(rf'^<div class="{kind}".*?^</div>$', text, re.M | re.S)
         if blocks:
             name = title[1] if title else page.stem
-            yield f"### Module {int(page.stem[:2])}: {name}\n"
+            # Questions that are not due are hidden: a heading would stay in the table of contents.
+            yield ("### {}\n" if kind == "cards" else "**{}**\n").format(
+                f"Module {int(page.stem[:2])}: {name}"
+            )
         for block in blocks:
             yield _links_from_above(block, page.name) + "\n"
 

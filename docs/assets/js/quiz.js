@@ -86,12 +86,13 @@
   function order(block, list, say) {
     const rows = [...list.children].map((item, n) => {
       const text = item.textContent.trim();
-      const row = make("li", { "data-name": letter(n) }, make("span", {}, ...item.childNodes));
+      const row = make("li", { "data-name": letter(n) });
       for (const [sign, way, step] of [["↑", "up", -1], ["↓", "down", 1]]) {
         const button = make("button", { type: "button", "aria-label": `Move ${way}: ${text}` }, sign);
         button.addEventListener("click", () => move(row, step, button, text));
         row.append(button);
       }
+      row.append(make("b", {}, letter(n)), " ", make("span", {}, ...item.childNodes));
       return row;
     });
     const place = make("ol", { class: "quiz-order" }, ...rows);
@@ -171,6 +172,7 @@
     answer.hidden = true;
     question.remove();
     if (list) list.remove();
+    if (block.dataset.kind === "line") code.remove();
     block.prepend(form);
     const saved = store.get(key, null);
     const again = due(saved) !== null && due(saved) <= Date.now();
@@ -188,7 +190,7 @@
   const again = blocks.filter((block) => build(block));
   if (review) {
     // Every question of the course is here, and those that are due are shown.
-    for (const block of blocks) block.hidden = !again.includes(block);
+    for (const child of review.children) child.hidden = !again.includes(child);
     const waiting = blocks.map((block) => due(store.get(`quiz/${block.id}`, null)));
     const later = waiting.filter((time) => time !== null).sort();
     review.prepend(make("p", { role: "status" }, again.length
