@@ -244,7 +244,7 @@ def series(
     levels = _steps(up, (), [0.0, *(y for _, y in known)])
     steps = _steps(across, events, places)
     left = 12 + max(_breadth(up.write(level)) for level in levels)
-    right = 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines))
+    right = max(30, 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines)))
     x_of = _scale(steps[0], steps[-1], left, width - right)
     bottom = 210.0
     y_of = _scale(levels[0], levels[-1], bottom, 22)

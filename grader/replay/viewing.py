@@ -164,10 +164,10 @@ def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
     ]
     found = []
     if play["batches"]:
-        rows = _folded([*_attempt_lanes(play, time)])
+        rows = _folded([*attempt_lanes(play, time)])
         found.append(lanes(LANES, axis, rows, events, width=width))
     if play["alarms"]:
-        rows = [_alarm_lane(play, one, time) for one in play["alarms"]]
+        rows = alarm_lanes(play, time)
         found.append(lanes("What the alarms did", axis, rows, events, width=width))
     for one in charts(play):
         points = _thinned(
@@ -189,7 +189,8 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [max(run, key=lambda point: point[1]) for run in runs]
 
 
-def _attempt_lanes(play: Play, time: Folding) -> Iterator[Lane]:
+def attempt_lanes(play: Play, time: Folding) -> Iterator[Lane]:
+    """What each lane did with its batches."""
     rows: dict[str, list[Span]] = {}
     for one in play["batches"]:
         end = play["length"] if one["end"] is None else one["end"]
@@ -223,6 +224,11 @@ def _one_span(spans: list[Span]) -> Span:
         told.append(f"{counted(number, 'attempt')} {state.name}")
     worst = max(spans, key=lambda one: ("quiet", "good", "warn", "bad").index(one.state.tone))
     return Span(spans[0].start, spans[-1].end, worst.state, ", ".join(told))
+
+
+def alarm_lanes(play: Play, time: Folding) -> list[Lane]:
+    """The states of each alarm."""
+    return [_alarm_lane(play, one, time) for one in play["alarms"]]
 
 
 def _alarm_lane(play: Play, alarm: Play, time: Folding) -> Lane:

@@ -140,7 +140,8 @@ ALARMS = Player(
     title="One alarm on lag, eleven incidents",
     about="TotalsLate on IteratorAge, Maximum of a minute, with settings of yours. ✓ stands for "
     "what "
-    "was right: a person told in time, or nobody for nothing.",
+    "was right: a person told in time, or nobody for nothing. At mark 1 it begins, at mark 2 a "
+    "person must have been told.",
     switches=[
         Switch("Incident", list(NAMES.items())),
         Switch("Threshold", [("1 min", 60), ("3 min", 180)]),

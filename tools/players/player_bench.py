@@ -90,13 +90,14 @@ class Staged:
         self.moments.append((self.bench.now, what))
 
     def end_ms(self) -> int:
-        """A second after the last thing that happened: the service itself goes on for ever."""
+        """A little after the last thing that happened: the service itself goes on for ever."""
         seen = [
             one.time_ms for one in self.bench.journals[self.uuid] if not isinstance(one, Polled)
         ]
         told = [one.time_ms for one in self.written] + [at for at, _ in self.moments]
         ends = [one.end_ms for one in getattr(self.function, "invocations", ()) if one.end_ms]
-        return max(seen + told + ends) + 1000
+        last = max(seen + told + ends)
+        return last + min(1000, max(100, (last - self.start_ms) // 10 * 2))
 
     def scene(self, title: str, **more: Any) -> Scene:
         """What has happened so far."""

@@ -20,10 +20,21 @@ from player_model import Play, Player
 
 from grader.cloud.words import counted
 from grader.replay import page, viewing
-from grader.replay.drawing import Axis, Lane, Span, lanes, stacked, table
+from grader.replay.drawing import (
+    Axis,
+    Drawing,
+    Event,
+    Lane,
+    Line,
+    Span,
+    lanes,
+    series,
+    stacked,
+    table,
+)
 from grader.replay.folding import Folding
 from grader.replay.viewing import ALARMS as ALARM_STATES
-from grader.replay.viewing import ATTEMPTS, RECORDS, clock, records_of
+from grader.replay.viewing import ATTEMPTS, MINUTE_MS, RECORDS, clock, records_of
 
 WRITTEN = "Written by `labs dev sync` from tools/players. Do not edit."
 # How many records of one line are named.
@@ -190,7 +201,7 @@ def _attempts(play: Play) -> Iterator[tuple[int, tuple[str, str]]]:
             yield _many(play, same)
             continue
         lane = f"{viewing.lane_name(play, first).partition(', ')[2]}: " if many else ""
-        times = _times(first, last)
+        times = _times(same)
         records = records_of(play, first["records"], NAMED)
         until = f", until {clock(last['end'] or last['start'])}" if len(same) > 1 else ""
         calls = _calls(invoked[first["id"]]) if first["id"] in invoked else ""
@@ -212,12 +223,14 @@ def _ended(batch: Play) -> str:
     return f"{ended} ({batch['error']})" if batch["error"] else ended
 
 
-def _times(first: Play, last: Play) -> str:
-    if not first["attempt"]:
+def _times(same: Sequence[Play]) -> str:
+    """Which attempts of one batch these are; a throttled one does not count up."""
+    first, last = same[0]["attempt"], same[-1]["attempt"]
+    if not first:
         return ""
-    if first is last:
-        return f", attempt {first['attempt']}"
-    return f", attempts {first['attempt']:,} to {last['attempt']:,}"
+    if first < last:
+        return f", attempts {first:,} to {last:,}"
+    return f", attempt {first}" + (f", {len(same)} times" if len(same) > 1 else "")
 
 
 def _calls(invocation: Play) -> str:
@@ -251,6 +264,9 @@ def _note(play: Play, note: Play) -> tuple[str, str]:
 # -- the still picture ----------------------------------------------------------------------------
 
 WIDE = 380
+MAPPING = "OrdersToTotals"
+# A play below this length (ms) is told in seconds.
+SHORT_MS = 100_000
 # A picture has a row for each record where there are no more of them.
 MOST_RECORDS = 14
 # A record that was tried more often is in work all the time.
@@ -258,20 +274,49 @@ MOST_SPANS = 24
 
 
 def still(player: Player, document: Play) -> str:
-    """The first position as a picture of its own."""
+    """The first position as a picture of its own: records, or lanes and alarms, and the age."""
     play = document["plays"][player.position(player.first)]
     time = viewing.folding(play)
-    axis = Axis("time since the start", lambda place: clock(time.moment(place)))
-    drawings = viewing.stills(_short(play), width=WIDE)
+    axis = Axis("time since the start", lambda place: _when(play, time.moment(place)))
     if 0 < len(play["records"]) <= MOST_RECORDS:
-        rows = [_life(play, one, time) for one in play["records"]]
-        drawings = [lanes("Records", axis, rows, width=WIDE)]
-    return stacked(player.title, drawings[:3]).picture(player.picture)
+        drawings = [
+            lanes("", axis, [_life(play, one, time) for one in play["records"]], width=WIDE)
+        ]
+    else:
+        rows = [*viewing.attempt_lanes(play, time), *viewing.alarm_lanes(play, time)]
+        short = [Lane(one.name.removeprefix(f"{MAPPING}, "), one.spans) for one in rows]
+        drawings = [lanes("", axis, short, _events(play, time), width=WIDE)]
+    drawings += _age(play, time, axis)
+    return stacked(player.title, drawings).picture(player.picture)
 
 
-def _short(play: Play) -> Play:
-    """The play with names that leave room on a phone."""
-    return {**play, "batches": [{**one, "by": one["by"][:0]} for one in play["batches"]]}
+def _when(play: Play, moment: float) -> str:
+    """A moment with as much of it as there is room for."""
+    if play["length"] >= SHORT_MS:
+        return clock(round(moment, -3))
+    return f"{moment / 1000:.1f} s" if play["length"] >= 1000 else f"{moment:.0f} ms"
+
+
+def _events(play: Play, time: Folding) -> list[Event]:
+    return [
+        Event(time.place(one["at"]), str(number))
+        for number, one in enumerate(play["moments"], start=1)
+    ]
+
+
+def _age(play: Play, time: Folding, axis: Axis) -> list[Drawing]:
+    """Iterator age, the oldest of each minute, where the play has any to show."""
+    points = [
+        (time.place(minute * MINUTE_MS), most / MINUTE_MS)
+        for metric in play["metrics"]
+        if metric["name"] == "IteratorAge"
+        for low, high, _, _, _, most in metric["minutes"]
+        for minute in sorted({low, high})
+    ]
+    up = Axis("iterator age, minutes")
+    if not any(height for _, height in points):
+        return []
+    return [series("", axis, up, [Line("", points)], width=WIDE)]
 
 
 def _life(play: Play, record: Play, time: Folding) -> Lane:

@@ -207,20 +207,22 @@ LANES = Player(
 
 # -- operations: a burst and its drain ------------------------------------------------------------
 
-CALM_MS, BURST_MS, BURST_S, LENGTH_S = 1000, 50, 10, 50
+CALM_MS, BURST_MS, BURST_S, LENGTH_S = 10_000, 500, 120, 600
+# Who is done so much later than written had to wait for others (ms).
+BEHIND_MS = 30_000
 
 
 def burst(factor: int, reserved: int | None) -> Scene:
-    """An order a second; for ten seconds twenty a second."""
+    """An order every ten seconds; for two minutes two a second."""
     staged = Staged(duration_ms=0, shards=2, BatchSize=10, ParallelizationFactor=factor)
-    staged.function.answer = partial(_work, each_ms=200)
+    staged.function.answer = partial(_work, each_ms=2000)
     if reserved is not None:
         staged.bench.concurrency.reserve(FUNCTION, reserved)
     number, at = 0, 0
     while at < LENGTH_S * 1000:
         number += 1
         staged.bench.at(staged.start_ms + at, partial(staged.put, f"o-{number}"))
-        at += BURST_MS if 5_000 <= at < 5_000 + BURST_S * 1000 else CALM_MS
+        at += BURST_MS if 60_000 <= at < 60_000 + BURST_S * 1000 else CALM_MS
     staged.bench.drain()
     return staged.scene("burst")
 
@@ -232,7 +234,7 @@ def backlog(play: Play) -> Figures:
         fate["at"]
         for one in play["records"]
         for fate in one["fates"]
-        if fate["at"] - one["written"] > 3000
+        if fate["at"] - one["written"] > BEHIND_MS
     ]
     return [
         ("longest wait", duration(worst)),
@@ -246,8 +248,8 @@ BURST = Player(
     id="burst",
     page="operations/index",
     title="A burst and its drain",
-    about="Two shards, an order a second, 200 ms of work for each; from second 5 to 15 there are "
-    "twenty a second.",
+    about="Two shards, an order every ten seconds, two seconds of work for each; from minute "
+    "1 to 3 there are two a second.",
     switches=[
         Switch("Lanes for each shard", [("1", 1), ("2", 2), ("4", 4)]),
         Switch("Reserved concurrency", [("none", None), ("2", 2)]),
@@ -259,12 +261,10 @@ BURST = Player(
     "until it is flat.",
     question=Question(
         "With a reservation of 2: is it sooner through with one lane for each shard or with "
-        "four, and "
-        "how many attempts are throttled?",
-        "With one: it has caught up after 26.5 s, with four after 45.5 s. 87 attempts are "
-        "throttled, and a "
-        "throttled batch comes back later and later.",
+        "four, and how many attempts are throttled?",
+        "With one: it has caught up a minute and a half before the four lanes have, of which 130 "
+        "attempts are throttled. A throttled batch comes back later and later.",
         ["4", "2"],
-        "87",
+        "130",
     ),
 )

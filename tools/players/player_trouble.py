@@ -171,7 +171,7 @@ def _redriven(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
     made: list[Invocation] = []
     if notes:
         mended = True
-        read_ms = staged.end_ms() - 1000 + read_h * HOUR_MS
+        read_ms = staged.end_ms() + read_h * HOUR_MS
         staged.bench.clock.run_until(max(read_ms, staged.bench.now))
         staged.say(f"a person mends the cause and reads {len(notes)} note{'s' * (len(notes) > 1)}")
         for number, one in enumerate(notes, start=1):
