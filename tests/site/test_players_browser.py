@@ -20,8 +20,11 @@ MOST = 600_000
 
 
 def blocks(name: str) -> list[str]:
+    """The players of a page, by their recordings."""
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    return re.findall(r'^--8<-- "includes/players/(.+)\.md"$', text, re.M)
+    included = re.findall(r'^--8<-- "(includes/players/.+\.md)"$', text, re.M)
+    texts = ((ROOT / one).read_text(encoding="utf-8") for one in included)
+    return [name for text in texts for name in re.findall(r'data-player="(\w+)"', text)]
 
 
 def weight(addresses: list[str]) -> int:
