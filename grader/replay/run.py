@@ -52,12 +52,16 @@ def document(
         "schema": SCHEMA,
         "lab": lab,
         "slug": slug,
-        "scenario": scenario,
+        "scenario": clean(scenario),
         "seed": seed,
-        "stopped": None if stopped is None else dict(stopped),
+        "stopped": None if stopped is None else _cleaned(stopped),
         "plays": [play.document() for play in plays],
         "told": [clean(_named(line, plays)) for line in told],
     }
+
+
+def _cleaned(finding: Mapping[str, Any]) -> Document:
+    return {name: clean(one) if isinstance(one, str) else one for name, one in finding.items()}
 
 
 def _named(line: str, plays: Sequence[_Play]) -> str:
@@ -97,7 +101,12 @@ class _Play:
                 for moment, what in sorted(scene.moments, key=lambda one: one[0])
             ],
             "figures": [
-                {"name": one.name, "value": one.value, "limit": one.limit, "met": one.met}
+                {
+                    "name": clean(one.name),
+                    "value": clean(one.value),
+                    "limit": clean(one.limit),
+                    "met": one.met,
+                }
                 for one in scene.figures
             ],
             "mappings": [self._mapping(one) for one in scene.readers],
@@ -271,7 +280,7 @@ class _Play:
             return []
         found = []
         for alarm in watched.alarms:
-            label = watched.labels.get(alarm.name, alarm.name)
+            label = clean(watched.labels.get(alarm.name, alarm.name))
             found.append(
                 {
                     "name": label,

@@ -43,6 +43,8 @@ class Sandbox:
         self.cloud = cloud
         self.pace = pace or Pace(cloud.clock)
         self.world = World(cloud)
+        # From now on alarms see what happens, whoever looks at them when.
+        self.world.alarms.look()
         self.asked: deque[Asked] = deque(maxlen=MOST_ASKED)
         self.listeners: list[Callable[[Asked], None]] = []
         # Requests on which the sandbox itself broke down, as sentences: faults of ours.

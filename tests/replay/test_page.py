@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_no_text_of_others_becomes_markup() -> None:
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", embedded)
     data = json.loads(gzip.decompress(base64.b64decode(embedded)))
     assert "<script>alert(1)" in data["run"]["plays"][0]["story"]
+
+
+def test_no_text_of_the_document_holds_controls() -> None:
+    """Whatever the viewer shows of it: neither what turns words round nor what colours a terminal."""
+
+    def texts(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            value = [*value, *value.values()]
+        if isinstance(value, list):
+            for one in value:
+                yield from texts(one)
+        elif isinstance(value, str):
+            yield value
+
+    every = list(texts(hostile()))
+    assert sum("alert(1)" in one for one in every) > 10
+    assert not [one for one in every if "\u202e" in one or "\x1b" in one]
 
 
 def test_the_tables_say_every_attempt_with_rule_source_and_line() -> None:

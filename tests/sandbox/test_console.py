@@ -83,7 +83,6 @@ def _sandbox(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iter
     cloud.create(cloud.resolve("shop", TEMPLATE, {}), TEMPLATE, code=folder)
     box = Sandbox(cloud)
     box.pace.pause()
-    box.world.alarms.look()
     cloud.run_for(60_000)
     table = cloud.resource("shop", "Orders").physical_id
     uuid = cloud.resource("shop", "Mapping").physical_id

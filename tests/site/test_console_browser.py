@@ -45,7 +45,6 @@ def _server() -> Iterator[Server]:
     cloud.create(cloud.resolve("shop", TEMPLATE, {}), TEMPLATE)
     sandbox = Sandbox(cloud)
     sandbox.pace.pause()
-    sandbox.world.alarms.look()
     cloud.account.put(cloud.resource("shop", "Orders").physical_id, {"id": HOSTILE})
     with Server(sandbox) as server:
         yield server
