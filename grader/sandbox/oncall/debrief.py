@@ -133,7 +133,7 @@ def _minutes(duty: Duty) -> str:
     before: float | None = None
     rows = []
     for name, minute in marks:
-        took = "" if minute is None or before is None else f"{minute - before:+.0f}"
+        took = "" if minute is None or before is None else f"{round(minute - before):+d}"
         rows.append((name, "never" if minute is None else f"{minute:.0f}", took))
         before = before if minute is None else minute
     told = _table("Where the minutes went", ("what", "minute", "since the row above"), rows)

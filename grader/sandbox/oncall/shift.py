@@ -157,6 +157,8 @@ class Shift:
         self.world = World(self.cloud)
         body, stack = _deployable(tuple(sorted(drill.parameters.items())), self.cloud.clock.now)
         self.cloud.create(stack, body, code=SHOP)
+        # The alarms watch from here on, whenever somebody looks at them first.
+        self.world.alarms.look()
         self.memory_before = self.cloud.functions[self.physical(FUNCTION)].spec.memory_mb
         self.capacity_before = self.capacity()
         self.cloud.account.stream_of(self.physical(ORDERS)).listen(self._recorded)
