@@ -9,6 +9,7 @@ Everything else is kept and named once.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,7 @@ def read(
     artifacts: Path | None = None,
     layers: Mapping[str, Path | None] | None = None,
     folder: Path | None = None,
+    tables: Mapping[str, Mapping[str, str]] | None = None,
     start_ms: int = START_MS,
 ) -> OwnStack:
     """Read a template as a team wrote it; see `grader.cloud.Pipeline.deploy` for the options.
@@ -78,6 +80,7 @@ def read(
     files = _Files(Own(ssm or {}, secrets or {}, no_nested), artifacts, layers or {}, folder)
     stack = _resolved(file, "labs", dict(parameters or {}), files, start_ms)
     stack, told = _roles_outside(stack)
+    stack, outside = _tables_outside(stack, tables or {})
     stack, more = iam.understood(stack, published_policy)
     missing: dict[str, str] = {}
     under: dict[str, tuple[Path, ...]] = {}
@@ -91,7 +94,7 @@ def read(
         if lack := _lack(function, code, stack):
             missing[name] = lack
         under[name] = tuple(_layers(function, stack, files, told))
-    notes = (Problem(None, None, one, stack.path, "unplayed") for one in (*told, *more))
+    notes = (Problem(None, None, one, stack.path, "unplayed") for one in (*told, *outside, *more))
     stack = replace(stack, resources=resources, unplayed=(*stack.unplayed, *notes))
     return OwnStack(
         stack,
@@ -258,6 +261,45 @@ def _roles_outside(stack: Stack) -> tuple[Stack, list[str]]:
     return replace(stack, resources=resources), told
 
 
+def _tables_outside(stack: Stack, keys: Mapping[str, Mapping[str, str]]) -> tuple[Stack, list[str]]:
+    """Put a table in the place of each that stands outside and whose stream a mapping reads.
+
+    ``keys`` are the types of its key attributes (``S``, ``N``, ``B``) by the table's name, the hash
+    key first; without them it is taken to have one key, ``id``.
+    """
+    resources, told = dict(stack.resources), []
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping"):
+        found = _STREAM.fullmatch(str(mapping.properties.get("EventSourceArn", "")))
+        if found is None or stack.by_arn(found[1]) is not None or found[2] in resources:
+            continue
+        arn, name = found[1], found[2]
+        types = keys.get(name, {"id": "S"})
+        pairs = zip(types, ("HASH", "RANGE"), strict=False)
+        resources[name] = Resource(
+            logical_id=name,
+            type="AWS::DynamoDB::Table",
+            properties={
+                "TableName": name,
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    {"AttributeName": key, "AttributeType": type} for key, type in types.items()
+                ],
+                "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in pairs],
+                "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+            },
+            line=mapping.line,
+            physical_id=name,
+            attributes={"Arn": arn, "StreamArn": found[0]},
+            path=mapping.path,
+        )
+        told.append(
+            f"{mapping.logical_id} reads the stream of a table outside the template: {name}, with "
+            f"the key {', '.join(types)}; another one is Pipeline.deploy(…, tables={{…}})."
+        )
+    return replace(stack, resources=resources), told
+
+
+_STREAM = re.compile(r"(arn:[a-z-]+:dynamodb:[^:]*:[^:]*:table/([^/]+))/stream/[^/]+")
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [

@@ -172,6 +172,7 @@ class Pipeline:
         layers: Mapping[str, Path | None] | None = None,
         artifacts: Path | None = None,
         functions: Mapping[str, Handler | Path] | None = None,
+        tables: Mapping[str, Mapping[str, str]] | None = None,
         **options: Any,
     ) -> Pipeline:
         """Deploy a team's own template as it is written, SAM's included, or a resolved stack.
@@ -187,6 +188,8 @@ class Pipeline:
           None leaves a layer out.
         - ``artifacts`` is the folder where lies what the template looks for in S3; what ``cdk
           synth`` leaves beside its template is found without.
+        - ``tables`` are keys of tables outside the template whose streams it reads, by name:
+          ``{"Orders": {"merchant": "S", "id": "S"}}``, the hash key first.
         - ``mapping_takes_ms`` is how long each mapping is being created, enabled or disabled.
 
         Functions may import what is installed here; ``nursery`` (see `Nursery.start`) may name
@@ -204,6 +207,7 @@ class Pipeline:
                 layers=layers,
                 artifacts=artifacts,
                 folder=code,
+                tables=tables,
                 start_ms=options.get("start_ms", START_MS),
             )
             source, code = found.stack, path.parent

@@ -147,6 +147,10 @@ def slug(name: str) -> str:
     text = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "unknown"
     if not text.endswith("arn"):
         return text
+    if "stream" in text and "kinesis" not in text:
+        # Of a table outside of the template: most templates that take one call it so.
+        table = f"arn:aws:dynamodb:us-east-1:123456789012:table/{text}"
+        return f"{table}/stream/2026-11-02T09:00:00.000"
     service = next((one for word, one in _SERVICES.items() if word in text), "lambda")
     where = {"s3": "::", "iam": ":123456789012"}.get(service, "us-east-1:123456789012")
     return f"arn:aws:{service}:{where}:{'role/' if service == 'iam' else ''}{text}"

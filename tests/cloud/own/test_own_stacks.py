@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grader.cloud import Pipeline, Refused
+from grader.cloud.template import TemplateProblems
 
 TEMPLATE = Path(__file__).parent / "stack/app/template.yaml"
 
@@ -136,3 +137,107 @@ def test_the_network_elsewhere_is_closed_until_a_hook_answers(own: Pipeline) -> 
     own.run_for(minutes=1)
     assert logged(own, "Consumer") == [201, {"eur": 1.1}]
     assert seen == [("GET", "https://rates.example.com/eur?x=1")]
+
+
+def test_what_cdk_synth_leaves_is_played_on_a_table_outside(nursery: Any) -> None:
+    """The asset lies beside the template; the stream comes from another stack by a parameter."""
+    template = Path(__file__).parent / "synth/Shop.template.json"
+    name = "ordersstreamarn"
+    with Pipeline.deploy(template, nursery=nursery, tables={name: {"id": "S", "at": "N"}}) as own:
+        own.run_for(minutes=2)
+        own.put(name, {"id": "o-1", "at": 1})
+        own.run_for(minutes=1)
+        assert own.item("TotalsB2", {"id": "n"}) == {"id": "n", "n": 1}
+        told = "\n".join(map(str, own.unplayed))
+        assert "python3.7" in told and "AWS::CDK::Metadata" in told and f"{name}, with" in told
+
+
+STREAM = """
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: NEW_IMAGE}
+  Other:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: RUNTIME
+      Handler: index.handler
+      Role: arn:aws:iam::123456789012:role/made-by-hand
+      Code: CODE
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Orders.StreamArn
+      FunctionName: !Ref Other
+      StartingPosition: TRIM_HORIZON
+"""
+
+
+def written(folder: Path, runtime: str, code: str) -> Path:
+    """A template of one consumer."""
+    file = folder / "template.yaml"
+    file.write_text(STREAM.replace("RUNTIME", runtime).replace("CODE", code), encoding="utf-8")
+    return file
+
+
+def test_a_missing_stand_in_is_asked_for_when_a_record_comes(tmp_path: Path, nursery: Any) -> None:
+    """The stack deploys; the sentence comes at the moment something needs the function."""
+    file = written(tmp_path, "nodejs22.x", "src")
+    with Pipeline.deploy(file, nursery=nursery) as own:
+        own.run_for(minutes=2)
+        own.put("Orders", {"id": "o-1"})
+        with pytest.raises(Refused, match=r'Other.*nodejs22.x.*functions=\{"Other": callable\}'):
+            own.run_for(minutes=1)
+    with pytest.raises(KeyError, match="Otter"):
+        Pipeline.deploy(file, nursery=nursery, functions={"Otter": print})
+
+
+def test_code_stands_in_the_template_or_in_a_folder_of_artifacts(
+    tmp_path: Path, nursery: Any
+) -> None:
+    """Inline text, and what the template looks for in S3; a role made by hand may do everything."""
+    text = "def handler(event, context):\n    return len(event['Records'])\n"
+    inline = written(tmp_path, "python3.13", f"{{ZipFile: {json.dumps(text)}}}")
+    (tmp_path / "built/shop").mkdir(parents=True)
+    (tmp_path / "built/shop/index.py").write_text(text, encoding="utf-8")
+    for code in (None, "{S3Bucket: releases, S3Key: v1/shop.zip}"):
+        file = inline if code is None else written(tmp_path, "python3.13", code)
+        with Pipeline.deploy(file, nursery=nursery, artifacts=tmp_path / "built") as own:
+            own.run_for(minutes=2)
+            own.put("Orders", {"id": "o-1"})
+            own.run_for(minutes=1)
+            [invocation] = own.invocations("Other")
+            assert invocation.result is not None and invocation.result.payload == 1
+            assert any("made-by-hand" in str(one) for one in own.unplayed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("KeyType: HASH", "KeyType: HUSH", "HUSH"),
+        ("StartingPosition: TRIM_HORIZON", "BatchSize: 0", "lacks StartingPosition|BatchSize"),
+        ("!Ref Other", "!Ref Otter", "Otter"),
+    ],
+)
+def test_what_aws_would_refuse_of_a_consumer_is_refused(
+    tmp_path: Path, nursery: Any, old: str, new: str, sentence: str
+) -> None:
+    """Lenient is what no consumer needs; a mistake in one is told as AWS would."""
+    file = written(tmp_path, "python3.13", "{ZipFile: x}")
+    file.write_text(file.read_text().replace(old, new), encoding="utf-8")
+    with pytest.raises((TemplateProblems, Refused), match=sentence):
+        Pipeline.deploy(file, nursery=nursery)
+
+
+def test_a_mistake_elsewhere_is_kept_and_told(tmp_path: Path, nursery: Any) -> None:
+    """The same mistake in a table that no stream's consumer reads leaves that table out."""
+    other = "  Side:\n    Type: AWS::DynamoDB::Table\n    Properties: {KeySchema: [], Nothing: 1}\n"
+    file = written(tmp_path, "python3.13", "{ZipFile: x}")
+    file.write_text(file.read_text() + other, encoding="utf-8")
+    with Pipeline.deploy(file, nursery=nursery) as own:
+        assert "Side" not in own.stack.resources
+        assert any("Side" in str(one) for one in own.unplayed)
