@@ -468,8 +468,7 @@ class Cloud:
         if isinstance(place, Mapping) and "S3Bucket" in place:
             return self._archive(str(place["S3Bucket"]), str(place.get("S3Key")))
         if beside is not None and isinstance(place, str) and "://" not in place:
-            found = beside / place
-            return self._unpack(found.read_bytes()) if found.is_file() else found
+            return self._placed(beside / place)
         if beside is None:
             raise Refused(
                 "ValidationError",
@@ -494,6 +493,17 @@ class Cloud:
                 "Error occurred while GetObject. S3 Error Code: NoSuchKey.",
             ) from None
         return self._unpack(archive)
+
+    def _placed(self, found: Path) -> Path:
+        """A folder of code; an archive is unpacked, and a single file stands in one by itself.
+
+        https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html
+        """
+        if not found.is_file() or zipfile.is_zipfile(found):
+            return self._unpack(found.read_bytes()) if found.is_file() else found
+        folder = self._unpack(b"")
+        shutil.copy(found, folder)
+        return folder
 
     def _layered(self, code: Path, layers: Sequence[Path]) -> Path:
         """The code with what its layers bring for Python beneath it.
