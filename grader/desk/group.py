@@ -30,6 +30,17 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class StartsByItself(Commands):
+    """A group whose command ``start`` may be left out: `labs sandbox 2`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take what names no command as arguments of ``start``."""
+        asks = ctx.help_option_names
+        if not args or (args[0] not in self.commands and args[0] not in asks):
+            args = ["start", *args]
+        return super().parse_args(ctx, args)
+
+
 class LazyCommands(Commands):
     """The same for commands by import string, each loaded when it is asked for.
 

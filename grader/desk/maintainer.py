@@ -61,15 +61,15 @@ def dev_check(
     if mutants is not None:
         return max([_mutants(find(name), mutants, seed) for name in which or "123456"])
 
-    pages = _generated()
+    root, pages = _clone(), _generated()
     with Status(lines=True) as status, interruptible():
         labs = [find(name) for name in which]
         part = (only or "") if answers or only else None
-        found = contract.refusals(_clone(), pages, labs, seeds, status, answers=part)
+        found = contract.refusals(root, pages, labs, seeds, status, answers=part)
     for problem in found:
         say(str(problem))
     if not labs:
-        read = prose.path(_clone())
+        read = prose.path(root)
         say(f"A learner reads {sum(read.values()):,} words of prose on {len(read)} pages.")
     say(f"{counted(len(found), 'refusal')}." if found else "Every lab is in order.")
     return UNMET if found else MET

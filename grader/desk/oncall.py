@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.desk.sandbox import StartsByItself
+from grader.desk.group import StartsByItself
 from grader.desk.terminal import MET, paint_for, say, warn, wrapped
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def start(
 
     \b
     labs oncall
-    labs oncall poison-record --speed 2
+    labs oncall start poison-record --speed 2
     labs oncall mixed-night --seed 7 --relaxed 2
     """
     from grader.cloud.words import nearest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.desk.group import Commands
+from grader.desk.group import StartsByItself
 from grader.desk.terminal import MET, emit, say, warn
 
 if TYPE_CHECKING:
@@ -20,17 +20,6 @@ _MOVE = re.compile(r"\+(?P<count>[0-9]+(?:\.[0-9]+)?)(?P<unit>s|m|h|d)")
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # How far one move may go (milliseconds): more than a stream remembers.
 FARTHEST_MS = 7 * 86_400_000
-
-
-class StartsByItself(Commands):
-    """A group whose command ``start`` may be left out: `labs sandbox 2`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take what names no command as arguments of ``start``."""
-        asks = ctx.help_option_names
-        if not args or (args[0] not in self.commands and args[0] not in asks):
-            args = ["start", *args]
-        return super().parse_args(ctx, args)
 
 
 _PORT = click.option(
@@ -110,7 +99,7 @@ def start(
     \b
     labs sandbox 2
     labs sandbox 2 --fill solution --load orders=20/s,carts=5/s
-    labs sandbox template.yaml --parameter PagerEmail=you@example.com
+    labs sandbox start template.yaml --parameter PagerEmail=you@example.com
     labs sandbox --env sh
     """
     from grader.course.files import UsageError

@@ -181,7 +181,7 @@ def timeline() -> str:
     words = [
         "Upwards: the age of the oldest record that still waits.",
         "Along: the hours since the bad record was written.",
-        "One order comes every 15 minutes. In a busier shard more are lost.",
+        "An order every 15 minutes; in a busier shard more are lost.",
     ]
     picture.lines(14, y + 8, words, "small soft")
     return picture.svg(y + 48)
