@@ -574,7 +574,9 @@ function mount(viewer, data, moved) {
   function open(number) {
     stop();
     const made = prepare(number);
-    Object.assign(state, {number, step: 0, batch: null});
+    // Of a recording with calls the first attempt is open: what it called is what it is about.
+    const shown = switched() && made.play.invocations.some(one => one.calls.length);
+    Object.assign(state, {number, step: 0, batch: shown ? 1 : null});
     reader.replaceChildren(...made.readers.map(name => make("option", {value: name}, name)));
     chooseReader.hidden = made.readers.length < 2;
     state.reader = made.readers[0] ?? "";

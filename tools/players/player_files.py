@@ -37,6 +37,8 @@ from grader.replay.viewing import ALARMS as ALARM_STATES
 from grader.replay.viewing import ATTEMPTS, MINUTE_MS, RECORDS, clock, records_of
 
 WRITTEN = "Written by `labs dev sync` from tools/players. Do not edit."
+# A table of more positions is not printed.
+MOST_PRINTED = 32
 # How many records of one line are named.
 NAMED = 8
 # What has more attempts than this is told in runs of those that ended alike.
@@ -95,7 +97,11 @@ def block(player: Player, document: Play) -> str:
         f'src="../assets/players/{player.id}.svg" alt="{escape(player.picture)}"></div>',
         "<details data-search-exclude>"
         f"<summary>{escape(player.title)}: every position as a table</summary>",
-        _scrolled(f"{player.title}, every position", _positions(player, document)),
+        _scrolled(
+            f"{player.title}, every position",
+            _positions(player, document),
+            "player-long" if len(document["plays"]) > MOST_PRINTED else "",
+        ),
         *(_each(play) for play in document["plays"] if play["records"]),
         "</details>",
         f"<details data-search-exclude><summary>Ask it: {escape(question.ask)}</summary>"
@@ -121,7 +127,7 @@ def told(player: Player, document: Play, labels: Sequence[str]) -> str:
     return "\n".join([" | ".join(_rows(player, document)[number]), *lines])
 
 
-def _scrolled(name: str, content: str) -> str:
+def _scrolled(name: str, content: str, kind: str = "") -> str:
     label = escape(name)
     return (
         f'<div class="player-table" role="region" tabindex="0" aria-label="{label}">{content}</div>'
