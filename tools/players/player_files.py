@@ -128,10 +128,9 @@ def told(player: Player, document: Play, labels: Sequence[str]) -> str:
 
 
 def _scrolled(name: str, content: str, kind: str = "") -> str:
-    label = escape(name)
-    return (
-        f'<div class="player-table" role="region" tabindex="0" aria-label="{label}">{content}</div>'
-    )
+    classes = f"player-table {kind}".rstrip()
+    attributes = f'role="region" tabindex="0" aria-label="{escape(name)}"'
+    return f'<div class="{classes}" {attributes}>{content}</div>'
 
 
 def _positions(player: Player, document: Play) -> str:
