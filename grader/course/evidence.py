@@ -3,14 +3,15 @@
 `gather` reads what the stage's plays left (``course.play.recording``) once a grade is decided. Each
 play is one `labs/run/v1` document however many findings lead to it. Where a finding names an
 invocation or a moment, that is where to look; otherwise what it names by role decides (a record, a
-merchant, an alarm), then the play itself: the first attempt that did not end well, or its end.
-Nothing is judged here, and a finding without a play has no place to look at.
+merchant, an alarm). A criterion's first finding gets a place of its play in any case: the first
+attempt that did not end well, or its end. Nothing is judged here, and a finding without a play has
+no place to look at.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +75,10 @@ def gather(stage: Stage, verdicts: Sequence[Verdict]) -> Evidence:
             if name not in known:
                 known[name] = _played(stage, name, documents)
             seen += known[name]
-        findings = (verdict.finding, *verdict.further)
-        found = [_sight(stage, verdict.criterion.id, finding, seen) for finding in findings]
-        sights[verdict.criterion.id] = found
+        sights[verdict.criterion.id] = [
+            _sight(stage, verdict.criterion.id, finding, seen, guess=number == 0)
+            for number, finding in enumerate((verdict.finding, *verdict.further))
+        ]
     return Evidence(documents, sights)
 
 
@@ -131,33 +133,34 @@ def _scenes(stage: Stage, name: Hashable) -> list[Scene]:
     return [*found, scene]
 
 
+Place = tuple[int, str, int | None]
+
+
 # -- where to look ---------------------------------------------------------------------------------
 
 
-def _sight(stage: Stage, criterion: str, finding: Finding, every: Sequence[_Seen]) -> Sight | None:
+def _sight(
+    stage: Stage, criterion: str, finding: Finding, every: Sequence[_Seen], *, guess: bool
+) -> Sight | None:
+    """Where to look; only with ``guess`` also where nothing that the finding names says it."""
     pointed = stage.pointed.get((criterion, finding.rule, finding.input))
     text = f"{finding.observed}\n{finding.expected}\n{finding.input}"
     named = [one for one in every if one.play["title"] and _says(text, one.play["title"])]
     ordered = named + [one for one in every if one not in named]
-    ways = (
+    named_by: list[Callable[[_Seen], Place | None]] = [
         lambda one: _invocation(one, pointed),
         lambda one: _moment(one, pointed),
         lambda one: _record(one, text),
         lambda one: _merchant(one, finding.observed.partition(":")[0]),
         lambda one: _alarm(one, text),
-        _incident,
-        _failed,
-        lambda one: (one.play["length"], "the end of the play", None),
-    )
-    for way in ways:
+    ]
+    guesses = [_incident, _failed, _end] if guess else []
+    for way in [*named_by, *guesses]:
         for one in ordered:
             if (place := way(one)) is not None:
                 at, why, batch = place
                 return Sight(one.document, one.number, at, why, batch)
     return None
-
-
-Place = tuple[int, str, int | None]
 
 
 def _says(text: str, words: str) -> bool:
@@ -242,6 +245,10 @@ def _failed(one: _Seen) -> Place | None:
             at = batch["start"] if batch["end"] is None else batch["end"]
             return at, "the first attempt that did not end well", batch["id"]
     return None
+
+
+def _end(one: _Seen) -> Place:
+    return one.play["length"], "the end of the play", None
 
 
 def here(play: dict[str, Any], sight: Sight) -> Iterator[str]:
