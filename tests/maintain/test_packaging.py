@@ -80,7 +80,7 @@ def test_the_wheel_carries_the_built_site(wheel: Path, names: list[str]) -> None
 
 def test_the_wheel_carries_what_pages_are_made_of(names: list[str]) -> None:
     """The templates of a class's pages, and the style and script of every drawing."""
-    for folder in ("classroom/report/pages", "replay"):
+    for folder in ("classroom/report/pages", "replay", "sandbox/console"):
         files = [path for path in (PACKAGE / folder).iterdir() if path.suffix != ".py"]
         wanted = [path for path in files if path.is_file()]
         assert wanted and all(f"grader/{folder}/{path.name}" in names for path in wanted)
