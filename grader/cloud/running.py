@@ -32,6 +32,7 @@ from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Refused, Reply
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
 from grader.cloud.function import (
+    MAX_CODE_BYTES,
     FunctionHost,
     FunctionSpec,
     Handler,
@@ -39,6 +40,7 @@ from grader.cloud.function import (
     LogLine,
     Nursery,
     StandIn,
+    configured,
 )
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
@@ -188,6 +190,31 @@ class Cloud:
         created_ms = self._created.setdefault(stack.name, self.clock.now)
         self.stacks[stack.name] = Deployed(stack, body, created_ms, self.clock.now, status)
 
+    def bring_back(
+        self,
+        body: str,
+        known: Mapping[str, Any],
+        code: Mapping[str, Path],
+    ) -> None:
+        """Take up a stack that existed elsewhere: its data is made, its functions run ``code``.
+
+        ``known`` has ``name``, ``parameters``, ``created_ms``, ``changed_ms`` and ``status``;
+        ``code`` folders by the functions' names. Mappings are brought back by themselves. Refused.
+        """
+        name = str(known["name"])
+        self._created[name] = int(known["created_ms"])
+        stack = self.resolve(name, body, known["parameters"])
+        self.add_data(stack)
+        for resource in stack.of_type(_FUNCTION):
+            if resource.physical_id in code:
+                spec = self._spec(resource, stack, code[resource.physical_id])
+                self._rights(spec, stack)
+                self._installed(spec)
+        self.publish(stack)
+        self.stacks[name] = Deployed(
+            stack, body, self._created[name], int(known["changed_ms"]), str(known["status"])
+        )
+
     def delete(self, name: str) -> None:
         """Delete a stack; what has another DeletionPolicy stays. Refused when S3 refuses."""
         known = self.stacks[name]
@@ -292,38 +319,7 @@ class Cloud:
         https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
         """
         spec = self.functions[name].spec
-        logging = members.get("LoggingConfig") or {}
-        changes: dict[str, Any] = {
-            field: members[member]
-            for member, field in (("Handler", "handler"), ("Runtime", "runtime"), ("Role", "role"))
-            if member in members
-        }
-        for member, field, least, most, unit in (
-            ("MemorySize", "memory_mb", 128, 10_240, 1),
-            ("Timeout", "timeout_ms", 1, 900, 1000),
-        ):
-            if member in members:
-                if not least <= int(members[member]) <= most:
-                    raise Refused(
-                        "ValidationException",
-                        f"1 validation error detected: Value '{members[member]}' at "
-                        f"'{member[0].lower()}{member[1:]}' failed to satisfy constraint: Member "
-                        f"must have value between {least} and {most}",
-                        member,
-                    )
-                changes[field] = int(members[member]) * unit
-        if "Environment" in members:
-            variables = (members["Environment"] or {}).get("Variables") or {}
-            changes["environment"] = {one: str(value) for one, value in variables.items()}
-        for member, field in (
-            ("LogFormat", "log_format"),
-            ("LogGroup", "log_group"),
-            ("ApplicationLogLevel", "application_log_level"),
-            ("SystemLogLevel", "system_log_level"),
-        ):
-            if member in logging:
-                changes[field] = logging[member]
-        changed = replace(spec, **changes)
+        changed = configured(spec, members)
         if changed.role != spec.role:
             stack = next((one.stack for one in self.stacks.values()
                           if one.stack.by_arn(changed.role)), None)  # fmt: skip
@@ -528,7 +524,14 @@ class Cloud:
         self._unpacked.append(folder)
         try:
             if archive:
-                zipfile.ZipFile(io.BytesIO(archive)).extractall(folder.path)
+                packed = zipfile.ZipFile(io.BytesIO(archive))
+                if sum(one.file_size for one in packed.infolist()) > MAX_CODE_BYTES:
+                    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+                    raise Refused(
+                        "InvalidParameterValueException",
+                        f"Unzipped size must be smaller than {MAX_CODE_BYTES} bytes",
+                    )
+                packed.extractall(folder.path)
         except zipfile.BadZipFile:
             raise Refused(
                 "InvalidParameterValueException", "Could not unzip uploaded file."
@@ -546,7 +549,8 @@ class Cloud:
         place = {"logGroupName": group, "logStreamName": stream}
         if (group, stream) not in self._log_streams:
             self._log_streams.add((group, stream))
-            logs.answer("CreateLogStream", place)
+            if stream not in logs.streams(group):
+                logs.answer("CreateLogStream", place)
         event = {"timestamp": line.time_ms, "message": line.text}
         logs.answer("PutLogEvents", {**place, "logEvents": [event]})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.desk.group import StartsByItself
-from grader.desk.terminal import MET, emit, say, warn
+from grader.desk.terminal import MET, emit, say, warn, writing
 
 if TYPE_CHECKING:
     from grader.cloud import Cloud
@@ -75,9 +75,10 @@ def sandbox() -> None:
     "--load",
     "loads",
     multiple=True,
-    metavar="RATES",
-    help="Write the shop's traffic: orders=20/s,carts=5/s.",
+    metavar="RATES|FILE",
+    help="Write orders=20/s,carts=5/s; or take up the account that --save kept.",
 )
+@click.option("--save", metavar="FILE", help="Keep the account in FILE when it ends.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the traffic.")
 def start(
     which: str | None,
@@ -88,6 +89,7 @@ def start(
     shell_kind: str | None,
     speed: float,
     loads: tuple[str, ...],
+    save: str | None,
     seed: int,
 ) -> int:
     """Deploy lab N, or the template at PATH, and serve the account until Ctrl-C.
@@ -119,7 +121,7 @@ def start(
         values[name] = value
     with ended_by_signals() as came:
         try:
-            _serve(which, path, fill, values, port, speed, loads, seed)
+            _serve(which, path, fill, values, port, speed, loads, save, seed)
         except KeyboardInterrupt:
             if not came:
                 raise
@@ -135,6 +137,7 @@ def _serve(
     port: int,
     speed: float,
     loads: tuple[str, ...],
+    save: str | None,
     seed: int,
 ) -> None:
     import threading
@@ -144,19 +147,25 @@ def _serve(
     from grader.course.files import UsageError
     from grader.desk.terminal import Status
     from grader.sandbox import Server
+    from grader.sandbox.archive import Kept
+    from grader.sandbox.archive import save as keep
     from grader.sandbox.home import Home
     from grader.sandbox.opening import account, opened
 
-    rates = _rates(loads)
+    rates, files = _rates(loads), [one for one in loads if Path(one).is_file()]
+    if len(files) > 1 or (files and which is not None):
+        raise UsageError("A kept account comes alone: --load takes one FILE, without N or PATH.")
     with ExitStack() as stack:
         nursery = Nursery.start(packages=None)
         stack.callback(nursery.close)
-        cloud = account(nursery, seed=seed)
+        kept = stack.enter_context(Kept(Path(files[0]))) if files else None
+        cloud = account(nursery, seed=seed, start_ms=kept.now_ms if kept else None)
         stack.callback(cloud.close)
         with Status() as status:
             status("Deploying")
-            title = _deploy(cloud, which, path, fill, parameters)
-        box = opened(cloud, speed=speed)
+            world = kept.take_up(cloud) if kept else None
+            title = files[0] if kept else _deploy(cloud, which, path, fill, parameters)
+        box = opened(cloud, speed=speed, world=world)
         if rates:
             _begin(cloud, rates, seed)
         try:
@@ -169,7 +178,14 @@ def _serve(
         home.write(server.token, title)
         stack.callback(home.remove)
         _greet(server, home, title)
-        threading.Event().wait()
+        try:
+            while not threading.Event().wait(1.0):
+                pass  # Windows delivers Ctrl-C between two waits only
+        finally:
+            if save is not None:
+                with box.lock, writing(Path(save)):
+                    keep(box.world, Path(save))
+                say(f"The account is kept in {save}.")
 
 
 def _deploy(

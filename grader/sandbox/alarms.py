@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAl
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ class Alarms:
         self.history: list[Transition] = []
         self.states: dict[str, State] = {}
         self.changed: dict[str, Transition] = {}
+        self._made_ms: dict[str, int] = {}
         self._members: dict[str, tuple[str, dict[str, Any]]] = {}
         self._alarms: dict[str, MetricAlarm | CompositeAlarm] = {}
         self._by_hand: list[SetState] = []
@@ -70,6 +71,15 @@ class Alarms:
             self._take(wanted)
         self._evaluate()
 
+    def go_on(self, states: Mapping[str, State], history: list[Transition]) -> None:
+        """Take up where another account's alarms stood."""
+        self.look()
+        for name, state in states.items():
+            if name in self._alarms and state in ("OK", "ALARM", "INSUFFICIENT_DATA"):
+                self.states[name] = state
+        self.history[:0] = history
+        self.changed.update({one.alarm: one for one in history})
+
     def _take(self, wanted: dict[str, tuple[str, dict[str, Any]]]) -> None:
         alarms: dict[str, MetricAlarm | CompositeAlarm] = {}
         for name, (kind, members) in wanted.items():
@@ -80,6 +90,7 @@ class Alarms:
             else:
                 alarms[name] = CompositeAlarm.parse(members, name=name)
         self._members, self._alarms = wanted, alarms
+        self._made_ms = {name: self._made_ms.get(name, self._looked_ms) for name in alarms}
         self.states = {name: self.states.get(name, "INSUFFICIENT_DATA") for name in alarms}
 
     def _evaluate(self) -> None:
@@ -139,7 +150,7 @@ class Alarms:
     def described(self, name: str) -> dict[str, Any]:
         """What DescribeAlarms says of an alarm's state."""
         change = self.changed.get(name)
-        since = change.time_ms if change else self._looked_ms
+        since = change.time_ms if change else self._made_ms[name]
         return {
             "AlarmName": name,
             "AlarmArn": alarm_arn(name),

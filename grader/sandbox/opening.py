@@ -14,6 +14,7 @@ from grader.cloud import Cloud, HangBudget, Nursery
 from grader.course.files import UsageError
 from grader.sandbox.pace import Pace
 from grader.sandbox.sandbox import Sandbox
+from grader.sandbox.world import World
 
 STACK = "shop"
 TEMPLATES = ("template.yaml", "template.yml", "template.json")
@@ -72,10 +73,12 @@ def deploy(
     cloud.create(cloud.resolve(stack, body, parameters), body, code=template.parent)
 
 
-def opened(cloud: Cloud, *, speed: float = 1.0) -> Sandbox:
+def opened(cloud: Cloud, *, speed: float = 1.0, world: World | None = None) -> Sandbox:
     """The sandbox of an account; its time runs from now on, which is the wall's unless it is later.
 
-    What the deployment took of the wall's time passes as virtual time, too.
+    What the deployment took of the wall's time passes as virtual time, too. An account that was
+    kept, with its ``world``, goes on where its time stood.
     """
-    cloud.run_for(max(0, round(time.time() * 1000) - cloud.clock.now))
-    return Sandbox(cloud, pace=Pace(cloud.clock, speed=speed))
+    if world is None:
+        cloud.run_for(max(0, round(time.time() * 1000) - cloud.clock.now))
+    return Sandbox(cloud, pace=Pace(cloud.clock, speed=speed), world=world)

@@ -35,14 +35,18 @@ _SPEAK_OF_QUEUES = ("cloudformation", "sqs", "lambda")
 class Sandbox:
     """An account in use; ``pace`` is its time (with the wall unless one is given).
 
+    ``world`` is what its services answer from, when that has been brought back from somewhere.
+
     ``url`` is where clients reach it, once somebody serves it. Whoever plays on ``cloud`` beside
     the clients holds ``lock`` meanwhile.
     """
 
-    def __init__(self, cloud: Cloud, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self, cloud: Cloud, *, pace: Pace | None = None, world: World | None = None
+    ) -> None:
         self.cloud = cloud
         self.pace = pace or Pace(cloud.clock)
-        self.world = World(cloud)
+        self.world = world or World(cloud)
         # From now on alarms see what happens, whoever looks at them when.
         self.world.alarms.look()
         self.asked: deque[Asked] = deque(maxlen=MOST_ASKED)

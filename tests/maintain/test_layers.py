@@ -65,7 +65,7 @@ ROWS = (
     ("sandbox.reference", "sandbox.replayed"),
     ("sandbox.sandbox",),
     ("sandbox.console",),
-    ("sandbox.server", "sandbox.opening"),
+    ("sandbox.server", "sandbox.opening", "sandbox.archive"),
     # Drills on it: what one is, how it is played, what counts.
     ("sandbox.oncall",),
     ("sandbox",),

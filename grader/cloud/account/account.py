@@ -106,6 +106,15 @@ class Account:
         """Every stream by its ARN, disabled ones included."""
         return self._streams.by_arn
 
+    def take_streams(self, streams: Iterable[Stream]) -> None:
+        """Put these streams, oldest first, in the place of all that there are."""
+        self._streams.by_arn.clear()
+        self.tables.streams.clear()
+        for stream in streams:
+            self._streams.add(stream)
+            if stream.table in self.tables.names():
+                self.tables.streams[stream.table] = stream
+
     def stream_of(self, table: str) -> Stream:
         """The newest stream of a table (by name or ARN). KeyError when it has none."""
         return self.tables.streams[self.tables.name_of(table)]

@@ -57,6 +57,10 @@ class Logs:
         """What PutLogEvents put into a group: (time in ms, message), ordered by time."""
         return [(time_ms, message) for time_ms, _, message in self.lines(group)]
 
+    def streams(self, group: str) -> list[str]:
+        """The names of a group's streams."""
+        return list(self._world.backend("logs").groups[group].streams)
+
     def lines(self, group: str) -> list[tuple[int, str, str]]:
         """Every line of a group: (time in ms, its stream, message), ordered by time."""
         streams = self._world.backend("logs").groups[group].streams

@@ -42,6 +42,9 @@ _ENUMS = {
     "ConditionalOperator": ("OR", "AND"),
 }
 
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+MOST_BATCH_READS = 100
+
 
 def invalid(message: str) -> ServiceError:
     """DynamoDB's ValidationException."""
@@ -333,3 +336,18 @@ def check_paths(schema: Schema, paths: Sequence[tuple[str | int, ...]]) -> None:
             "Key attributes must be scalars; list random access '[]' and map lookup '.' are not "
             f"allowed: {where}: {name}"
         )
+
+
+def batched_keys(name: str, batch: Any) -> tuple[dict[str, Any], list[Item]]:
+    """One table's part of a BatchGetItem, and its keys."""
+    if not isinstance(batch, dict):
+        raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
+    keys = required(batch, "Keys", list)
+    if not 1 <= len(keys) <= MOST_BATCH_READS:
+        edge = "greater than or equal to 1" if not keys else "less than or equal to 100"
+        raise constraint(
+            "[]" if not keys else "[...]",
+            f"requestItems.{name}.member.keys",
+            f"Member must have length {edge}",
+        )
+    return batch, [item_in(key) for key in keys]

@@ -97,6 +97,12 @@ class Shard:
         """The position after the newest record."""
         return self._latest
 
+    def go_to(self, position: int) -> None:
+        """Take up a shard where another one stood: what lay before ``position`` is known."""
+        self._latest = max(self._latest, position)
+        if self.records:
+            self._trimmed_to = self.records[0].sequence
+
     def bytes_between(self, position: int, end: int) -> int:
         """The size in bytes of the records from ``position`` up to, not including, ``end``."""
         first = bisect_left(self._sequences, position)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from grader.cloud.aws import ACCOUNT_ID, REGION
@@ -89,6 +89,69 @@ class Stream(Readable):
             hashes = (HASHES * number // shards, HASHES * (number + 1) // shards)
             self._open_shard(None, hashes, created_ms)
         self._sort_open()
+
+    # -- keeping ---------------------------------------------------------------------------
+
+    def document(self) -> dict[str, Any]:
+        """The whole stream as JSON, to be `restored` elsewhere."""
+        return {
+            "table": self.table,
+            "keys": list(self.keys),
+            "view": self.view,
+            "created_ms": self.created_ms,
+            "disabled_ms": self.disabled_ms,
+            "next_sequence": self._next_sequence,
+            "shards": [
+                {
+                    "id": one.id,
+                    "parent": one.parent_id,
+                    "starting": one.starting_sequence,
+                    "ending": one.ending_sequence,
+                    "closed_ms": one.closed_ms,
+                    "hashes": list(one.hashes),
+                    "latest": one.latest_position(),
+                    "records": [
+                        [record.sequence, record.time_ms, record.key, record.size, record.event]
+                        for record in one.records
+                    ],
+                }
+                for one in self._shards
+            ],
+        }
+
+    @classmethod
+    def restored(
+        cls, told: Mapping[str, Any], *, region: str, account_id: str, seed: int
+    ) -> Stream:
+        """The stream of a `document`. KeyError, TypeError or ValueError for what is none."""
+        stream = cls(
+            table=str(told["table"]),
+            keys=[str(key) for key in told["keys"]],
+            view=str(told["view"]),
+            region=region,
+            account_id=account_id,
+            created_ms=int(told["created_ms"]),
+            first_sequence=int(told["next_sequence"]),
+            seed=seed,
+            shards=0,
+        )
+        for one in told["shards"]:
+            low, high = (int(edge) for edge in one["hashes"])
+            stream._made_shards += 1
+            shard = Shard(str(one["id"]), one["parent"], int(one["starting"]), (low, high))
+            for sequence, time_ms, key, size, event in one["records"]:
+                shard.append(Record(int(sequence), int(time_ms), str(key), int(size), dict(event)))
+            shard.go_to(int(one["latest"]))
+            stream._shards.append(shard)
+            stream._by_id[shard.id] = shard
+            if one["ending"] is None:
+                stream._open.append(shard)
+            else:
+                shard.ending_sequence, shard.closed_ms = int(one["ending"]), int(one["closed_ms"])
+        if told["disabled_ms"] is not None:
+            stream.status, stream.disabled_ms = "DISABLED", int(told["disabled_ms"])
+        stream._sort_open()
+        return stream
 
     # -- writing ---------------------------------------------------------------------------
 

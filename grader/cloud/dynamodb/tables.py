@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,8 +33,10 @@ from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
 from grader.cloud.dynamodb.reads import Reading, read_many
 from grader.cloud.dynamodb.requests import (
+    MOST_BATCH_READS,
     Params,
     asked,
+    batched_keys,
     check_enums,
     check_key,
     check_paths,
@@ -63,7 +65,6 @@ from grader.cloud.dynamodb.writes import (
 )
 from grader.cloud.moto_world import moto_method
 
-MOST_BATCH_READS = 100
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TOKEN_LIFE_MS = 10 * 60 * 1000
 # "older than five years" is never deleted:
@@ -189,6 +190,13 @@ class Tables:
     def items(self, table: str) -> list[Item]:
         """Every item of a table as DynamoDB JSON, ordered by key."""
         return [dict(item) for item in self._store(self.name_of(table)).items()]
+
+    def fill(self, table: str, items: Iterable[Item]) -> None:
+        """Put items of DynamoDB JSON into a table; its stream hears nothing of it."""
+        store = self._store(self.name_of(table))
+        for item in items:
+            check_key(store.schema, {name: item[name] for name in store.schema.keys.names})
+            store.put(store.place(item), item, self._clock.now, 0)
 
     def expire(self) -> int:
         """Delete every item whose Time to Live has passed. Returns how many.
@@ -388,7 +396,7 @@ class Tables:
             raise constraint(
                 "{}", "requestItems", "Member must have length greater than or equal to 1"
             )
-        read = [(name, *_batched_keys(name, batch)) for name, batch in batches.items()]
+        read = [(name, *batched_keys(name, batch)) for name, batch in batches.items()]
         if sum(len(keys) for _, _, keys in read) > MOST_BATCH_READS:
             raise invalid("Too many items requested for the BatchGetItem call")
         how = params.get("ReturnConsumedCapacity") or "NONE"
@@ -574,21 +582,6 @@ def _wrong_key(schema: Schema, key: Item) -> dict[str, Any] | None:
     except ServiceError as error:
         return {"Code": "ValidationError", "Message": error.message}
     return None
-
-
-def _batched_keys(name: str, batch: Any) -> tuple[dict[str, Any], list[Item]]:
-    """One table's part of a BatchGetItem, and its keys."""
-    if not isinstance(batch, dict):
-        raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
-    keys = required(batch, "Keys", list)
-    if not 1 <= len(keys) <= MOST_BATCH_READS:
-        edge = "greater than or equal to 1" if not keys else "less than or equal to 100"
-        raise constraint(
-            "[]" if not keys else "[...]",
-            f"requestItems.{name}.member.keys",
-            f"Member must have length {edge}",
-        )
-    return batch, [item_in(key) for key in keys]
 
 
 def _digest(params: Params) -> bytes:

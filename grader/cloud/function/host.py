@@ -90,9 +90,8 @@ class FunctionHost:
     ) -> None:
         """``answer`` is called once per AWS call, at its virtual time, and returns the reply.
 
-        ``faults`` is asked before each call; ``log`` gets every log line as it is written;
-        ``hangs`` is shared by the functions of one play. FileNotFoundError or ValueError when the
-        function's code cannot be copied.
+        ``faults`` is asked before each call; ``log`` gets every log line; ``hangs`` is shared by
+        the functions of one play. FileNotFoundError or ValueError when code cannot be copied.
         """
         self.faults = faults
         self.hangs = hangs if hangs is not None else HangBudget()
@@ -112,10 +111,11 @@ class FunctionHost:
     def update(self, spec: FunctionSpec, answer: Answer, log: Log | None = None) -> None:
         """Take on this code and configuration: every later invocation starts with them.
 
-        What runs now ends as it began. FileNotFoundError or ValueError as at the start.
+        What runs now ends as it began. ``spec.code`` becomes the nursery's copy, which stays.
         """
         self._code = self._nursery.keep(spec.code)
-        self.spec, self._answer, self._log = spec, answer, log
+        self.spec = replace(spec, code=self._nursery.work / self._code)
+        self._answer, self._log = answer, log
         self._call_ns = self._model.scaled(self._model.call_cpu_ns, spec.memory_mb)
         self._platform = PlatformLog(spec, self._model)
         self.recycle()

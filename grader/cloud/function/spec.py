@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply
+from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Refused, Reply
 from grader.cloud.mapping.ports import Result
 
 
@@ -109,3 +109,42 @@ class Invocation:
         """The sequence numbers of the stream records in the event, in their order."""
         records: Any = self.event.get("Records", [])
         return [int(record["dynamodb"]["SequenceNumber"]) for record in records]
+
+
+def configured(spec: FunctionSpec, members: Mapping[str, Any]) -> FunctionSpec:
+    """The function after UpdateFunctionConfiguration with these members. Refused as by Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
+    """
+    logging = members.get("LoggingConfig") or {}
+    changes: dict[str, Any] = {
+        place: members[member]
+        for member, place in (("Handler", "handler"), ("Runtime", "runtime"), ("Role", "role"))
+        if member in members
+    }
+    for member, place, least, most, unit in (
+        ("MemorySize", "memory_mb", 128, 10_240, 1),
+        ("Timeout", "timeout_ms", 1, 900, 1000),
+    ):
+        if member in members:
+            if not least <= int(members[member]) <= most:
+                raise Refused(
+                    "ValidationException",
+                    f"1 validation error detected: Value '{members[member]}' at "
+                    f"'{member[0].lower()}{member[1:]}' failed to satisfy constraint: Member "
+                    f"must have value between {least} and {most}",
+                    member,
+                )
+            changes[place] = int(members[member]) * unit
+    if "Environment" in members:
+        variables = (members["Environment"] or {}).get("Variables") or {}
+        changes["environment"] = {one: str(value) for one, value in variables.items()}
+    for member, place in (
+        ("LogFormat", "log_format"),
+        ("LogGroup", "log_group"),
+        ("ApplicationLogLevel", "application_log_level"),
+        ("SystemLogLevel", "system_log_level"),
+    ):
+        if member in logging:
+            changes[place] = logging[member]
+    return replace(spec, **changes)

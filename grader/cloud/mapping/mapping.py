@@ -109,6 +109,8 @@ class EventSourceMapping:
         self._unfound: set[str] = set()
         self._polling = False
         self._stop_listening: list[Callable[[], None]] = []
+        # Where to go on in shards that a mapping has read before this one stood for it.
+        self.resume_at: dict[str, int] = {}
 
     @property
     def arn(self) -> str:
@@ -217,7 +219,8 @@ class EventSourceMapping:
             for shard in self.stream.shards:
                 # What was trimmed before the mapping existed is nothing that it lost.
                 horizon = shard.horizon(self._created_ms)
-                self._adopt(shard, shard.latest_position() if latest else horizon)
+                begin = shard.latest_position() if latest else horizon
+                self._adopt(shard, max(horizon, self.resume_at.get(shard.id, begin)))
             self._stop_listening = [
                 self.stream.listen(self._written),
                 self.stream.listen_shards(self._shards_changed),
@@ -274,14 +277,23 @@ class EventSourceMapping:
         poller = self._pollers.get(shard_id)
         return None if poller is None else poller.checkpoint
 
+    def positions(self) -> dict[str, int]:
+        """By shard: where the first record lies that is not dealt with, or will lie."""
+        found = dict(self.resume_at)
+        for shard_id, poller in self._pollers.items():
+            waiting = poller.pending()
+            found[shard_id] = waiting[0].sequence if waiting else poller.shard.latest_position()
+        return found
+
     def pending(self) -> list[Record]:
         """Records that the mapping has still to deal with: read or unread, and not trimmed."""
         if self._pollers:
             return [record for one in self._pollers.values() for record in one.pending()]
         found: list[Record] = []
-        if self.settings.starting_position == "TRIM_HORIZON":
+        if self.settings.starting_position == "TRIM_HORIZON" or self.resume_at:
             for shard in self.stream.shards:
-                position = shard.horizon(self._clock.now)
+                horizon = shard.horizon(self._clock.now)
+                position = max(horizon, self.resume_at.get(shard.id, horizon))
                 while page := shard.read(position):
                     found += page
                     position = page[-1].sequence + 1

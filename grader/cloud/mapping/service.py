@@ -116,6 +116,39 @@ class EventSourceMappings:
                 "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM.",
                 "FunctionName",
             )
+        mapping = self._made(settings, function, stream, uuid, journal)
+        mapping.create()
+        return mapping.describe()
+
+    def bring_back(
+        self,
+        request: Mapping[str, Any],
+        *,
+        uuid: str,
+        resume_at: Mapping[str, int],
+        journal: Journal | None = None,
+    ) -> None:
+        """Take up a mapping that existed elsewhere, where it stood in each shard. Refused.
+
+        Nothing of what a creation asks for is asked again: a role may have lost its rights since.
+        """
+        function = self._function(request.get("FunctionName"))
+        stream = self._find_stream(str(request["EventSourceArn"]))
+        if stream is None:
+            raise Refused("InvalidParameterValueException", "Stream not found", "EventSourceArn")
+        mapping = self._made(Settings.parse(request), function, stream, uuid, journal)
+        mapping.resume_at = dict(resume_at)
+        mapping.create()
+
+    def _made(
+        self,
+        settings: Settings,
+        function: Function,
+        stream: Stream,
+        uuid: str | None,
+        journal: Journal | None,
+    ) -> EventSourceMapping:
+        arn = stream.arn
         self._created += 1
         mapping_uuid = uuid or self._next_uuid()
         if journal is None and self._journals is not None:
@@ -136,8 +169,7 @@ class EventSourceMappings:
             seed=self._seed,
         )
         self._mappings[mapping_uuid] = mapping
-        mapping.create()
-        return mapping.describe()
+        return mapping
 
     def get(self, uuid: str) -> dict[str, Any]:
         """GetEventSourceMapping."""

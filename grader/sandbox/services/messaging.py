@@ -33,7 +33,10 @@ def _create_queue(world: World, request: Request) -> dict[str, Any]:
     name = str(request.params.get("QueueName", ""))
     if name not in queues.arns:
         queues.create(name, dict(request.params.get("Attributes") or {}))
-    return world.cloud.account.call("sqs", "GetQueueUrl", QueueName=name)
+    found = world.cloud.account.call("sqs", "GetQueueUrl", QueueName=name)
+    if request.params.get("tags"):
+        world.cloud.account.call("sqs", "TagQueue", Tags=request.params["tags"], **found)
+    return found
 
 
 @answers("sqs", "DeleteQueue")
