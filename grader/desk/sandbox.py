@@ -175,9 +175,9 @@ def _serve(
                 f"Port {port} cannot be taken ({error.strerror}): --port 0 picks a free one."
             ) from None
         home = Home(server.port)
-        home.write(server.token, title)
         stack.callback(home.remove)
         _greet(server, home, title)
+        home.write(server.token, title)
         try:
             while not threading.Event().wait(1.0):
                 pass  # Windows delivers Ctrl-C between two waits only

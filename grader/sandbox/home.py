@@ -42,7 +42,7 @@ UNSET = (
 # The first AWS CLI that reads AWS_ENDPOINT_URL; version 1 reads it, too, but sends SQS elsewhere.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 FIRST_V2 = (2, 13)
-_ANSWER_S = 30.0
+_ANSWER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from grader.cloud.aws import Refused, Request, ServiceError
 from grader.cloud.template import Resource, Stack
 from grader.sandbox.world import World, answers, arn
 
-_DEPLOYED_HERE = "The change is made at once, in two minutes of virtual time or less."
+_DEPLOYED_HERE = "The change is made at once; it takes 15 seconds of virtual time."
 # The sentence that `aws cloudformation deploy` looks for.
 _UNCHANGED = (
     "The submitted information didn't contain changes. Submit different information to create a "

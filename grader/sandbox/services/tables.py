@@ -34,7 +34,7 @@ answers(
 answers(
     "dynamodb",
     "UpdateTimeToLive",
-    note="Expired items go when somebody asks for it: labs sandbox time --expire.",
+    note="Expired items go within ten minutes of virtual time; AWS takes up to days.",
 )(_passed)
 answers(
     "dynamodb", "UpdateContinuousBackups", note="The flag is kept; there is nothing to restore."
