@@ -81,7 +81,8 @@ def init(folder: str) -> None:
 def list_(as_json: bool) -> None:
     """Show the labs, your best scores and how far you are.
 
-    It ends with the next step, and after the last lab with what you have proved.
+    It ends with the next step, and after the last lab with what you have proved. The drills of
+    `labs oncall` stand below.
 
     \b
     labs list
@@ -91,13 +92,17 @@ def list_(as_json: bool) -> None:
     from grader.course.progress import Progress, Store
     from grader.course.workspace import workspace
     from grader.desk import standing
+    from grader.sandbox.oncall import book
 
     space = workspace()
     progress = Store(space.state).load() if space else Progress()
+    reached = book.read(space.state if space else None)
     if as_json:
-        emit(standing.document(labs(), progress))
+        emit(standing.document(labs(), progress, reached))
         return
     for line in standing.lines(labs(), progress, paint_for(sys.stdout)):
+        say(line)
+    for line in standing.drills(reached):
         say(line)
     if space is None:
         say("There is no workspace here: labs init makes one.")

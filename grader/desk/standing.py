@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from grader.cloud.words import counted
 from grader.course.lab import Lab
 from grader.course.progress import Entry, Progress
 from grader.desk.terminal import WIDTH, Paint, plain
+from grader.sandbox.oncall.book import Entry as Drilled
 
 SCHEMA = "labs/standing/v1"
 
@@ -28,18 +30,45 @@ def lines(labs: Sequence[Lab], progress: Progress, paint: Paint = plain) -> list
         hints = str(sum(entry.hints.values()))
         row = (str(lab.number), f"labs/{lab.name}", f"{best} of 100", hints, _state(entry))
         rows.append(row)
+    passed = sum(entry.passed for _, entry in known)
+    total = f"{_points(known)} of {100 * len(known)} points, {passed} of {len(known)} labs passed."
+    return [*_table(rows), "", total, *_next_step(known)]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    table = [
+    return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    passed = sum(entry.passed for _, entry in known)
-    total = f"{_points(known)} of {100 * len(known)} points, {passed} of {len(known)} labs passed."
-    return [*table, "", total, *_next_step(known)]
 
 
-def document(labs: Sequence[Lab], progress: Progress) -> str:
-    """The same as a JSON document."""
+def drills(reached: Mapping[str, Drilled]) -> list[str]:
+    """The on-call drills: how often each was played, and what was won."""
+    head = ("drill", "best", "runs", "hints", "state")
+    rows = [
+        (
+            slug,
+            f"{one.best} of 100" if one.runs else "-",
+            str(one.runs),
+            str(one.hints),
+            _drilled(one),
+        )
+        for slug, one in reached.items()
+    ]
+    passed = sum(one.passed for one in reached.values())
+    return ["", *_table([head, *rows]), "", f"{passed} of {len(reached)} drills: labs oncall DRILL"]
+
+
+def _drilled(one: Drilled) -> str:
+    state = "passed" if one.passed else "begun" if one.runs else "not begun"
+    return f"{state}, relaxed" if one.relaxed else state
+
+
+def document(
+    labs: Sequence[Lab], progress: Progress, reached: Mapping[str, Drilled] | None = None
+) -> str:
+    """The same as a JSON document; with the drills where they are given."""
     known = [(lab, progress.labs.get(lab.slug, Entry())) for lab in labs]
     rows = [
         {
@@ -61,7 +90,10 @@ def document(labs: Sequence[Lab], progress: Progress) -> str:
         "max_score": 100 * len(known),
         "next": f"labs watch {number}" if (number := _next_lab(known)) else "",
     }
-    return json.dumps({**whole, "complete": complete, "labs": rows}, indent=2) + "\n"
+    told: dict[str, object] = {**whole, "complete": complete, "labs": rows}
+    if reached is not None:
+        told["drills"] = [{"drill": slug, **asdict(one)} for slug, one in reached.items()]
+    return json.dumps(told, indent=2) + "\n"
 
 
 def _points(known: Sequence[tuple[Lab, Entry]]) -> int:

@@ -20,9 +20,24 @@ A map, each row importing only from the rows below it::
     pace        how virtual time passes
 """
 
-from grader.sandbox.pace import Pace
-from grader.sandbox.sandbox import Sandbox
-from grader.sandbox.server import Server
-from grader.sandbox.world import Asked
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grader.sandbox.pace import Pace
+    from grader.sandbox.sandbox import Sandbox
+    from grader.sandbox.server import Server
+    from grader.sandbox.world import Asked
 
 __all__ = ["Asked", "Pace", "Sandbox", "Server"]
+
+_ROOMS = {"Asked": "world", "Pace": "pace", "Sandbox": "sandbox", "Server": "server"}
+
+
+def __getattr__(name: str) -> Any:
+    """The names are imported when they are first used: `labs list` reads of drills and is quick."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

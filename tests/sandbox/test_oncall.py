@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import responders
@@ -31,11 +31,14 @@ def lost(grade: Grade) -> list[str]:
     return [one.criterion.id for one in grade.verdicts if one.outcome != "met"]
 
 
-def cases(listed: dict[str, list[object]]) -> Iterator[object]:
+def cases(listed: dict[str, list[object]]) -> list[object]:
+    found = []
     for slug in SLUGS:
         for one in listed[slug]:
             responder = one[0] if isinstance(one, tuple) else one
-            yield pytest.param(slug, one, id=f"{slug}-{responder.__name__}")  # type: ignore[attr-defined]
+            name = f"{slug}-{responder.__name__}"  # type: ignore[attr-defined]
+            found.append(pytest.param(slug, one, id=name))
+    return found
 
 
 @pytest.mark.parametrize(("slug", "responder"), cases(responders.RIGHT))  # type: ignore[arg-type]
@@ -98,3 +101,26 @@ def test_every_drill_says_what_is_so_and_gives_three_hints() -> None:
         assert len(set(one.hints)) == 3
         assert one.calm
         assert sum(one.points for one in judge.criteria_of(one)) == 100
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_pages_say_which_drill_trains_which_symptom() -> None:
+    """Each drill has a row, and the section of the guide that treats its symptom names it."""
+    table = (DOCS / "operations" / "drills.md").read_text(encoding="utf-8")
+    guide = (DOCS / "operations" / "index.md").read_text(encoding="utf-8")
+    for slug in SLUGS:
+        page, _, anchor = drill(slug, 0).page.partition("#")
+        assert page == "operations/index"
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{slug}` |")]
+        assert f"(index.md#{anchor})" in row, slug
+        section = guide.partition(f"{{ #{anchor} }}")[2].partition("\n## ")[0]
+        trained = section.partition("**Train it:**")[2].partition("\n\n")[0]
+        assert f"`{slug}`" in trained or anchor in ("decision-tree", "first-minutes"), slug
+
+
+def test_the_pages_say_what_each_criterion_is_worth() -> None:
+    table = (DOCS / "operations" / "drills.md").read_text(encoding="utf-8")
+    for one in judge.criteria_of(drill("destination", 0)):
+        assert f"| `{one.id}` | {one.points} |" in table

@@ -30,8 +30,10 @@ class Entry:
     hints: int = 0
 
 
-def read(folder: Path) -> dict[str, Entry]:
+def read(folder: Path | None) -> dict[str, Entry]:
     """Entries by drill, in the order of the drills; those that were never played are empty."""
+    if folder is None:
+        return {slug: Entry() for slug in SLUGS}
     try:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
         kept = told["drills"] if told.get("schema") == SCHEMA else {}
