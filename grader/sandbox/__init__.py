@@ -10,6 +10,7 @@ by the wall, from a thread of the server's (`Sandbox.tick`).
 
 A map, each row importing only from the rows below it::
 
+    oncall/     drills: what happens to a shop, who is on call, what counts
     server      HTTP, who is let in, the owner's routes
     sandbox     one account in use: time, answers, the record of what was asked
     services/   what each service answers, and what is told instead of the rest
