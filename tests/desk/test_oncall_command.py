@@ -1,0 +1,83 @@
+"""`labs oncall` on the command line: what is said before anything is played, and `labs list`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from standin import Run
+
+from grader.course.grade import Grade, Verdict
+from grader.sandbox.oncall import book, judge
+from grader.sandbox.oncall.drills import SLUGS, drill
+
+
+def sentence(result: tuple[int, str, str]) -> str:
+    code, out, err = result
+    assert (code, out) == (2, "")
+    assert err.startswith("labs: ")
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("mapping-disable",), "Did you mean 'mapping-disabled'?"),
+        (("xyzzy",), "There are growth, own-reservation"),
+        (("filter", "--relaxed", "0.5"), "a number from 1 to 100, or 'endless'"),
+        (("filter", "--relaxed", "much"), "a number from 1 to 100, or 'endless'"),
+        (("filter", "--speed", "0"), "--speed"),
+        (("resume",), "no drill to go on with"),
+    ],
+)
+def test_what_cannot_be_begun_is_said_in_a_sentence(
+    arguments: tuple[str, ...], told: str, labs: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unneeded:
+        @classmethod
+        def start(cls, **_: object) -> Unneeded:
+            return cls()
+
+        def close(self) -> None:
+            """Nothing was started."""
+
+    monkeypatch.setattr("grader.cloud.Nursery", Unneeded, raising=False)
+    assert told in sentence(labs("oncall", *arguments))
+
+
+@pytest.mark.parametrize("words", [("done", "--cause", "filter"), ("hint",), ("shell",)])
+def test_without_a_running_drill_the_other_words_say_so(
+    words: tuple[str, ...], labs: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert "No sandbox of yours runs on port 4799" in sentence(
+        labs("oncall", *words, "--port", "4799")
+    )
+
+
+def test_labs_list_shows_the_drills_beside_the_labs(labs: Run, space: Path) -> None:
+    """Each with what was won; the relaxed ones are marked."""
+    filter_, growth = (
+        Grade(0, slug, 0, [Verdict(one, "met") for one in judge.criteria_of(drill(slug, 0))])
+        for slug in ("filter", "growth")
+    )
+    book.record(space / ".labs", filter_, relaxed=True, hints=2)
+    book.record(space / ".labs", growth, relaxed=False, hints=0)
+    code, out, _ = labs("list")
+    assert code == 0
+    rows = {line.split()[0]: line for line in out.splitlines() if line}
+    assert rows["filter"].split() == ["filter", "100", "of", "100", "1", "2", "passed,", "relaxed"]
+    assert rows["growth"].split()[-1] == "passed"
+    assert set(SLUGS) <= set(rows)
+    assert "2 of 13 drills" in out
+    document = json.loads(labs("list", "--json")[1])
+    assert [one["drill"] for one in document["drills"]] == list(SLUGS)
+    assert {one["drill"]: one["best"] for one in document["drills"]}["filter"] == 100
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"drills": {"filter": {"x": 1}}}'])
+def test_a_damaged_book_counts_as_nothing_reached(content: str, tmp_path: Path) -> None:
+    (tmp_path / book.FILE).write_text(content, encoding="utf-8")
+    assert book.read(tmp_path) == {slug: book.Entry() for slug in SLUGS}
