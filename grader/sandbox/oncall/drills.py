@@ -313,8 +313,8 @@ ROLE = Drill(
         "was given up meanwhile.",
     ),
     calm=(
-        'aws logs filter-log-events --log-group-name "$LOGS" --filter-pattern denied '
-        '--query "events[-1:].message"',
+        'aws logs filter-log-events --log-group-name "$LOGS" '
+        '--filter-pattern AccessDeniedException --query "events[-1:].message"',
         'aws lambda update-function-configuration --function-name "$FUNCTION" --role "$ROLE"',
         '"$PYTHON" replay.py --notes',
     ),
