@@ -34,7 +34,8 @@ MARKER = (
     "pipeline(template, code=None, seed=0, ready=True, refused=False): the stack that the fixture "
     "`pipeline` deploys. Paths are relative to pytest's root folder; code is where the template's "
     "local Code lies, its own folder unless given. ready: run until every mapping is Enabled. "
-    "refused: go on although AWS would refuse a mapping."
+    "refused: go on although AWS would refuse a mapping. Whatever else Pipeline.deploy takes may "
+    "stand there, too: parameters, ssm, secrets, functions, layers, artifacts, tables."
 )
 # Longer than any change of a mapping's state takes.
 READY_MINUTES = 2

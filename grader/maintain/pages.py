@@ -34,6 +34,7 @@ def generated(command: click.Group) -> Generated:
     return {
         "docs/reference/cli.md": lambda: cli_reference(command),
         "docs/reference/templates.md": templates_reference,
+        "docs/reference/own-stacks.md": own_reference,
         "docs/reference/production-checklist-items.md": checklist_reference,
         "docs/reference/tuning-claims.md": claims_reference,
         "docs/reference/run-document.md": run_reference,
@@ -188,6 +189,65 @@ def templates_reference() -> str:
         lines = [f"| `{row.property}` | {words[row.use]} | {row.note} |" for row in rows]
         parts.append("\n".join(["| property | here | note |", "|---|---|---|", *lines]) + "\n")
     return "\n".join(parts)
+
+
+def own_reference() -> str:
+    """What of a team's own stack is played, kept and refused, as Markdown, from the code."""
+    from grader.cloud import iam, template
+    from grader.cloud.account import TAKEN
+
+    taken: dict[str, list[str]] = {}
+    for action in TAKEN:
+        service, _, operation = action.partition(":")
+        taken.setdefault(service, []).append(f"`{operation}`")
+    played = {
+        service: [f"`{one}`" for one in sorted(operations)]
+        for service, operations in iam.allowed_operations().items()
+    }
+    parts = [
+        "---\ndescription: What of a team's own stack is played, kept and refused, property by "
+        "property.\ntags: [testing]\n---\n",
+        "# Your own stack: what is played\n",
+        "<!-- Written by `labs dev sync` from grader/cloud. Do not edit. -->\n",
+        "How a stack of yours is deployed stands in [Test your own stack](test-your-own-stack.md). "
+        "*Played* means that the emulator behaves as AWS. *Kept* means that it is accepted and "
+        "changes nothing. *Refused* means that it is not acted out, and `pipeline.unplayed` says "
+        "so.\n",
+        "## Calls of functions { #calls }\n",
+        "Played, by the function's role:\n",
+        *_by_service(played),
+        "Kept, where the role allows the action: answered, and to be looked at with "
+        "`pipeline.calls`. Parameters and secrets come from the test.\n",
+        *_by_service(taken),
+        "Refused is every other call, with a sentence that names the hook: "
+        '`pipeline.answer("states:StartSyncExecution", callable)` answers it, and so does '
+        '`pipeline.answer("https://api.example.com/", callable)` for a request elsewhere.\n',
+        "## Resource types { #types }\n",
+        "| type | here |\n|---|---|",
+        *(f"| `{one}` | played |" for one in sorted(template.RESOURCE_TYPES)),
+        *(f"| `{one}` | kept; code that asks for it gets it |" for one in sorted(template.READ)),
+        "| `AWS::CloudFormation::Stack`, `AWS::Serverless::Application` | played when its template "
+        "lies beside yours, else kept |",
+        "| `AWS::Serverless::…` | played as what SAM's transform makes of it |",
+        "| every other | kept: it gets a made-up name |\n",
+        "A function whose runtime is not Python, or whose code is not there, is played with a "
+        "stand-in of yours. A property that is *refused* is left out alone where the rest behaves "
+        "as it would have anyway; elsewhere its resource goes, and a consumer that depends on it "
+        "is not deployed.\n",
+    ]
+    for kind, rows in groupby(template.support(), key=lambda one: one.type):
+        parts.append(f"## `{kind}`\n")
+        lines = [
+            f"| `{row.property}` | {template.standing(kind, row.property, row.use)} | {row.note} |"
+            for row in rows
+        ]
+        parts.append("\n".join(["| property | here | note |", "|---|---|---|", *lines]) + "\n")
+    return "\n".join(parts)
+
+
+def _by_service(operations: Mapping[str, list[str]]) -> list[str]:
+    rows = [f"| {service} | {', '.join(names)} |" for service, names in operations.items()]
+    return ["| service | operations |\n|---|---|", *rows, ""]
 
 
 def sandbox_reference() -> str:

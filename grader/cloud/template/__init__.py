@@ -29,6 +29,7 @@ from collections.abc import Mapping
 
 from grader.cloud import clock
 from grader.cloud.aws import ACCOUNT_ID, REGION
+from grader.cloud.template.belonging import READ, standing
 from grader.cloud.template.kinds import KINDS, Support, support
 from grader.cloud.template.kinds.base import Place
 from grader.cloud.template.kinds.dynamodb import stream_label
@@ -49,6 +50,7 @@ __all__ = [
     "FOR_OTHER_SOURCES",
     "KAFKA_METRICS",
     "PYTHON_RUNTIMES",
+    "READ",
     "RESOURCE_TYPES",
     "ListOf",
     "NoTemplate",
@@ -72,6 +74,7 @@ __all__ = [
     "root_of",
     "shape_of",
     "shown",
+    "standing",
     "stream_label",
     "support",
     "unknown",

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grader.cloud.template.model import Own
+from grader.cloud.template.shapes import Use
 from grader.cloud.template.unknown import Unknown, made_up, slug, unknown
 
 # Types of which a part can be left out by itself.
@@ -47,6 +48,15 @@ def settled(type: str, before: Any, after: Any, own: Own) -> tuple[dict[str, Any
     left, gone = _without(before, _looked_up(after, own), ())
     stopping = [reason for path, reason in gone if type not in PARTS or path[0] in NEEDED]
     return left, stopping
+
+
+def standing(type: str, property: str, use: Use) -> str:
+    """What becomes of a property in a team's own stack: a word, and what it takes along."""
+    if use != "refused":
+        return "played" if use == "emulated" else "kept"
+    if type in PARTS and property not in NEEDED:
+        return "refused: left out and named"
+    return "refused: its resource is left out and named"
 
 
 _GONE = object()
