@@ -9,6 +9,7 @@ these files; a page takes their sections in by name.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -177,6 +178,7 @@ def text(example: Example) -> str:
     if example.criterion not in answer.loses:
         raise UsageError(f"{answer.id} does not lose {example.criterion}.")
     parts = [f"<!-- Written by `labs dev sync` from {answer.id}. Do not edit. -->\n"]
+    parts += _marked("goals", _goals(lab))
     for name, shot in example.shown.items():
         parts += _section(name, _title(shot), shot.lines(answer.files))
     parts += _section("finding", "text", _finding(example, lab))
@@ -193,9 +195,22 @@ def _title(shot: Shot) -> str:
 
 
 def _section(name: str, title: str, lines: list[str]) -> Iterator[str]:
+    yield from _marked(name, "\n".join([f"``` {title}", *lines, "```"]))
+
+
+def _marked(name: str, content: str) -> Iterator[str]:
     yield f"<!-- --8<-- [start:{name}] -->"
-    yield "\n".join([f"``` {title}", *lines, "```"])
+    yield content
     yield f"<!-- --8<-- [end:{name}] -->\n"
+
+
+def _goals(lab: Lab) -> str:
+    """The list under the README's heading of what a learner will be able to do."""
+    readme = (lab.starter / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^## What you will be able to do\n\n(.+?)\n\n## ", readme, re.M | re.S)
+    if found is None:
+        raise UsageError(f"The README of {lab.name} does not say what one will be able to do.")
+    return found[1]
 
 
 def _finding(example: Example, lab: Lab) -> list[str]:

@@ -54,7 +54,7 @@ def test_every_part_of_an_example_is_shown_and_no_page_counts_lines() -> None:
         text = path.read_text(encoding="utf-8")
         taken = TAKEN.findall(text)
         assert {name for name, _ in taken} == {path.stem}
-        parts = {*example.shown, *example.taught, "finding", "mend", "gone"}
+        parts = {*example.shown, *example.taught, "goals", "finding", "mend", "gone"}
         assert sorted(part for _, part in taken) == sorted(parts), path.name
         assert not re.search(r'^--8<-- "[^"]+:\d+:\d+"', text, re.M), path.name
 
@@ -75,6 +75,8 @@ def test_a_module_says_its_number_its_time_and_what_it_needs() -> None:
         head = rf"^# .+\n\nModule {lab.number} of {len(MODULES)} · about (\d+) minutes with its lab · needs"
         found = re.search(head, text, re.M)
         assert found is not None, path.name
+        goals = text.index(f'--8<-- "includes/worked/{path.stem}.md:goals"')
+        assert found.end() < goals < text.index("\n## "), path.name
         row = re.search(rf"modules/{path.name}.*?(\d+) min", start, re.S)
         assert row is not None and row[1] == found[1], path.name
 
