@@ -181,9 +181,9 @@ def _tell(
 def alike(which: tuple[str, ...]) -> None:
     """List pairs of hand-ins that share more than they should.
 
-    N are labs; all of the class unless given. Compared is what stands in no starter, in no solution
-    and not in half of the hand-ins; names, strings, comments and order count for nothing. Who
-    equals the published solution is named apart. Likeness is a reason to talk, not a verdict.
+    N are labs; all of the class unless given. It compares what stands in no starter, in no solution
+    and not in half of the hand-ins; names, strings, comments and order count for nothing. A hand-in
+    that equals the published solution is named apart. Likeness is a reason to talk, not a verdict.
 
     \b
     labs class alike
