@@ -48,7 +48,8 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
     """Open PAGE of the course, or its start page.
 
     It works without a network. A clone builds the site first if MkDocs is installed; without a
-    built site the place of the page's Markdown text is printed.
+    built site the place of the page's Markdown text is printed. Served, the pages show your points,
+    your hints and the next step.
 
     \b
     labs docs

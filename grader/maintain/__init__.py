@@ -8,4 +8,6 @@ What enters is a clone; what leaves are refusals, or files written into it. A sm
     pages      everything that is generated, its drift and its renewal
     schemas    the tables of AWS resource types, from the published schemas
     claims     what the pages say of tuning, measured
+    worked     the example that each module opens with, from a kept answer
+    prose      how much a learner has to read
 """
