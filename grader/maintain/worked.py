@@ -48,13 +48,13 @@ class Shot:
 
 @dataclass(frozen=True)
 class Example:
-    """The answer of a lab that a module begins with, and which of its lines are shown.
+    """The answer of a lab that its module's page begins with, and which of its lines are shown.
 
     ``shown`` are sections of what fails, by their names; ``mended`` are shown as a difference;
     ``taught`` are sections of the lab's solution, for the ideas that follow.
     """
 
-    lab: int
+    page: str
     answer: str
     criterion: str
     shown: Mapping[str, Shot] = field(hash=False)
@@ -62,14 +62,14 @@ class Example:
     taught: Mapping[str, Shot] = field(hash=False)
 
     @property
-    def course_lab(self) -> Lab:
-        """The lab itself."""
-        return find(str(self.lab))
+    def lab(self) -> Lab:
+        """The page's lab, which has its name."""
+        return find(self.page)
 
 
 EXAMPLES = (
     Example(
-        lab=1,
+        page="01-stream-setup",
         answer="new-image-only",
         criterion="stream-images",
         shown={
@@ -85,7 +85,7 @@ EXAMPLES = (
         },
     ),
     Example(
-        lab=2,
+        page="02-lambda-triggers",
         answer="partial-answers-not-enabled",
         criterion="failure-understood",
         shown={
@@ -103,7 +103,7 @@ EXAMPLES = (
         },
     ),
     Example(
-        lab=3,
+        page="03-monitoring",
         answer="threshold-30",
         criterion="pages-lag",
         shown={
@@ -118,7 +118,7 @@ EXAMPLES = (
         },
     ),
     Example(
-        lab=4,
+        page="04-debugging",
         answer="review-compares-text",
         criterion="large-orders-noted",
         shown={
@@ -133,7 +133,7 @@ EXAMPLES = (
         },
     ),
     Example(
-        lab=5,
+        page="05-cost",
         answer="one-update-for-each-order",
         criterion="folds",
         shown={
@@ -147,7 +147,7 @@ EXAMPLES = (
         },
     ),
     Example(
-        lab=6,
+        page="06-production-checklist",
         answer="markers-for-an-hour",
         criterion="nothing-twice",
         shown={
@@ -167,13 +167,13 @@ EXAMPLES = (
 
 def place(example: Example) -> str:
     """Where an example is written, in the clone."""
-    return f"includes/worked/{example.course_lab.name}.md"
+    return f"includes/worked/{example.page}.md"
 
 
 @cache
 def text(example: Example) -> str:
     """The whole file, section by section. UsageError when the example does not hold any more."""
-    lab = example.course_lab
+    lab = example.lab
     answer = Answer(lab, "wrong", SUBMISSIONS / f"lab{lab.number:02}" / "wrong" / example.answer)
     if example.criterion not in answer.loses:
         raise UsageError(f"{answer.id} does not lose {example.criterion}.")
@@ -181,9 +181,9 @@ def text(example: Example) -> str:
     parts += _marked("goals", _goals(lab))
     for name, shot in example.shown.items():
         parts += _section(name, _title(shot), shot.lines(answer.files))
-    parts += _section("finding", "text", _finding(example, lab))
+    parts += _section("finding", "text .report", _finding(example, lab))
     parts += _section("mend", f'diff title="{example.mended.file}"', _mend(example, answer))
-    parts += _section("gone", "text", _gone(example, lab))
+    parts += _section("gone", "text .report", _gone(example, lab))
     for name, shot in example.taught.items():
         solved = {shot.file: (lab.solution / shot.file).read_bytes()}
         parts += _section(name, _title(shot), shot.lines(solved))
@@ -195,7 +195,9 @@ def _title(shot: Shot) -> str:
 
 
 def _section(name: str, title: str, lines: list[str]) -> Iterator[str]:
-    yield from _marked(name, "\n".join([f"``` {title}", *lines, "```"]))
+    # The search has the sentences around it.
+    fence = f'``` {{ .{title} data-search-exclude="" }}'
+    yield from _marked(name, "\n".join([fence, *lines, "```"]))
 
 
 def _marked(name: str, content: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ def test_a_worked_example_is_what_its_answer_its_golden_text_and_its_lab_say(
 
 def test_every_module_opens_with_an_example_from_failure_to_mend() -> None:
     """Story, picture, template, code, finding, mend, the finding gone, the first command."""
-    assert [one.course_lab.name for one in worked.EXAMPLES] == [path.stem for path in MODULES]
+    assert [one.lab.name for one in worked.EXAMPLES] == [path.stem for path in MODULES]
     for path, example in zip(MODULES, worked.EXAMPLES, strict=True):
         text = path.read_text(encoding="utf-8")
         opening = re.search(
