@@ -5,17 +5,24 @@ A question with figures has a function in ``COMPUTED`` that knows nothing of the
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from quiz_source import Question, numbers, questions
 
+from grader.cloud.account import Account
+from grader.cloud.aws import ServiceError
+from grader.cloud.clock import Clock
+from grader.cloud.cloudwatch import MetricAlarm, evaluate
 from grader.cloud.cloudwatch.evaluation import judge
 from grader.cloud.dynamodb import RETENTION_MS
 from grader.cloud.dynamodb.units import write_units
 from grader.cloud.mapping.bench import Bench
+from grader.cloud.metrics import Metrics
 from grader.review import pricing
 from grader.review.tuning import Choice, Handler, Load, simulate
 
@@ -71,6 +78,41 @@ def _refused() -> list[float]:
     return [540 - PARTITION_UNITS // write_units(1_400)]
 
 
+@computes("quiz-01-silent")
+def _silent() -> list[str]:
+    with Account(Clock(), Metrics()) as account:
+        account.call(
+            "dynamodb", "CreateTable", TableName="Orders", BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )  # fmt: skip
+        table: dict[str, Any] = {"TableName": "Orders"}
+        item = {"id": {"S": "1"}, "note": {"S": "x"}}
+        account.call("dynamodb", "PutItem", Item=item, **table)
+        stream = account.enable_stream("Orders", "NEW_AND_OLD_IMAGES")
+        writes: list[Callable[[], object]] = [
+            lambda: account.call("dynamodb", "PutItem", Item=item, **table),
+            lambda: stream.write(item, None, account.clock.now, ttl_delete=True),
+            lambda: account.call(
+                "dynamodb", "UpdateItem", Key={"id": {"S": "1"}}, UpdateExpression="REMOVE note",
+                **table,
+            ),
+            lambda: account.call("dynamodb", "DeleteItem", Key={"id": {"S": "2"}}, **table),
+            lambda: account.call(
+                "dynamodb", "PutItem", Item=item, ConditionExpression="attribute_not_exists(id)",
+                **table,
+            ),
+        ]  # fmt: skip
+        silent = []
+        for name, write in zip("ABCDE", writes, strict=True):
+            before = sum(len(shard.records) for shard in stream.shards)
+            with contextlib.suppress(ServiceError):
+                write()
+            if sum(len(shard.records) for shard in stream.shards) == before:
+                silent.append(name)
+        return silent
+
+
 @computes("quiz-02-whole")
 def _whole() -> list[str]:
     def fails(_event: dict[str, Any]) -> None:
@@ -123,6 +165,52 @@ def _rings() -> list[float]:
 @computes("quiz-03-bill")
 def _calls() -> list[float]:
     return [float(PRICES.rate("put_metric_data") * 5_000 * 60 * 24)]
+
+
+ALARM = re.compile(
+    r"`(?P<metric>\w+)`(?: of `(?P<call>\w+)`)?, `(?P<statistic>\w+)`, (?P<way>above|below) "
+    r"(?P<threshold>\d+), missing data (?P<missing>[a-z ]+)\."
+)
+WAYS = {"above": "GreaterThanThreshold", "below": "LessThanThreshold"}
+MISSING = {"breaching": "breaching", "not breaching": "notBreaching", "ignored": "ignore"}
+
+
+@computes("quiz-03-dead")
+def _dead() -> list[str]:
+    bench = Bench()
+    stream = bench.stream("Orders", keys=["id"])
+    bench.function("totals")
+    uuid = bench.create(
+        FunctionName="totals", EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON",
+        MetricsConfig={"Metrics": ["EventCount"]},
+    )["UUID"]  # fmt: skip
+    begun = bench.now
+    for minute in range(60):
+        stream.write(None, {"id": {"S": str(minute)}}, bench.now)
+        bench.run_for(minutes=1)
+        if minute == 30:
+            bench.update(uuid, Enabled=False)
+    bench.mappings.flush()
+    by = {
+        "GetRecords": ("AWS/DynamoDB", {"TableName": "Orders", "Operation": "GetRecords"}),
+        "PolledEventCount": ("AWS/Lambda", {"EventSourceMappingUUID": uuid}),
+    }
+    alarms = []
+    for name, option in zip("ABCDE", ASKED["quiz-03-dead"].options, strict=True):
+        said = ALARM.fullmatch(option)
+        assert said is not None, option
+        function = ("AWS/Lambda", {"FunctionName": "totals"})
+        namespace, where = by.get(said["call"] or said["metric"], function)
+        members = {
+            "Namespace": namespace, "MetricName": said["metric"], "Statistic": said["statistic"],
+            "Dimensions": [{"Name": key, "Value": value} for key, value in where.items()],
+            "Period": 60, "EvaluationPeriods": 5, "Threshold": float(said["threshold"]),
+            "ComparisonOperator": WAYS[said["way"]], "TreatMissingData": MISSING[said["missing"]],
+        }  # fmt: skip
+        alarms.append(MetricAlarm.parse(members, name=name))
+    changes = evaluate(alarms, bench.metrics, begun, bench.now)
+    last = {change.alarm: change.new for change in changes}
+    return [name for name in "ABCDE" if last.get(name) == "ALARM"]
 
 
 @computes("quiz-04-left")
@@ -237,7 +325,10 @@ def test_an_answer_is_what_comes_out(name: str) -> None:
 
 
 def test_every_figure_that_is_asked_for_is_computed() -> None:
-    assert {one.id for one in ASKED.values() if one.kind == "number"} <= set(COMPUTED)
+    """And what the emulator can decide among options that all may apply."""
+    asked = {one.id for one in ASKED.values() if one.kind in ("number", "all")}
+    # A record's log and the life of what keeps repetitions out are not played.
+    assert asked - {"quiz-04-poison", "quiz-06-evening"} == set(COMPUTED)
 
 
 def test_no_misconception_is_taken_for_right() -> None:
