@@ -524,8 +524,7 @@ function mount(viewer, data, moved) {
     if (setting) parts.push(setting.line
       ? make("pre", {}, `template.yaml:${setting.line}  ${setting.text}`)
       : setting.text ? make("p", {}, setting.text)
-      : setting.value !== null ? make("pre", {}, `${setting.name}: ${JSON.stringify(setting.value)}`)
-        : make("p", {}, make("code", {}, setting.name), " is left out: AWS's default holds."));
+      : make("p", {}, make("code", {}, setting.name), " is left out of the template: AWS's default holds."));
     return section("Why Lambda then did this", ...parts);
   }
   function inside(one) {
