@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grader.course.evidence import Evidence, Sight
+from grader.replay import run
+from grader.replay.scene import Reader
 from tests.desk.test_report_page import attacked, graded, told
+from tests.replay.scenes import Staged, numbers
 from tests.replay.test_page import bad_day
 from tests.site.test_site_browser import violations
 
@@ -51,6 +55,27 @@ def test_the_first_scene_is_open_at_its_moment_and_others_open_by_keyboard(
     page.keyboard.press("Home")
     assert "The play begins." in second.locator(".now").inner_text()
     assert first.locator(".now").inner_text() == moment and said == []
+
+
+def test_a_scene_shows_the_records_as_its_own_reader_has_them(page, tmp_path: Path) -> None:
+    """Where two mappings read a stream, the one whose attempt the finding speaks of is chosen."""
+    staged = Staged(lambda event: None)
+    staged.bench.function("other", lambda event: numbers(event, "a"))
+    made = staged.bench.create(
+        FunctionName="other", EventSourceArn=staged.stream.arn, StartingPosition="TRIM_HORIZON"
+    )
+    staged.put("a")
+    staged.bench.run_for(minutes=1)
+    scene = staged.scene()
+    first = scene.readers[0]
+    other = Reader("Second", staged.bench.journals[made["UUID"]], "Other", first.settings)
+    document = run.document([replace(scene, readers=[first, other])])
+    batch = next(one for one in document["plays"][0]["batches"] if one["by"] == "Second")
+    sight = Sight(0, 0, batch["end"], "invocation 1 of Other", batch["id"])
+    page.goto(written(tmp_path, told(graded(), Evidence([document], {"lost-one": [sight]}))))
+    page.locator(".viewer[data-ready]").wait_for()
+    assert page.get_by_label("Reader").input_value() == "Second"
+    assert "Second" in page.locator(".about").inner_text()
 
 
 def test_hostile_text_stays_text(page, tmp_path: Path) -> None:

@@ -651,6 +651,11 @@ function mount(viewer, data, moved) {
       choose.value = number;
       open(number);
     }
+    const by = batch && prepare(number).batches[batch - 1].by;
+    if (by && by !== state.reader && prepare(number).readers.includes(by)) {
+      state.reader = reader.value = by;
+      again();
+    }
     const last = batch ? prepare(number).events.findLastIndex(one => one.batch === batch && one.at <= at) : -1;
     go(last < 0 ? lastBy(at) : last, true);
   };
