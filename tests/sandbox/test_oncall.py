@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from grader.course.grade import Grade
 from grader.sandbox.oncall import judge
 from grader.sandbox.oncall.drill import CAUSES
 from grader.sandbox.oncall.drills import SLUGS, drill
-from grader.sandbox.oncall.shift import Shift
+from grader.sandbox.oncall.shift import ORDERS, SHIPMENTS, Act, Shift
 
 LEAST_RIGHT, LEAST_WRONG = 2, 3
 CAUSE_ALONE = 15
@@ -81,6 +82,40 @@ def test_the_page_is_true_and_who_only_names_the_cause_wins_no_more(
     assert not grade.passed
     assert grade.score <= CAUSE_ALONE
     assert "in-time" in lost(grade) or "nothing-lost" in lost(grade)
+    if slug == "filter":
+        harms(shift)
+
+
+def harms(shift: Shift) -> None:
+    """What harms whatever comes of it, and what looks like it and does not."""
+
+    def harmful(call: str, **params: object) -> bool:
+        service, _, operation = call.partition(":")
+        return bool(judge.harm_of(shift, Act(0, service, operation, params)))
+
+    def filters(*channels: str) -> dict[str, object]:
+        image = {"kind": {"S": ["order"]}, "channel": {"S": list(channels)}}
+        return pattern({"dynamodb": {"NewImage": image}})
+
+    def pattern(document: object) -> dict[str, object]:
+        return {"FilterCriteria": {"Filters": [{"Pattern": json.dumps(document)}]}}
+
+    update, queue = "lambda:UpdateEventSourceMapping", "sqs:SetQueueAttributes"
+    assert harmful(update, **filters("web"))
+    assert not harmful(update, **filters("web", "app"))
+    assert not harmful(update, FilterCriteria={"Filters": []})
+    assert not harmful(update, **pattern({"eventName": ["INSERT"]}))
+    assert harmful(update, MaximumRecordAgeInSeconds=60)
+    assert not harmful(update, MaximumRecordAgeInSeconds=-1)
+    assert harmful(update, DestinationConfig={"OnFailure": {}})
+    assert harmful(queue, Attributes={"MessageRetentionPeriod": "60"})
+    assert not harmful(queue, Attributes={"VisibilityTimeout": "60"})
+    assert harmful("dynamodb:DeleteItem", TableName=shift.physical(ORDERS))
+    assert not harmful("dynamodb:DeleteItem", TableName=shift.physical(SHIPMENTS))
+    off = {"StreamEnabled": False}
+    assert harmful("dynamodb:UpdateTable", StreamSpecification=off)
+    assert harmful("lambda:CreateEventSourceMapping", StartingPosition="LATEST")
+    assert not harmful("lambda:PutFunctionConcurrency", ReservedConcurrentExecutions=5)
 
 
 def test_there_are_thirteen_drills_with_ways_to_be_right_and_wrong() -> None:

@@ -74,6 +74,7 @@ class Placed:
     id: str
     time_ms: int
     good: bool
+    item: Mapping[str, Any]
     sequence: int = 0
 
     def within(self, spans: Iterable[tuple[int, int]]) -> bool:
@@ -223,11 +224,9 @@ class Shift:
             "price_snapshot": price,
             **orders.items[number % len(orders.items)],
         }
-        left_out = [key for key, value in item.items() if value is None]
-        self.placed[name] = Placed(name, self.cloud.clock.now, orders.good)
-        self.cloud.account.put(
-            self.physical(ORDERS), {key: item[key] for key in item if key not in left_out}
-        )
+        item = {key: value for key, value in item.items() if value is not None}
+        self.placed[name] = Placed(name, self.cloud.clock.now, orders.good, item)
+        self.cloud.account.put(self.physical(ORDERS), item)
 
     def _recorded(self, record: Record, _shard: object) -> None:
         name = record.event["dynamodb"]["Keys"]["id"]["S"]
