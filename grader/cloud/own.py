@@ -82,6 +82,7 @@ def read(
     stack, told = _roles_outside(stack)
     stack, outside = _tables_outside(stack, tables or {})
     stack, more = iam.understood(stack, published_policy)
+    stack, refused = _roles_elsewhere(stack)
     missing: dict[str, str] = {}
     under: dict[str, tuple[Path, ...]] = {}
     resources = dict(stack.resources)
@@ -94,7 +95,10 @@ def read(
         if lack := _lack(function, code, stack):
             missing[name] = lack
         under[name] = tuple(_layers(function, stack, files, told))
-    notes = (Problem(None, None, one, stack.path, "unplayed") for one in (*told, *outside, *more))
+    notes = (
+        Problem(None, None, one, stack.path, "unplayed")
+        for one in (*told, *outside, *more, *refused)
+    )
     stack = replace(stack, resources=resources, unplayed=(*stack.unplayed, *notes))
     return OwnStack(
         stack,
@@ -258,6 +262,24 @@ def _roles_outside(stack: Stack) -> tuple[Stack, list[str]]:
             f"The role {arn} of {function.logical_id} stands outside the template: it is taken to "
             "allow everything."
         )
+    return replace(stack, resources=resources), told
+
+
+def _roles_elsewhere(stack: Stack) -> tuple[Stack, list[str]]:
+    """Take the policies off roles that IAM would refuse and no consumer has."""
+    sources = stack.of_type("AWS::Lambda::EventSourceMapping")
+    mappings = [one.logical_id for one in sources if not one.unplayed]
+    needed, resources, told = set(stack.behind(mappings)), dict(stack.resources), []
+    for role in stack.of_type(_ROLE):
+        try:
+            iam.documents(stack, role)
+        except iam.PolicyRefused as refused:
+            if role.logical_id in needed:
+                continue
+            told.append(f"{role.logical_id}: {refused.message}")
+            for name in stack.behind([role.logical_id]):
+                if stack.resources[name].type.startswith("AWS::IAM::") and name not in needed:
+                    resources.pop(name, None)
     return replace(stack, resources=resources), told
 
 

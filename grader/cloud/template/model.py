@@ -164,7 +164,14 @@ class Stack:
         return any(one is not None and one.type in _TABLES for one in named)
 
     def unplayed_behind(self, logical_ids: Iterable[str]) -> tuple[Problem, ...]:
-        """What AWS takes and the labs cannot play, in these resources and what they depend on.
+        """What AWS takes and the labs cannot play, in these resources and what they depend on."""
+        problems = [*self.hidden]
+        for name in self.behind(logical_ids):
+            problems += self.resources[name].unplayed
+        return in_line_order(dict.fromkeys(problems))
+
+    def behind(self, logical_ids: Iterable[str]) -> tuple[str, ...]:
+        """These resources and everything that they depend on.
 
         A resource depends on what it names, and on what names it to add to it: a role on the
         policies that are attached to it, a topic on its subscriptions.
@@ -178,10 +185,7 @@ class Stack:
                 found[name] = None
                 waiting += [one for one in self.resources[name].refers if one in self.resources]
                 waiting += [one.logical_id for one in adding if name in one.refers]
-        problems = [*self.hidden]
-        for name in found:
-            problems += self.resources[name].unplayed
-        return in_line_order(dict.fromkeys(problems))
+        return tuple(found)
 
     def by_physical(self, value: str, type: str | None = None) -> Resource | None:
         """Return the resource whose ``Ref`` is ``value``, or None.

@@ -47,7 +47,9 @@ def parameter_value(
             )
     default = body.node("Default")
     if reporter.own is not None:
-        given = _of_own(name, mark, body, given, reporter, reporter.own)
+        given, taken = _of_own(name, mark, body, given, reporter, reporter.own)
+        if taken is not None:
+            return taken
     type, elsewhere = _type(name, mark, body, reporter)
     if given is None and elsewhere is not None:
         return elsewhere.called(name)
@@ -74,8 +76,6 @@ def parameter_value(
         return problem.called(name)
     many = type.startswith(("List<", "CommaDelimitedList"))
     values = [one.strip() for one in text.split(",")] if many else [text]
-    if given is not None and reporter.own is not None and type not in TYPES:
-        return values if many else values[0]
     for value in values:
         wrong = _constraints(name, type, body, value, mark, reporter)
         if wrong is not None and reporter.strict:
@@ -85,8 +85,8 @@ def parameter_value(
 
 def _of_own(
     name: str, mark: Mark, body: Fields, given: str | None, reporter: Reporter, own: Own
-) -> str | None:
-    """The value of a parameter in a team's own stack, None for the one that stands in Default.
+) -> tuple[str | None, Any]:
+    """For a team's own stack: the value to go on with (None: Default), or what Ref yields.
 
     What Systems Manager would look up comes out of the test's dictionary by the parameter's value
     or default; a value that is no name there is taken as what would be found. A parameter of text
@@ -99,19 +99,19 @@ def _of_own(
     text = given
     if text is None and isinstance(default, Scalar) and default.value is not None:
         text = plain_text(default.value)
+    found: str | None = None
     if type.startswith("AWS::SSM::Parameter::Value"):
-        if text in own.ssm:
-            return own.ssm[str(text)]
-        if given is not None:
-            return given
+        found = own.ssm.get(str(text), given)
     elif text is not None or type in ("Number", "List<Number>"):
-        return given
-    allowed = _texts(body.node("AllowedValues") or Items(mark, 1, 1, ()))
-    made_up = allowed[0] if allowed else slug(name)
-    reporter.unsupported(
-        mark, f"The parameter {name} has no value: {show(made_up)} stands in for it."
-    )
-    return made_up
+        return given, None
+    if found is None:
+        allowed = _texts(body.node("AllowedValues") or Items(mark, 1, 1, ()))
+        found = allowed[0] if allowed else slug(name)
+        reporter.unsupported(
+            mark, f"The parameter {name} has no value: {show(found)} stands in for it."
+        )
+    many = "List<" in type or "CommaDelimitedList" in type
+    return None, [one.strip() for one in found.split(",")] if many else found
 
 
 def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> tuple[str, Unknown | None]:
@@ -122,8 +122,7 @@ def _type(name: str, mark: Mark, body: Fields, reporter: Reporter) -> tuple[str,
         return "String", reporter.problem(mark, problem) if reporter.strict else None
     type = node.text if isinstance(node, Scalar) else ""
     if type in TYPES or (reporter.own is not None and type.startswith(("AWS::", "List<AWS::"))):
-        many = type.startswith("List<") or "<List<" in type or type.endswith("CommaDelimitedList>")
-        return "CommaDelimitedList" if many and type not in TYPES else type, None
+        return type, None
     if type.startswith("AWS::SSM::Parameter::") or type.startswith("List<AWS::SSM"):
         elsewhere = reporter.unsupported(
             node.mark,

@@ -37,7 +37,7 @@ from grader.cloud.template.references import (
     references,
 )
 from grader.cloud.template.resources import Resources, mark_in, text_of
-from grader.cloud.template.sam import expand, is_sam
+from grader.cloud.template.sam import expand, is_sam, with_left_out
 from grader.cloud.template.unknown import Unknown
 from grader.cloud.template.yaml_lines import Call, Fields, Items, Node, Scalar, Unreadable, parse
 
@@ -100,7 +100,7 @@ def resolve_own_text(
     told: tuple[Problem, ...] = ()
     if is_sam(root):
         expanded = expand(root, path)
-        root, told = expanded.root, (*expanded.hidden, *expanded.remarks)
+        root, told = with_left_out(expanded.root, root), (*expanded.hidden, *expanded.remarks)
     stack = resolve_root(root, tuple(text.splitlines()), given, place, reporter)
     if stack.problems:
         raise TemplateProblems(stack.problems)
@@ -159,7 +159,12 @@ class _Resolver:
         made, order = resources.make()
         for name, inner in resources.nested.items():
             made |= _inside(name, inner)
+        before = len(self.reporter.problems)
         values, exports = self._outputs(outputs)
+        told: tuple[Problem, ...] = ()
+        if self.reporter.own is not None:
+            # No consumer needs an output.
+            told = self.reporter.taken(before)
         below = [problem for inner in resources.nested.values() for problem in inner.unplayed]
         return Stack(
             name=self.place.stack_name,
@@ -174,7 +179,7 @@ class _Resolver:
             exports=exports,
             conditions=dict(self.scope.conditions),
             creation_order=tuple(order),
-            unplayed=(*self.reporter.unplayed, *below),
+            unplayed=(*self.reporter.unplayed, *told, *below),
             hidden=(*self.hidden, *resources.hidden),
             problems=self.reporter.problems,
             path=self.reporter.path,

@@ -100,6 +100,21 @@ def expand(root: Fields, path: str) -> Expanded:
     return Expanded(_Marks(root).template(result), tuple(hidden), tuple(remarks))
 
 
+def with_left_out(translated: Fields, root: Fields) -> Fields:
+    """The translated template with the types alone of what SAM refused, for what refers to it."""
+    made, written = translated.node("Resources"), root.node("Resources")
+    if not isinstance(made, Fields) or not isinstance(written, Fields):
+        return translated
+    bare = {
+        name: (mark, _fields(mark, {"Type": body.fields["Type"]}))
+        for name, mark, body in written
+        if name not in made.fields and isinstance(body, Fields) and "Type" in body.fields
+    }
+    mark, _ = translated.fields["Resources"]
+    resources = _fields(mark, {**made.fields, **bare})
+    return _fields(translated.mark, {**translated.fields, "Resources": (mark, resources)})
+
+
 def _not_needed(root: Fields, resources: Mapping[str, Any]) -> list[tuple[str, str]]:
     """SAM's resources without a DynamoDB event, which the checklist can do without."""
     sentence = "SAM's translator fails on the template."

@@ -275,12 +275,15 @@ class _Composer:
             if name is None:
                 continue
             if name in fields:
-                self._reporter.problem(
-                    key.mark,
+                told = (
                     f"The key {show(name)} already stands in line {fields[name][0][0]} of the same "
-                    "mapping; each key may occur once.",
+                    "mapping; each key may occur once."
                 )
-                continue
+                if self._reporter.own is None:
+                    self._reporter.problem(key.mark, told)
+                    continue
+                # Tools that write a template anew before it is deployed keep the last one.
+                self._reporter.unsupported(key.mark, told)
             fields[name] = (key.mark, value)
         size, height = _size(values), _depth(values)
         if len(fields) == 1:
