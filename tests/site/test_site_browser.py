@@ -23,6 +23,8 @@ TYPES = (
     "calculator",
     "cards",
 )
+# From disk the index is built and asked in the page itself: seconds, on a busy machine more.
+SEARCH_MS = 30_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -88,6 +90,7 @@ def test_axe_finds_nothing(site, page, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_search_finds_from_disk_and_axe_finds_nothing_in_it(site, page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
+    page.set_default_timeout(SEARCH_MS)
     page.goto(site.address("index"))
     page.locator("input.md-search__input").focus()
     page.locator("input.md-search__input").press_sequentially("quokkaberry")
@@ -100,8 +103,7 @@ def test_search_finds_from_disk_and_axe_finds_nothing_in_it(site, page, scheme: 
 
 def test_search_knows_the_words_that_people_bring_along(site, page) -> None:
     """Abbreviations and other names lead to a page for learners, not to the contributors' one."""
-    # On disk the index is built and asked in the page itself, which takes its time.
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(SEARCH_MS)
     for word in ("DLQ", "PITR", "backoff", "Elasticsearch"):
         page.goto(site.address("index"))
         page.locator("input.md-search__input").focus()
