@@ -125,6 +125,10 @@ def change(account: Account, resource: Resource, old: Resource) -> None:
             resource.physical_id,
             bool(resource.properties.get("DeletionProtectionEnabled")),
         )
+    if "PointInTimeRecoverySpecification" in changed:
+        recovery = resource.properties.get("PointInTimeRecoverySpecification") or {}
+        on = bool(recovery.get("PointInTimeRecoveryEnabled"))
+        account.tables.recover(resource.physical_id, on)
     if "StreamSpecification" in changed:
         _change_stream(account, resource)
     days = resource.properties.get("RetentionInDays")

@@ -9,6 +9,7 @@ table hands it to its `Stream`, and the stream calls everybody who listens to it
     consumption, units    what a request costs
     values, items         attribute values: read, compared, measured
     records               one stream record
+    backups               what is kept of deleted tables
 
 The face is what is pure; tables are reached through ``grader.cloud.account``.
 """

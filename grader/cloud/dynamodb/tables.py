@@ -28,6 +28,7 @@ from moto.dynamodb.models.utilities import dynamo_to_dict
 
 from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
+from grader.cloud.dynamodb.backups import Backups, is_on, switch
 from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
 from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
@@ -130,6 +131,7 @@ class Tables:
         self._lagging = False
         self._breakdowns = breakdowns if breakdowns is not None else []
         self._tokens: dict[str, tuple[bytes, int]] = {}
+        self._backups = Backups()
 
     # -- deployment --------------------------------------------------------------------------
 
@@ -140,14 +142,11 @@ class Tables:
         table.created_at = datetime.fromtimestamp(self._clock.now / 1000, UTC)
         if ttl_attribute is not None:
             table.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": ttl_attribute}
-        if pitr:
-            since = table.created_at
-            table.continuous_backups["PointInTimeRecoveryDescription"] = {
-                "PointInTimeRecoveryStatus": "ENABLED",
-                "EarliestRestorableDateTime": since,
-                "LatestRestorableDateTime": since,
-                "RecoveryPeriodInDays": 35,
-            }
+        self.recover(table.name, pitr)
+
+    def recover(self, name: str, on: bool) -> None:
+        """Switch a table's point-in-time recovery on or off."""
+        switch(self._backend.tables[name].continuous_backups, on, self._clock.now)
 
     def names(self) -> list[str]:
         """The names of all tables, in the order of their creation."""
@@ -492,9 +491,12 @@ class Tables:
 
     def _defined(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """A call about a table's definition; what moto keeps of it may be another afterwards."""
-        answer = self._ask(operation, params)
         name = str(params.get("TableName", "")).rpartition("/")[2]
+        table = self._backend.tables.get(name)
+        answer = self._ask(operation, params)
         if name not in self._backend.tables:
+            if table is not None and is_on(table.continuous_backups):
+                self._backups.keep(name, table.table_arn, self._clock.now)
             self._stores.pop(name, None)
         elif name in self._stores:
             self._stores[name].schema = self._schema(name)
@@ -545,6 +547,7 @@ _OPERATIONS: dict[str, Callable[[Tables, dict[str, Any]], dict[str, Any]]] = {
     "Query": lambda self, params: self._many("Query", params),
     "Scan": lambda self, params: self._many("Scan", params),
     "DescribeTable": Tables._describe,
+    "ListBackups": lambda self, params: self._backups.listed(params, self._clock.now),
 }
 
 

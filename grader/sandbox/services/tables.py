@@ -39,6 +39,7 @@ answers(
 answers(
     "dynamodb", "UpdateContinuousBackups", note="The flag is kept; there is nothing to restore."
 )(_passed)
+answers("dynamodb", "ListBackups", note="Only what recovery keeps of deleted tables.")(_passed)
 answers("dynamodbstreams", "DescribeStream", "GetShardIterator", "GetRecords", "ListStreams")(
     _passed
 )
