@@ -44,7 +44,8 @@ def doctor(mend: bool) -> int:
 @click.option("--print", "as_text", is_flag=True, help="Print the page as text.")
 @click.option("--serve", is_flag=True, help="Serve the site to this machine until Ctrl-C.")
 @click.option("--port", type=int, default=0, metavar="PORT", help="For --serve. Default: any.")
-def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
+@click.option("--slides", type=int, metavar="MODULE", help="A module's page as slides to project.")
+def docs(page: str | None, as_text: bool, serve: bool, port: int, slides: int | None) -> None:
     """Open PAGE of the course, or its start page.
 
     It works without a network. A clone builds the site first if MkDocs is installed; without a
@@ -56,12 +57,15 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
     labs docs modules/02-lambda-triggers
     labs docs reference/cli#exit-codes --print
     labs docs --serve
+    labs docs --slides 2
     """
     from grader.course.files import UsageError
     from grader.course.lab import pages
-    from grader.desk import site
+    from grader.desk import reading, site
 
     _build_site()
+    if slides is not None:
+        page = site.slides_of(pages(), slides)
     name, _, anchor = (page or "index").partition("#")
     name = name.removesuffix(".md").removesuffix(".html").strip("/")
     known = pages()
@@ -71,7 +75,7 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int) -> None:
         hint = f" Did you mean {near!r}?" if near else " labs docs shows the start page."
         raise UsageError(f"There is no page {page!r}.{hint}")
     if as_text:
-        emit(site.as_text(place, anchor))
+        emit(reading.as_text(place, anchor))
         return
     if place.suffix != ".html":
         if serve:

@@ -1,4 +1,4 @@
-"""The course site: building, reading and serving it.
+"""The course site: building and serving it.
 
 The site is built by MkDocs from ``docs/`` and is not committed: a wheel carries
 it built (``tools/hatch_site.py``), and in a clone ``labs docs`` builds it when MkDocs is installed.
@@ -12,17 +12,15 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from functools import partial
-from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from grader.course.files import UsageError
-from grader.desk.terminal import WIDTH
+from grader.desk import slides
 
 # What a reader of the built site does not need: maps of minified sources, stemmers of other
 # languages than English, and the index of the search a second time. From disk a browser takes it
@@ -45,7 +43,8 @@ def can_build() -> bool:
 
 
 def build(root: Path, target: Path, *, strict: bool = False) -> str:
-    """Build the site of the clone at ``root`` into ``target`` and leave out what nobody needs.
+    """Build the site of the clone at ``root`` into ``target``, with the modules' slides and without
+    what nobody needs.
 
     Returns what MkDocs said. UsageError when it fails; with ``strict`` every warning is a failure.
     """
@@ -63,7 +62,18 @@ def build(root: Path, target: Path, *, strict: bool = False) -> str:
     if done.returncode:
         raise UsageError(f"The site cannot be built: {said.strip()}")
     trim(target)
+    slides.add(target)
     return said
+
+
+def slides_of(known: Mapping[str, Path], module: int) -> str:
+    """The name among ``known`` pages of a module's slides. UsageError when there are none."""
+    found = [name for name in known if re.fullmatch(rf"modules/0*{module}-.*\.slides", name)]
+    if not found:
+        raise UsageError(
+            f"There are no slides of module {module}. Modules are 1 to 6; a built site has slides."
+        )
+    return found[0]
 
 
 def trim(site: Path) -> None:
@@ -99,129 +109,6 @@ def is_stale(root: Path, site: Path) -> bool:
     sources = [root / name for name in _SOURCES]
     files = (path for one in sources for path in (one.rglob("*") if one.is_dir() else [one]))
     return any(path.stat().st_mtime > built for path in files if path.is_file())
-
-
-# --- reading ----------------------------------------------------------------------------------
-
-
-def as_text(page: Path, anchor: str = "") -> str:
-    """A page as text of at most 80 columns; from ``anchor``'s heading on, to the next like it.
-
-    ``page`` is a built page or its Markdown text, which is given as it stands. UsageError for an
-    anchor that the page does not have.
-    """
-    source = page.read_text(encoding="utf-8")
-    if page.suffix != ".html":
-        return source
-    reader = _Reader()
-    reader.feed(source)
-    blocks = reader.blocks
-    if anchor:
-        start = next((n for n, block in enumerate(blocks) if anchor in block.ids), None)
-        if start is None:
-            raise UsageError(f"The page has no place {anchor!r}.")
-        level = blocks[start].level or 7
-        end = next(
-            (n for n in range(start + 1, len(blocks)) if 0 < blocks[n].level <= level), len(blocks)
-        )
-        blocks = blocks[start:end]
-    return "\n".join(line for block in blocks for line in block.lines()) + "\n"
-
-
-class _Block:
-    """A paragraph, heading, list item, row or piece of code."""
-
-    def __init__(self, tag: str, depth: int, ids: set[str]) -> None:
-        self.tag = tag
-        self.depth = depth
-        self.ids = ids
-        self.text = ""
-
-    @property
-    def level(self) -> int:
-        """1 to 6 for a heading, 0 for anything else."""
-        return int(self.tag[1]) if re.fullmatch("h[1-6]", self.tag) else 0
-
-    def lines(self) -> Iterator[str]:
-        """The block's lines, an empty one before all but list items and rows."""
-        if self.tag == "pre":
-            yield ""
-            yield from ("    " + line for line in self.text.strip("\n").splitlines())
-            return
-        text = " ".join(self.text.split()).rstrip(" |")
-        if not text:
-            return
-        if self.tag not in ("li", "tr"):
-            yield ""
-        first = "  " * self.depth + ("- " if self.tag == "li" else "")
-        rest = " " * len(first)
-        yield from textwrap.wrap(
-            text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False
-        )
-        if self.level in (1, 2):
-            yield ("=" if self.level == 1 else "-") * min(len(text), WIDTH)
-
-
-class _Reader(HTMLParser):
-    """The blocks of a built page's article, in order."""
-
-    _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-    _BLOCKS = frozenset((*_HEADINGS, "p", "li", "tr", "pre", "dt", "dd", "summary", "caption"))
-    _SKIPPED = frozenset(("script", "style", "svg", "button"))
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks: list[_Block] = []
-        self._open: list[_Block] = []
-        self._inside = False
-        self._skipped = 0
-        self._depth = 0
-        self._ids: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        classes = (given.get("class") or "").split()
-        if tag == "article" and "md-content__inner" in classes:
-            self._inside = True
-        if not self._inside:
-            return
-        if tag in self._SKIPPED or self._skipped or "headerlink" in classes:
-            # What has no end tag of its own cannot be waited for.
-            if tag not in ("path", "img", "input", "br"):
-                self._skipped += 1
-            return
-        if given.get("id"):
-            self._ids.add(str(given["id"]))
-        if tag in ("ul", "ol"):
-            self._depth += 1
-        if tag in self._BLOCKS:
-            inside_item = self._open and self._open[-1].tag in ("li", "tr", "dd") and tag == "p"
-            if not inside_item:
-                block = _Block(tag, max(0, self._depth - 1), self._ids)
-                self._ids = set()
-                self.blocks.append(block)
-                self._open.append(block)
-        elif tag == "img" and given.get("alt"):
-            self.handle_data(f"[Picture: {given['alt']}]")
-        elif tag == "br":
-            self.handle_data("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._skipped:
-            self._skipped -= tag != "path"
-            return
-        if tag == "article":
-            self._inside = False
-        if tag in ("ul", "ol"):
-            self._depth -= 1
-        if tag in ("td", "th"):
-            self.handle_data(" | ")
-        if self._open and self._open[-1].tag == tag:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if self._inside and self._open and not self._skipped:
-            self._open[-1].text += data
 
 
 # --- serving ----------------------------------------------------------------------------------

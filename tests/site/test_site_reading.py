@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader.course.files import UsageError
+from grader.desk import reading
 from grader.desk import site as building
 
 
@@ -54,7 +55,7 @@ def test_a_site_is_stale_when_one_of_its_sources_is_newer(tmp_path: Path) -> Non
 
 
 def test_a_built_page_reads_as_text_without_its_frame(site) -> None:
-    text = building.as_text(site.folder / "sample.html")
+    text = reading.as_text(site.folder / "sample.html")
     assert text.lstrip().startswith("Sample\n======")
     for part in (
         "Why does it repeat?",
@@ -65,5 +66,26 @@ def test_a_built_page_reads_as_text_without_its_frame(site) -> None:
         assert part in text
     assert "Table of contents" not in text and "¶" not in text
     assert max(map(len, text.splitlines())) <= 110
-    place = building.as_text(site.folder / "sample.html", "the-place")
+    place = reading.as_text(site.folder / "sample.html", "the-place")
     assert "Careful" in place and "Flashcards" not in place
+
+
+def test_a_printed_page_keeps_its_columns_and_says_where_links_lead(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        '<article class="md-content__inner"><h1 id="t">Table</h1>'
+        "<table><thead><tr><th>Setting</th><th>What it does</th></tr></thead><tbody>"
+        '<tr><td><code>BatchSize</code></td><td>More records in an <a href="a.html#x">invocation</a>, '
+        "if they are there to fill it: without a window a batch of three goes out as three.</td></tr>"
+        "<tr><td>Timeout</td><td>nothing</td></tr></tbody></table>"
+        '<p>See <a href="https://docs.aws.amazon.com/lambda/">Lambda</a>, <a href="#t">above</a> and '
+        '<a href="a.html#x">there</a>.</p></article>'
+    )
+    lines = reading.as_text(page).splitlines()
+    head = lines.index("Setting    What it does")
+    assert set(lines[head + 1]) == {"-", " "} and max(map(len, lines)) <= 80
+    assert lines[head + 2].startswith("BatchSize  More records in an invocation [1], if")
+    assert lines[head + 3].startswith(" " * 11 + "as three.") or "as three." in lines[head + 3]
+    assert lines[head + 4] == "Timeout    nothing"
+    assert "See Lambda [2], above and there [1]." in lines
+    assert lines[-2:] == ["[1] a#x", "[2] https://docs.aws.amazon.com/lambda/"]
