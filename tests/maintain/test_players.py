@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from grader.replay import viewing
 from grader.replay.run import SCHEMA_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,15 @@ def test_every_combination_of_a_bad_record_is_recorded(tool: ModuleType) -> None
     data = kept(tool, "poison")
     assert [len(one["labels"]) for one in data["switches"]] == [2, 2, 2, 2]
     assert len({play["title"] for play in data["run"]["plays"]}) == 16
+
+
+def test_a_setting_without_a_template_is_told_with_its_value(tool: ModuleType) -> None:
+    """A player's mapping has no line of a template; what is set is not called left out."""
+    play = player(tool, "split").record()["plays"][-1]
+    batch = next(one for one in play["batches"] if one["setting"] == "MaximumRetryAttempts")
+    assert viewing.setting_of(play, batch) == "MaximumRetryAttempts: 4"
+    batch = next(one for one in play["batches"] if one["setting"] == "FunctionResponseTypes")
+    assert viewing.setting_of(play, batch) == 'FunctionResponseTypes: ["ReportBatchItemFailures"]'
 
 
 def test_a_wrong_recording_is_found(tool: ModuleType, tmp_path: Path) -> None:

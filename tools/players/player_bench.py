@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable
 from typing import Any
 
 from grader.cloud.dynamodb import Record
@@ -89,6 +90,11 @@ class Staged:
         """Note what is done now."""
         self.moments.append((self.bench.now, what))
 
+    def _setting(self, name: str) -> Setting:
+        """A setting of the mapping; it has no line of a template, but a value."""
+        value = self.settings.get(name)
+        return Setting(name, value, None, "" if value is None else f"{name}: {json.dumps(value)}")
+
     def end_ms(self) -> int:
         """A little after the last thing that happened: the service itself goes on for ever."""
         seen = [
@@ -102,12 +108,7 @@ class Staged:
     def scene(self, title: str, **more: Any) -> Scene:
         """What has happened so far."""
         self.bench.mappings.flush()
-        settings: Sequence[Setting] = [
-            Setting(name, self.settings[name], None, "")
-            if name in self.settings
-            else Setting(name, None)
-            for name in DECIDING
-        ]
+        settings = [self._setting(name) for name in DECIDING]
         options = {
             "kind": "account",
             "start_ms": self.start_ms,
