@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from grader.sandbox.state import state
 HERE = Path(__file__).parent
 # What pictures show: the last hour, in virtual minutes; notes so many.
 SHOWN_MIN, LAST_NOTES = 60, 20
+# So far back a mapping's journal is looked through for notes each time.
+LAST_ENTRIES = 5_000
 State = Mapping[str, Any]
 
 
@@ -239,10 +242,10 @@ def _lag(sandbox: Sandbox, seen: State, now_ms: int) -> str:
         if (key.namespace, key.name) != ("AWS/Lambda", "IteratorAge"):
             continue
         most: dict[int, float] = {}
-        for datum in metrics.data(key):
-            if datum.time_ms >= begin:
-                minute = datum.time_ms // MINUTE_MS * MINUTE_MS
-                most[minute] = max(most.get(minute, 0.0), datum.value / 1000)
+        # From the newest on: what is older than the picture may be very much.
+        for datum in takewhile(lambda one: one.time_ms >= begin, reversed(metrics.data(key))):
+            minute = datum.time_ms // MINUTE_MS * MINUTE_MS
+            most[minute] = max(most.get(minute, 0.0), datum.value / 1000)
         of = dict(key.dimensions)
         if most and set(of) == {"FunctionName"}:
             points = [(_ago(minute, now_ms), value) for minute, value in sorted(most.items())]
@@ -264,7 +267,12 @@ def _queues(sandbox: Sandbox, seen: State) -> str:
         for one in seen["topics"]
     ]
     notes = sorted(
-        (entry for journal in sandbox.cloud.journals.values() for entry in journal.of(Discarded)),
+        (
+            entry
+            for journal in sandbox.cloud.journals.values()
+            for entry in islice(reversed(journal.entries), LAST_ENTRIES)
+            if isinstance(entry, Discarded)
+        ),
         key=lambda entry: entry.time_ms,
     )[-LAST_NOTES:]
     told = [
