@@ -16,7 +16,6 @@ Nothing here is called in a line from top to bottom; what comes back by a callba
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import zipfile
@@ -27,12 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from grader.cloud import iam, template
-from grader.cloud.account import Account, deploy
+from grader.cloud.account import Account, data, deploy
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Refused, Reply
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import emf
 from grader.cloud.function import (
-    MAX_CODE_BYTES,
     FunctionHost,
     FunctionSpec,
     Handler,
@@ -41,6 +39,7 @@ from grader.cloud.function import (
     Nursery,
     StandIn,
     configured,
+    unzip,
 )
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
@@ -183,12 +182,33 @@ class Cloud:
         ``code`` is the folder beside which local code lies; archives come out of the account's
         buckets. Raises Refused.
         """
-        old = self.stacks.get(stack.name)
-        self._to(stack, dict(old.stack.resources) if old else {}, code)
+        old, before = self.stacks.get(stack.name), self._existing()
+        try:
+            self._to(stack, dict(old.stack.resources) if old else {}, code)
+        except Refused:
+            if old is None:
+                self._roll_back(stack, before)
+            raise
         self.run_for(self._change_takes_ms)
         status = "UPDATE_COMPLETE" if old else "CREATE_COMPLETE"
         created_ms = self._created.setdefault(stack.name, self.clock.now)
         self.stacks[stack.name] = Deployed(stack, body, created_ms, self.clock.now, status)
+
+    def _existing(self) -> set[tuple[str, str]]:
+        """Everything that a stack may make: its type, and its name or id."""
+        mappings = {(_MAPPING, uuid) for uuid in self.mappings.uuids()}
+        return mappings | {(_FUNCTION, name) for name in self.functions} | data(self.account)
+
+    def _roll_back(self, stack: Stack, before: set[tuple[str, str]]) -> None:
+        """Remove what a creation that was refused has made so far; nothing else."""
+        self.run_for(self._change_takes_ms)
+        made = self._existing() - before
+        for resource in sorted(stack.resources.values(), key=lambda one: one.type != _MAPPING):
+            name = resource.physical_id
+            names = (name, name.rpartition("/")[2])  # a queue's id is its address
+            if any((resource.type, one) in made for one in names):
+                self._remove(resource)
+        self._created.pop(stack.name, None)
 
     def bring_back(
         self,
@@ -522,20 +542,8 @@ class Cloud:
         """A new folder with what an archive holds; an empty one for no bytes."""
         folder = Scratch()
         self._unpacked.append(folder)
-        try:
-            if archive:
-                packed = zipfile.ZipFile(io.BytesIO(archive))
-                if sum(one.file_size for one in packed.infolist()) > MAX_CODE_BYTES:
-                    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-                    raise Refused(
-                        "InvalidParameterValueException",
-                        f"Unzipped size must be smaller than {MAX_CODE_BYTES} bytes",
-                    )
-                packed.extractall(folder.path)
-        except zipfile.BadZipFile:
-            raise Refused(
-                "InvalidParameterValueException", "Could not unzip uploaded file."
-            ) from None
+        if archive:
+            unzip(archive, folder.path)
         return folder.path
 
     def _log(self, group: str, line: LogLine) -> None:
@@ -555,18 +563,6 @@ class Cloud:
         logs.answer("PutLogEvents", {**place, "logEvents": [event]})
 
     # -- looking -----------------------------------------------------------------------------
-
-    def delete_table(self, name: str) -> dict[str, Any]:
-        """DeleteTable; its stream stays readable for 24 hours. ServiceError."""
-        return deploy.delete_table(self.account, name)
-
-    def delete_queue(self, url: str) -> None:
-        """DeleteQueue. KeyError when there is none."""
-        deploy.delete_queue(self.account, url)
-
-    def delete_log_group(self, name: str) -> None:
-        """DeleteLogGroup; Lambda makes a function's group again when it logs."""
-        deploy.delete_log_group(self.account, name)
 
     def resource(self, stack: str, logical_id: str) -> Resource:
         """A resource of a stack that exists."""

@@ -30,6 +30,7 @@ from grader.classroom.members import (
 )
 from grader.classroom.private import write_private
 from grader.cloud import Cloud, Refused
+from grader.cloud.account import delete_table
 from grader.cloud.aws import ServiceError
 from grader.cloud.cloudwatch import Transition
 from grader.cloud.dynamodb import Stream
@@ -293,7 +294,7 @@ class Kept:
         for stack in told["stacks"]:
             cloud.bring_back(str(stack["body"]), stack, self._code)
         for name in set(account.tables.names()) - set(_names(told["tables"])):
-            cloud.delete_table(name)
+            delete_table(account, name)
         for one in told["tables"]:
             name = str(one["definition"]["TableName"])
             if name not in account.tables.names():

@@ -128,6 +128,14 @@ def test_code_and_configuration_are_updated_in_place(
     client("dynamodb").put_item(TableName=names["Orders"], Item=order(2))
     server.sandbox.pace.move(5_000)
     assert len(server.sandbox.cloud.functions[name].invocations) == known + 1
+    # Another order's invocation is under way: a cold start takes longer than 300 ms.
+    client("dynamodb").put_item(TableName=names["Orders"], Item=order(3))
+    server.sandbox.cloud.functions[name].recycle()
+    server.sandbox.pace.move(300)
+    assert server.sandbox.cloud.functions[name].invocations[-1].end_ms is None
+    functions.update_function_configuration(FunctionName=name, Timeout=20)
+    server.sandbox.pace.move(5_000)
+    assert server.sandbox.cloud.functions[name].invocations[-1].end_ms is not None
     with pytest.raises(ClientError, match="between 1 and 900"):
         functions.update_function_configuration(FunctionName=name, Timeout=901)
 

@@ -21,6 +21,7 @@ mapping hears of it.
 from grader.cloud.account.account import Account
 from grader.cloud.account.beyond import TAKEN, Beyond, Hook, ServiceCall
 from grader.cloud.account.callers import Denied
+from grader.cloud.account.deploy import data, delete_log_group, delete_queue, delete_table
 from grader.cloud.account.faults import Fault
 from grader.cloud.door import LATENCY_MS
 from grader.cloud.dynamodb.consumption import ItemWrite
@@ -40,6 +41,10 @@ __all__ = [
     "Message",
     "Published",
     "ServiceCall",
+    "data",
+    "delete_log_group",
+    "delete_queue",
+    "delete_table",
     "plain",
     "wire",
 ]

@@ -8,7 +8,7 @@ unlike AWS is refused by name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +149,18 @@ def _change_stream(account: Account, resource: Resource) -> None:
         new = account.enable_stream(name, str(wanted["StreamViewType"]))
         if resource.attributes.get("StreamArn") not in (None, new.arn):
             raise _refused(resource, "a second stream is not acted out here.")
+
+
+def data(account: Account) -> set[tuple[str, str]]:
+    """Everything with data that the account has: the type of a resource, and its name or ARN."""
+    found: dict[str, Iterable[str]] = {
+        "AWS::DynamoDB::Table": account.tables.names(),
+        "AWS::SQS::Queue": account.queues.arns,
+        "AWS::SNS::Topic": account.topics.by_arn,
+        "AWS::S3::Bucket": account.buckets.names,
+        "AWS::Logs::LogGroup": account.logs.groups,
+    }
+    return {(kind, name) for kind, names in found.items() for name in names}
 
 
 def removal_problem(account: Account, resource: Resource) -> str | None:

@@ -9,7 +9,7 @@ from grader.cloud.function.host import FunctionHost
 from grader.cloud.function.isolation import Isolation
 from grader.cloud.function.limits import HangBudget, Limits, told
 from grader.cloud.function.model import Model
-from grader.cloud.function.nursery import MAX_CODE_BYTES, USER_VARIABLE, Nursery
+from grader.cloud.function.nursery import USER_VARIABLE, Nursery
 from grader.cloud.function.process import NurseryFailed
 from grader.cloud.function.spec import (
     Answer,
@@ -20,12 +20,12 @@ from grader.cloud.function.spec import (
     LogLine,
     Stall,
     configured,
+    unzip,
 )
 from grader.cloud.function.stand_in import Handler, StandIn
 from grader.cloud.function.watch import look
 
 __all__ = [
-    "MAX_CODE_BYTES",
     "USER_VARIABLE",
     "Answer",
     "FaultPlan",
@@ -46,4 +46,5 @@ __all__ = [
     "configured",
     "look",
     "told",
+    "unzip",
 ]

@@ -25,6 +25,7 @@ from grader.cloud.function.child import frames
 from grader.cloud.function.isolation import TIERS, Isolation, Tier
 from grader.cloud.function.limits import Limits
 from grader.cloud.function.process import ForkedProcess, NurseryFailed, Process, SpawnedProcess
+from grader.cloud.function.spec import MAX_CODE_BYTES
 from grader.cloud.scratch import Scratch
 
 _MAIN = Path(__file__).parent / "child" / "main.py"
@@ -44,7 +45,6 @@ _SPAWN_SECONDS = 60.0
 # Names the user that functions run as, by name or number, where the judge itself is root.
 USER_VARIABLE = "LABS_FUNCTION_USER"
 _SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
-MAX_CODE_BYTES = 250 << 20
 
 
 class Nursery:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +57,8 @@ Answer = Callable[[Call], Reply]
 FaultPlan = Callable[[Call], Kill | Stall | None]
 
 
+# Of a function's code, once it is unpacked.
+MAX_CODE_BYTES = 250 << 20
 _CODE = re.compile(rb'(?:"__type"\s*:\s*"(?:[^"#]*#)?|<Code>)([A-Za-z0-9.]+)')
 
 
@@ -148,3 +152,18 @@ def configured(spec: FunctionSpec, members: Mapping[str, Any]) -> FunctionSpec:
         if member in logging:
             changes[place] = logging[member]
     return replace(spec, **changes)
+
+
+def unzip(archive: bytes, folder: Path) -> None:
+    """Unpack the code of a function. Refused for what is no zip file, or too large for Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+    refused = "InvalidParameterValueException"
+    try:
+        packed = zipfile.ZipFile(io.BytesIO(archive))
+        if sum(one.file_size for one in packed.infolist()) > MAX_CODE_BYTES:
+            raise Refused(refused, f"Unzipped size must be smaller than {MAX_CODE_BYTES} bytes")
+        packed.extractall(folder)
+    except zipfile.BadZipFile:
+        raise Refused(refused, "Could not unzip uploaded file.") from None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from grader.cloud.account import delete_log_group
 from grader.cloud.aws import Request, ServiceError
 from grader.sandbox.world import World, answers
 
@@ -41,7 +42,7 @@ answers(
 def _delete(world: World, request: Request) -> dict[str, Any]:
     name = _group_in(request.params)
     _known(world, name)
-    world.cloud.delete_log_group(name)
+    delete_log_group(world.cloud.account, name)
     return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from grader.cloud.account import delete_queue
 from grader.cloud.aws import Reply, Request, ServiceError
 from grader.sandbox.world import World, answers
 
@@ -48,7 +49,7 @@ def _delete_queue(world: World, request: Request) -> dict[str, Any]:
         raise ServiceError(
             "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist."
         ) from None
-    world.cloud.delete_queue(url)
+    delete_queue(world.cloud.account, url)
     return {}
 
 

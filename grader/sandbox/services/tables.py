@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from grader.cloud.account import delete_table
 from grader.cloud.aws import Request, ServiceError
 from grader.sandbox.world import World, answers
 
@@ -163,6 +164,6 @@ def _change_stream(world: World, name: str, view: str | None) -> None:
 
 @answers("dynamodb", "DeleteTable")
 def _delete(world: World, request: Request) -> dict[str, Any]:
-    answer = world.cloud.delete_table(str(request.params.get("TableName", "")))
+    answer = delete_table(world.cloud.account, str(request.params.get("TableName", "")))
     answer["TableDescription"]["TableStatus"] = "DELETING"
     return answer
