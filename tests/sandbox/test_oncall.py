@@ -138,6 +138,33 @@ def test_every_drill_says_what_is_so_and_gives_three_hints() -> None:
         assert sum(one.points for one in judge.criteria_of(one)) == 100
 
 
+def test_who_is_late_loses_the_time_and_keeps_the_rest(nursery: Nursery) -> None:
+    """The shop is back at minute 60 of 40: it is too late, and nothing else is lost."""
+
+    def at_last(shift: Shift) -> None:
+        shift.run_to(50)
+        responders.update(shift, Enabled=True)
+        shift.run_to(75)
+        shift.done("mapping-disabled")
+
+    grade, shift = played("mapping-disabled", at_last, nursery)
+    assert lost(grade) == ["in-time"]
+    # Customers go on ordering for as long as somebody is at work, and a while after it.
+    assert max(one.time_ms for one in shift.placed.values()) > shift.page_ms + 85 * 60_000
+
+
+def test_without_a_limit_the_learner_says_when_it_is_over(nursery: Nursery) -> None:
+    shift = Shift(drill("mapping-disabled", 0), nursery, live=False, relaxed=None)
+    shift.run_to(100)
+    responders.update(shift, Enabled=True)
+    shift.run_to(110)
+    shift.done("mapping-disabled")
+    grade = judge.grade(shift)
+    shift.close()
+    assert grade.passed, lost(grade)
+    assert grade.notes == ("Played without a time limit.",)
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -235,7 +235,7 @@ class _Judge:
         """Notes that lie in the queue, though what they are about can be shipped."""
         shift = self.shift
         waiting = {one.id for one in self.survived.unshipped}
-        mine = [one for one in shift.placed.values() if one.good and one.time_ms < shift.until_ms]
+        mine = [one for one in shift.placed.values() if one.good and one.time_ms < shift.watched_ms]
         bodies = {one.body for one in shift.cloud.account.messages(shift.physical(QUEUE))}
         left, dropped = 0, 0
         for span, body in shift.notes():
@@ -352,8 +352,8 @@ def spent(shift: Shift) -> tuple[float, float]:
     memory = host.spec.memory_mb if host else 0
     begin = shift.page_ms - shift.drill.before_min * MINUTE_MS
     before = _computed(shift, begin, changed_ms, shift.memory_before)
-    after = _computed(shift, shift.until_ms, now, memory)
-    orders = [one for one in shift.placed.values() if one.time_ms >= shift.until_ms]
+    after = _computed(shift, shift.watched_ms, now, memory)
+    orders = [one for one in shift.placed.values() if one.time_ms >= shift.watched_ms]
     a_day = len(orders) * DAY_MIN * MINUTE_MS / AFTER_MS
     return (
         before * a_day + _standing(shift.capacity_before),

@@ -28,6 +28,7 @@ from grader.sandbox.services import instead
 from grader.sandbox.world import OPERATIONS, World
 
 if TYPE_CHECKING:
+    from grader.cloud.clock import Event
     from grader.cloud.dynamodb import Record
     from grader.cloud.template import Stack
 
@@ -145,7 +146,11 @@ class Shift:
         self.named_ms: int | None = None
         self.placed: dict[str, Placed] = {}
         self.until_ms = page_ms + round(drill.minutes * (relaxed or 1) * MINUTE_MS)
-        self._customers_until_ms = self.until_ms + AFTER_MIN * MINUTE_MS
+        # From when on the shop is only watched, and when customers stop: both are known at the end.
+        self.watched_ms = self.until_ms
+        self._customers_until_ms: int | None = None
+        self._late_when_over: list[Placed] = []
+        self._over: Event | None = None
         self._dice = random.Random(f"{seed}/{drill.slug}")
         self.cloud = Cloud(
             nursery,
@@ -171,6 +176,7 @@ class Shift:
         if not live:
             # Nobody looks at the queues but the alarms that have rung.
             self.cloud.clock.at(page_ms - MEASURED_MIN * MINUTE_MS, self._measure)
+        self._ends(self.until_ms)
         self.run_until(page_ms)
 
     def close(self) -> None:
@@ -204,7 +210,8 @@ class Shift:
 
         def place(number: int) -> None:
             planned = first + number * every
-            if clock.now >= (self._customers_until_ms if end is None else end):
+            last = self._customers_until_ms if end is None else end
+            if last is not None and clock.now >= last:
                 return
             self._place(orders, number)
             again = planned + every + self._dice.randrange(every // 2 + 1)
@@ -310,8 +317,18 @@ class Shift:
             self.named, self.named_ms = causes, self.cloud.clock.now
             if self.relaxed is None:
                 # Without a limit it is the learner who says when the time is over.
-                self.until_ms = self.cloud.clock.now + OBJECTIVE_MIN * MINUTE_MS
-                self._customers_until_ms = self.until_ms + AFTER_MIN * MINUTE_MS
+                self._ends(self.cloud.clock.now + OBJECTIVE_MIN * MINUTE_MS)
+
+    def _ends(self, time_ms: int) -> None:
+        """The drill's time is over then: what is late at that moment is late."""
+        if self._over is not None:
+            self._over.cancel()
+
+        def over() -> None:
+            self._late_when_over = self._late()
+
+        self.until_ms = time_ms
+        self._over = self.cloud.clock.at(time_ms, over)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -365,7 +382,7 @@ class Shift:
 
     def _is_excused(self, one: Placed) -> bool:
         excused = self.drill.excused
-        return bool(excused) and one.id.startswith(excused) and one.time_ms >= self.until_ms
+        return bool(excused) and one.id.startswith(excused) and one.time_ms >= self.watched_ms
 
     def notes(self) -> Iterator[tuple[tuple[int, int], str]]:
         """The notes that arrived: the first and last number of their records, and their text."""
@@ -383,11 +400,13 @@ class Shift:
     def finish(self) -> Outcome:
         """Let the drill's time run out, and the shop run on, and see what has survived."""
         outcome = Outcome()
+        self.watched_ms = max(self.until_ms, self.cloud.clock.now)
+        self._customers_until_ms = self.watched_ms + AFTER_MIN * MINUTE_MS
         for happening in self.drill.happens:
             if happening.after:
-                self._expect(happening, self.until_ms)
-        self.run_until(self.until_ms)
-        outcome.late = self._late()
+                self._expect(happening, self.watched_ms)
+        self.run_until(self.watched_ms)
+        outcome.late = self._late_when_over
         self.run_until(self._customers_until_ms)
         outcome.later = self._late()
         left = [len(self.waiting())]
