@@ -108,7 +108,7 @@ class Pipeline:
     ) -> None:
         beyond = (*stack.unplayed, *stack.hidden, *stack.beyond)
         # Each sentence once, with the first place where it is true.
-        self.unplayed = tuple({one.sentence: one for one in reversed(beyond)}.values())[::-1]
+        self.unplayed = list({one.sentence: one for one in reversed(beyond)}.values())[::-1]
         self.stack = stack = stack.playable()
         self.seed = seed
         self.start_ms = start_ms

@@ -49,8 +49,9 @@ def own(nursery: Any) -> Iterator[Pipeline]:
 
 
 def test_sam_is_deployed_as_it_is_written_and_its_consumer_reads(own: Pipeline) -> None:
-    """Transform, Globals, folders, policy templates, an alias, a layer, a nested stack, a global
-    table of one Region, and a mapping of another source beside the one that is played.
+    """Transform, Globals, folders, policy templates, a connector, an alias, a layer, a nested stack
+    and application, a global table of one Region, and a mapping of another source beside the one
+    that is played.
     """
     (invocation,) = own.invocations("Consumer")
     assert invocation.result is not None and invocation.result.kind == "returned", invocation.logs
@@ -59,7 +60,9 @@ def test_sam_is_deployed_as_it_is_written_and_its_consumer_reads(own: Pipeline) 
     assert [one.action for one in own.denied] == ["bedrock-runtime:InvokeModel"]
     assert own.mapping("ConsumerStream").function.arn.endswith(":live")
     assert own.table("Orders") == "test-orders"
-    assert logged(own, "Consumer")["settings"] == ["test", "importvalue-network-vpc", "orders-bus"]
+    settings = logged(own, "Consumer")["settings"]
+    assert settings == ["test", "importvalue-network-vpc", "orders-bus", "12"]
+    assert own.stack.resources["More.Queue"].attributes["QueueName"] == "more-letters"
 
 
 def test_what_is_kept_is_named_once(own: Pipeline) -> None:

@@ -74,7 +74,12 @@ def handler(event, context):
         "refused": ask("bedrock-runtime", "invoke_model", modelId="m", body=b"{}"),
         "failing": ask("kms", "decrypt", CiphertextBlob=b"x"),
         "denied": ask("firehose", "put_record", DeliveryStreamName="s", Record={"Data": b"x"}),
-        "settings": [os.environ["STAGE"], os.environ["VPC"], os.environ["BUS"]],
+        "settings": [
+            os.environ["STAGE"],
+            os.environ["VPC"],
+            os.environ["BUS"],
+            os.environ["LIMIT"],
+        ],
     }
     told["other"].pop("Payload", None)
     print(json.dumps(told, default=str))
