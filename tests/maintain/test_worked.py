@@ -39,9 +39,7 @@ def test_every_module_opens_with_an_example_from_failure_to_mend() -> None:
         parts = [part for _, part in TAKEN.findall(opening[1])]
         assert sorted(parts[:-3]) == sorted(example.shown) and "template" in parts, path.name
         assert parts[-3:] == ["finding", "mend", "gone"], path.name
-        command = (
-            f"```sh\nlabs (grade|run) {example.lab} .+\n```|```sh\nlabs run {example.lab}\n```"
-        )
+        command = f"```sh\nlabs (grade|run) {example.lab.number} .+\n```|```sh\nlabs run {example.lab.number}\n```"
         assert re.search(command, opening[1]), path.name
         # Read at two hundred words a minute, the first command comes within five minutes.
         first = text.index("```sh", opening.start())
