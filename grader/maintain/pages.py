@@ -329,7 +329,7 @@ def checklist_reference() -> str:
 
 def sample_events() -> str:
     """One record of each kind, as the emulator's mapping hands it to a function."""
-    from grader.cloud.mapping import Bench
+    from grader.cloud import Bench
 
     bench, seen = Bench(), list[dict[str, Any]]()
     stream = bench.stream("Orders", keys=["merchant", "id"])
