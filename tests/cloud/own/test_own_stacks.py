@@ -126,7 +126,7 @@ def test_the_network_elsewhere_is_closed_until_a_hook_answers(own: Pipeline) -> 
     seen = []
 
     def rates(request: dict[str, Any]) -> tuple[int, Any]:
-        seen.append((request["method"], request["url"]))
+        seen.append((request["method"], request["url"], request["body"]))
         return 201, {"eur": 1.1}
 
     own.put("Orders", {"id": "elsewhere"})
@@ -139,7 +139,13 @@ def test_the_network_elsewhere_is_closed_until_a_hook_answers(own: Pipeline) -> 
     own.put("Orders", {"id": "elsewhere", "again": True})
     own.run_for(minutes=1)
     assert logged(own, "Consumer") == [201, {"eur": 1.1}]
-    assert seen == [("GET", "https://rates.example.com/eur?x=1")]
+    own.put("Orders", {"id": "pooled"})
+    own.run_for(minutes=1)
+    assert logged(own, "Consumer") == [201, {"eur": 1.1}]
+    assert seen == [
+        ("GET", "https://rates.example.com/eur?x=1", b""),
+        ("POST", "https://rates.example.com/usd", b"[1]"),
+    ]
 
 
 def test_what_cdk_synth_leaves_is_played_on_a_table_outside(nursery: Any) -> None:

@@ -29,6 +29,12 @@ def handler(event, context):
         with urllib.request.urlopen("https://rates.example.com/eur?x=1", timeout=3) as answer:
             print(json.dumps([answer.status, json.load(answer)]))
         return
+    if key == "pooled":
+        import urllib3
+
+        answer = urllib3.PoolManager().request("POST", "https://rates.example.com/usd", json=[1])
+        print(json.dumps([answer.status, answer.json()]))
+        return
     arn = os.environ["PATH_ARN"]
     entry = {
         "Source": SOURCE,
