@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -500,6 +501,7 @@ def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
     places = (
         ("index", ""), ("cards", ""),
         ("modules/02-lambda-triggers", "filters"), ("modules/03-monitoring", "m-of-n"),
+        ("simulator", "questions"), ("calculator", "how"), ("architecture", "parts"),
     )  # fmt: skip
     for name, anchor in places:
         context = browser.new_context(viewport={"width": width, "height": 800})
@@ -512,3 +514,12 @@ def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
             top = page.evaluate(f"document.getElementById({anchor!r}).getBoundingClientRect().top")
             assert 0 <= top <= 100, (name, anchor)
         context.close()
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_cheat_sheet_is_one_page_of_paper(site, page, paper: str) -> None:
+    page.goto(site.address("cheat-sheet"))
+    printed = page.pdf(format=paper)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    page.goto(site.address("reference/limits"))
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) > 1, "other pages go on"

@@ -45,7 +45,8 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     const sliders = {};
     const error = make("p", { class: "panel-error", role: "alert" });
     const spoken = make("p", { class: "panel-spoken", role: "status" });
-    const large = make("dl", { class: "panel-tiles" });
+    // The names first, so that what stands below has its place.
+    const large = make("dl", { class: "panel-tiles" }, ...tiles.map((name) => make("div", {}, make("dt", {}, name), make("dd", {}, "…"))));
     const picture = make("div", { class: "panel-picture" });
     const output = make("div", { class: "panel-output" });
     const beside = make("p", { class: "panel-kept", hidden: true });
