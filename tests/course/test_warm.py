@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from grader.course import lab
+from grader.course.evidence import Evidence
 from grader.course.files import written
 from grader.course.grade import Grade
 from grader.course.warm import FORKS, Files, Warm
@@ -23,6 +24,16 @@ def graded(process: Warm, files: Files) -> Grade:
             return said[1]
 
 
+def seen(process: Warm, files: Files, criterion: str) -> tuple[Grade, Evidence]:
+    """What it says about one criterion, together with what its findings speak of."""
+    process.start(files, (criterion,), seen=True)
+    while True:
+        said = process.listen(60)
+        assert said is not None and said[0] != "failed", said
+        if isinstance(said[1], tuple):
+            return said[1]
+
+
 def broken(files: Files) -> Files:
     """The same files with a syntax error, which are graded fast."""
     return {**files, "handler.py": b"def handler(:\n"}
@@ -30,7 +41,7 @@ def broken(files: Files) -> Files:
 
 @pytest.mark.skipif(not FORKS, reason="no safe fork on this platform")
 def test_a_warm_grade_is_the_cold_grade_byte_for_byte(nursery: Any) -> None:
-    """After a grade of other files, too; and nothing is left of them on the disk."""
+    """After a grade of other files, too; with what a finding speaks of; nothing is left on disk."""
     from grader.course import judge
 
     chosen = lab.find("1")
@@ -39,6 +50,9 @@ def test_a_warm_grade_is_the_cold_grade_byte_for_byte(nursery: Any) -> None:
     try:
         graded(warm, broken(files))
         document = graded(warm, files).document()
+        grade, evidence = seen(warm, files, "every-page")
+        assert [one.criterion.id for one in grade.asked] == ["every-page"]
+        assert evidence.documents[0]["scenario"] == "whole stream"
         home = warm._home
         assert warm._nursery is not None
         assert list((warm._nursery.work / "code").iterdir()) == []
