@@ -7,7 +7,7 @@ Whatever is wrong with the file given is a UsageError: one sentence, exit code 2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.cloud.template import NoTemplate, Problem, Stack, read_root, root_of, shown
@@ -16,6 +16,7 @@ from grader.cloud.template.yaml_lines import MAX_BYTES
 from grader.cloud.words import counted
 from grader.course.files import UsageError
 from grader.course.files import shown as path_shown
+from grader.desk import baseline
 from grader.desk.terminal import WIDTH, Paint, plain, wrapped
 from grader.review.checklist import ITEMS, Report, Result, review
 from grader.review.checklist.answers import VERDICTS, Verdict
@@ -41,10 +42,11 @@ _SIGNS: dict[Verdict, str] = {"not met": "x", "cannot tell": "?", "met": "+", "n
 
 @dataclass(frozen=True)
 class Checked:
-    """A template's report, and what is odd about its text."""
+    """A template's report, what is odd about its text, and how much a baseline left out of it."""
 
     report: Report
     remarks: tuple[Problem, ...]
+    accepted: int = 0
 
 
 def find(path: Path) -> Path:
@@ -104,6 +106,12 @@ def check(
     return Checked(review(stack, hidden=hidden, skip=skip), remarks)
 
 
+def accepted(checked: Checked, file: Path, accepting: Path) -> Checked:
+    """The same without what a baseline accepts. UsageError when the file is none."""
+    report, count = baseline.without(checked.report, file, accepting)
+    return replace(checked, report=report, accepted=count)
+
+
 def _check_parameters(given: Mapping[str, str], stack: Stack, name: str) -> None:
     for parameter in given:
         if parameter not in stack.parameters:
@@ -156,6 +164,8 @@ def text(
         lines += _consumer(report.about(consumer.name), verbose, paint)
     lines += _aside(checked)
     lines += _closing(report, verbose, paint, unknown_is_fine)
+    if checked.accepted:
+        lines.append(f"The baseline accepts {counted(checked.accepted, 'finding')}.")
     return "\n".join(lines) + "\n"
 
 

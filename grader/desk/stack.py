@@ -12,7 +12,7 @@ from grader.desk.terminal import MET, MISUSED, UNMET, emit, paint_for, say, warn
 
 
 @click.command()
-@click.argument("path")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--sarif", metavar="FILE", help="Write SARIF 2.1.0 into FILE (- for stdout).")
 @click.option(
@@ -24,14 +24,20 @@ from grader.desk.terminal import MET, MISUSED, UNMET, emit, paint_for, say, warn
 )
 @click.option("--skip", metavar="ITEM", multiple=True, help="Leave an item out. May be repeated.")
 @click.option("--allow-unknown", is_flag=True, help="Let what cannot be told pass.")
+@click.option("--allow-none", is_flag=True, help="Let a template without a consumer pass.")
+@click.option("--baseline", metavar="FILE", help="Leave out what FILE accepts.")
+@click.option("--write-baseline", metavar="FILE", help="Accept in FILE what stands open now.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the evidence for what is met too.")
 def check(
-    path: str,
+    paths: tuple[str, ...],
     as_json: bool,
     sarif: str | None,
     parameters: tuple[str, ...],
     skip: tuple[str, ...],
     allow_unknown: bool,
+    allow_none: bool,
+    baseline: str | None,
+    write_baseline: str | None,
     verbose: bool,
 ) -> int:
     """Check any template with a stream consumer for production.
@@ -40,42 +46,63 @@ def check(
     DynamoDB stream in it is asked every item of the production checklist. What stands outside the
     template is "cannot tell", which counts as not met unless --allow-unknown is given; advice
     never counts. Exit codes: 0 everything that counts is met, 1 not everything is, 2 there is
-    nothing to check.
+    nothing to check. Of several templates the worst code counts.
 
     \b
     labs check template.yaml
     labs check cdk.out --json
     labs check template.yaml --sarif checklist.sarif --allow-unknown
+    labs check template.yaml --write-baseline accepted.json
+    labs check template.yaml --baseline accepted.json
     """
     from grader.course.files import UsageError
+    from grader.desk import baseline as accepting
     from grader.desk import check as checking
     from grader.review.checklist import ITEMS, output
 
     if as_json and sarif == "-":
         raise UsageError("Two documents do not fit on stdout: give --sarif a file.")
+    if len(paths) > 1 and (as_json or sarif is not None):
+        raise UsageError("--json and --sarif take one template.")
     values = {}
     for one in parameters:
         name, equals, value = one.partition("=")
         if not equals:
             raise UsageError(f"--parameter takes NAME=VALUE, not {one!r}.")
         values[name] = value
-    checked = checking.check(checking.find(Path(path)), parameters=values, skip=skip)
-    report = checked.report
-    if sarif is not None:
-        text = output.sarif(report, items=ITEMS, uri=report.path)
-        if sarif == "-":
-            emit(text)
+    files = [checking.find(Path(path)) for path in paths]
+    found = [checking.check(file, parameters=values, skip=skip) for file in files]
+    if write_baseline is not None:
+        reports = [(file, checked.report) for file, checked in zip(files, found, strict=True)]
+        with writing(Path(write_baseline)):
+            text = accepting.written(reports, Path(write_baseline))
+            Path(write_baseline).write_text(text, encoding="utf-8")
+        say(f"{write_baseline} accepts what stands open now.")
+        return MET
+    codes = []
+    for file, checked in zip(files, found, strict=True):
+        if baseline is not None:
+            checked = checking.accepted(checked, file, Path(baseline))
+        report = checked.report
+        if sarif is not None:
+            text = output.sarif(report, items=ITEMS, uri=report.path)
+            if sarif == "-":
+                emit(text)
+            else:
+                with writing(Path(sarif)):
+                    Path(sarif).write_text(text, encoding="utf-8")
+        if as_json:
+            emit(output.json_text(report, unknown_is_fine=allow_unknown, remarks=checked.remarks))
+        elif sarif != "-":
+            paint = paint_for(sys.stdout)
+            emit(
+                checking.text(checked, verbose=verbose, paint=paint, unknown_is_fine=allow_unknown)
+            )
+        if not report.consumers:
+            codes.append(MET if allow_none else MISUSED)
         else:
-            with writing(Path(sarif)):
-                Path(sarif).write_text(text, encoding="utf-8")
-    if as_json:
-        emit(output.json_text(report, unknown_is_fine=allow_unknown, remarks=checked.remarks))
-    elif sarif != "-":
-        paint = paint_for(sys.stdout)
-        emit(checking.text(checked, verbose=verbose, paint=paint, unknown_is_fine=allow_unknown))
-    if not report.consumers:
-        return MISUSED
-    return MET if report.decides(unknown_is_fine=allow_unknown) else UNMET
+            codes.append(MET if report.decides(unknown_is_fine=allow_unknown) else UNMET)
+    return max(codes)
 
 
 @click.command()
