@@ -30,6 +30,7 @@ _INDEX, _INDEX_SCRIPT = "/search/search_index.json", "search/search_index.js"
 # Elements of a page in which white space is part of the text.
 _KEPT = re.compile(r"(<(?:pre|script|style|textarea)\b.*?</(?:pre|script|style|textarea)>)", re.S)
 _REMARK = re.compile(r"<!--.*?-->", re.S)
+_MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
 
@@ -89,13 +90,16 @@ def trim(site: Path) -> None:
 
 
 def tightened(html: str) -> str:
-    """A page without the indents, empty lines and remarks that its templates leave in it.
+    """A page without the indents, empty lines and remarks that its templates leave in it, and
+    without marks around the spaces of its code, which no sheet colours.
 
     White space between words stays; where it is part of what is shown, nothing changes.
     """
     parts = _KEPT.split(html)
     return "".join(
-        part if number % 2 else re.sub(r"\s*\n\s*", "\n", re.sub(_REMARK, "", part))
+        re.sub(_MARKED_SPACE, r"\1", part)
+        if number % 2
+        else re.sub(r"\s*\n\s*", "\n", re.sub(_REMARK, "", part))
         for number, part in enumerate(parts)
     )
 

@@ -130,6 +130,14 @@ def test_a_lab_in_order_is_not_refused(clone: Path) -> None:
     assert problems(clone) == []
 
 
+def test_a_course_that_is_too_long_to_read_is_refused(clone: Path) -> None:
+    """Start page, modules and READMEs together; tables and code are not read as prose."""
+    write(clone, "docs/index.md", "word " * 30_000)
+    assert [said.partition(" a learner")[0] for said in problems(clone)] == ["docs:"]
+    write(clone, "docs/index.md", "| word |\n" * 30_000)
+    assert problems(clone) == []
+
+
 def test_every_seed_of_the_solution_is_graded(clone: Path) -> None:
     seen: list[str] = []
     contract.refusals(

@@ -34,8 +34,7 @@ def made(player: Player, document: Play) -> Mapping[str, str]:
         f"{BLOCKS}/{player.id}.md": block,
     }
     if player is POISON:
-        # The start page lies one folder higher than the pages of modules.
-        written[f"{BLOCKS}/start.md"] = block.replace('src="../', 'src="')
+        written[f"{BLOCKS}/start.md"] = files.at_the_start(player, document)
     return written
 
 

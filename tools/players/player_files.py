@@ -85,6 +85,15 @@ def script(player: Player, document: Play) -> str:
 # -- what needs no script -------------------------------------------------------------------------
 
 
+def at_the_start(player: Player, document: Play) -> str:
+    """The block for the start page, which lies one folder higher: its tables are in its module."""
+    lines = block(player, document).replace('src="../', 'src="').splitlines()
+    table = lines.index(next(line for line in lines if line.startswith("<details")))
+    end = lines.index("</details>", table)
+    there = f'<p><a href="{player.page}.html#player-{player.id}">Every position as a table</a></p>'
+    return "\n".join([*lines[:table], there, *lines[end + 1 :], ""])
+
+
 def block(player: Player, document: Play) -> str:
     """The HTML that a page includes; no line of it is blank, so that Markdown leaves it alone."""
     question, title = player.question, escape(player.title)
