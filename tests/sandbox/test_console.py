@@ -117,6 +117,7 @@ def test_the_parts_say_how_the_account_stands(sandbox: Sandbox) -> None:
     assert "<td>no data</td>" in parts["alarms"] and "<td>ALARM</td>" in parts["alarms"]
     assert "<svg" in parts["lag"] and "Checker" in parts["lag"]
     assert "RetryAttemptsExhausted" in parts["queues"] and "a note arrived" in parts["queues"]
+    assert ">People</th><td>topic</td>" in parts["queues"] and ">-0<" not in parts["alarms"]
     assert "1 message</td>" in parts["queues"] and "o-29" in parts["log"]
     assert "sqs:PurgeQueue</td><td>AccessDenied" in parts["requests"]
 

@@ -225,7 +225,7 @@ def _states(sandbox: Sandbox, seen: State, now_ms: int) -> Drawing:
 
 
 def _axis() -> Axis:
-    return Axis("minutes before now", lambda value: f"{-value:.4g}", least=1)
+    return Axis("minutes before now", lambda value: f"{abs(value):.4g}", least=1)
 
 
 def _ago(time_ms: float, now_ms: int) -> float:
@@ -262,8 +262,17 @@ def _functions(seen: State) -> dict[str, str]:
 
 def _queues(sandbox: Sandbox, seen: State) -> str:
     rows = [[_name(one), "queue", counted(one["messages"], "message")] for one in seen["queues"]]
+    topics = {
+        one.physical_id.rpartition(":")[2]: one.logical_id
+        for known in sandbox.cloud.stacks.values()
+        for one in known.stack.of_type("AWS::SNS::Topic")
+    }
     rows += [
-        [one["name"], "topic", f"{counted(one['published'], 'message')} published"]
+        [
+            topics.get(one["name"], one["name"]),
+            "topic",
+            f"{counted(one['published'], 'message')} published",
+        ]
         for one in seen["topics"]
     ]
     notes = sorted(
