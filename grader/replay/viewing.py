@@ -170,7 +170,7 @@ def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
         rows = alarm_lanes(play, time)
         found.append(lanes("What the alarms did", axis, rows, events, width=width))
     for one in charts(play):
-        points = _thinned(
+        points = thinned(
             [
                 (time.place(minute * MINUTE_MS), entry[one["at"]])
                 for entry in play["metrics"][one["metric"]]["minutes"]
@@ -182,9 +182,11 @@ def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
     return found
 
 
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most `MOST_POINTS` points: the highest one of each run of neighbours."""
-    size = -(-len(points) // MOST_POINTS)
+def thinned(
+    points: list[tuple[float, float]], most: int = MOST_POINTS
+) -> list[tuple[float, float]]:
+    """At most so many points: the highest one of each run of neighbours."""
+    size = -(-len(points) // most)
     runs = [points[at : at + size] for at in range(0, len(points), size or 1)]
     return [max(run, key=lambda point: point[1]) for run in runs]
 

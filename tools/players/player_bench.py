@@ -80,7 +80,7 @@ class Staged:
             assert record is not None
             self.items[name] = item
             self.roles[record.sequence] = role or name
-        return record
+        return self.written[-1]
 
     def later(self, seconds: float, action: Callable[[], Any]) -> None:
         """Do something so many seconds after the start."""
@@ -102,7 +102,7 @@ class Staged:
         ]
         told = [one.time_ms for one in self.written] + [at for at, _ in self.moments]
         ends = [one.end_ms for one in getattr(self.function, "invocations", ()) if one.end_ms]
-        last = max(seen + told + ends)
+        last: int = max(seen + told + ends)
         return last + min(1000, max(100, (last - self.start_ms) // 10 * 2))
 
     def scene(self, title: str, **more: Any) -> Scene:

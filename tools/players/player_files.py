@@ -42,7 +42,7 @@ MOST_PRINTED = 32
 # How many records of one line are named.
 NAMED = 8
 # What has more attempts than this is told in runs of those that ended alike.
-MOST_LINES = 40
+MOST_LINES = 12
 
 
 def viewer() -> str:
@@ -278,6 +278,7 @@ def _note(play: Play, note: Play) -> tuple[str, str]:
 # -- the still picture ----------------------------------------------------------------------------
 
 WIDE = 380
+MOST_POINTS = 40
 MAPPING = "OrdersToTotals"
 # A play below this length (ms) is told in seconds.
 SHORT_MS = 100_000
@@ -330,7 +331,8 @@ def _age(play: Play, time: Folding, axis: Axis) -> list[Drawing]:
     up = Axis("iterator age, minutes")
     if not any(height for _, height in points):
         return []
-    return [series("", axis, up, [Line("", points)], width=WIDE)]
+    line = Line("", viewing.thinned(points, MOST_POINTS))
+    return [series("", axis, up, [line], width=WIDE)]
 
 
 def _life(play: Play, record: Play, time: Folding) -> Lane:

@@ -213,7 +213,7 @@ def _fetched(staged: Staged, place: dict[str, Any]) -> Sequence[list[Any]]:
 
 def _handed_over(staged: Staged, records: Sequence[Any], number: int) -> Invocation:
     """Records that a person hands to the function, in the form in which Lambda does."""
-    event = {"Records": [one.event for one in records]}
+    event: Event = {"Records": [one.event for one in records]}
     made = Invocation(number, 1, f"redrive-{number}", False, staged.bench.now, event)
 
     def done(result: Result) -> None:
