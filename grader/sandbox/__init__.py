@@ -11,14 +11,17 @@ by the wall, from a thread of the server's (`Sandbox.tick`).
 A map, each row importing only from the rows below it::
 
     oncall/     drills: what happens to a shop, who is on call, what counts
-    server      HTTP, who is let in, the owner's routes
+    opening     a template deployed into a fresh account; archive, one that is kept and taken up
+    server      HTTP, who is let in, the owner's routes; console/, the page in a browser
     sandbox     one account in use: time, answers, the record of what was asked
     services/   what each service answers, and what is told instead of the rest
-    state       how the account stands, as data
+    reference   the same as a page
+    state       how the account stands, as data; replayed, what has happened as a run
     protocol    requests read, answers written; query, the forms and XML of older protocols
     world       what services answer from, and the register of operations
     alarms      states and history of alarms
-    pace        how virtual time passes
+    home        what a running sandbox leaves for other terminals, and tells their clients
+    pace, traffic: how virtual time passes, and what the shop writes meanwhile
 """
 
 from __future__ import annotations
