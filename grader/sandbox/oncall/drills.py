@@ -246,6 +246,7 @@ DESTINATION = Drill(
         'aws lambda get-event-source-mapping --uuid "$MAPPING" --query DestinationConfig',
         'aws lambda update-event-source-mapping --uuid "$MAPPING" '
         '--destination-config "OnFailure={Destination=$QUEUE_ARN}"',
+        '"$PYTHON" replay.py --notes',
         '"$PYTHON" replay.py --since 75',
     ),
     excused="swift",
@@ -471,7 +472,8 @@ def mixed_night(seed: int) -> Drill:
             f"One of them is about this: {one.hints[0]}",
             f"The other one: {two.hints[0]}",
         ),
-        calm=(*one.calm, *two.calm),
+        # Orders are brought back when both causes are mended.
+        calm=tuple(sorted((*one.calm, *two.calm), key=lambda line: "replay.py" in line)),
         parameters={**one.parameters, **two.parameters},
         told=" ".join(filter(None, (one.told, two.told))),
         minutes=60,

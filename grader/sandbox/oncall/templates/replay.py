@@ -9,8 +9,10 @@ A note is taken out of the queue when all of its orders have a parcel. Mend the 
 import argparse
 import json
 import os
+import sys
 
 import boto3
+from botocore.exceptions import ClientError
 
 database = boto3.client("dynamodb")
 streams = boto3.client("dynamodbstreams")
@@ -24,14 +26,17 @@ def main():
     parser.add_argument("--notes", action="store_true", help="what the failure queue's notes name")
     parser.add_argument("--since", type=float, help="orders of so many minutes without a parcel")
     asked = parser.parse_args()
-    if asked.notes:
-        redrive()
-    elif asked.since is not None:
-        newest = max(written(record) for record in everything())
-        records = [one for one in everything() if written(one) >= newest - asked.since * 60]
-        print(ship(records), "orders without a parcel were replayed")
-    else:
-        parser.print_help()
+    try:
+        if asked.notes:
+            redrive()
+        elif asked.since is not None:
+            newest = max(written(record) for record in everything())
+            records = [one for one in everything() if written(one) >= newest - asked.since * 60]
+            print(ship(records), "orders without a parcel were replayed")
+        else:
+            parser.print_help()
+    except ClientError as refused:
+        sys.exit(f"{refused}. Is the cause mended?")
 
 
 def redrive():
