@@ -189,7 +189,7 @@ FILTER = Drill(
         'aws lambda update-event-source-mapping --uuid "$MAPPING" --filter-criteria '
         '\'{"Filters": [{"Pattern": "{\\"dynamodb\\": {\\"NewImage\\": '
         '{\\"kind\\": {\\"S\\": [\\"order\\"]}}}}"}]}\'',
-        '"$PYTHON" replay.py --since 60',
+        '"$PYTHON" replay.py --since 120',
     ),
 )
 
@@ -247,7 +247,7 @@ DESTINATION = Drill(
         'aws lambda update-event-source-mapping --uuid "$MAPPING" '
         '--destination-config "OnFailure={Destination=$QUEUE_ARN}"',
         '"$PYTHON" replay.py --notes',
-        '"$PYTHON" replay.py --since 75',
+        '"$PYTHON" replay.py --since 120',
     ),
     excused="swift",
     notes=True,
