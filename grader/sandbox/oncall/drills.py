@@ -259,7 +259,7 @@ DEPLOYMENT = Drill(
     rings=("OrdersGivenUp",),
     page="operations/index#stuck-batch",
     causes=("deployment",),
-    told="The web team: gifts are on sale since half an hour. Nothing to do with shipping.",
+    told="The web team: gifts have been on sale for half an hour. Nothing to do with shipping.",
     orders=(
         PAST,
         DAY,
