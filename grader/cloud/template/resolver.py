@@ -99,7 +99,7 @@ def resolve_own_text(
         raise TemplateProblems(reporter.problems) from None
     told: tuple[Problem, ...] = ()
     if is_sam(root):
-        expanded = expand(root, path)
+        expanded = expand(root, path, nested=True)
         root, told = with_left_out(expanded.root, root), (*expanded.hidden, *expanded.remarks)
     stack = resolve_root(root, tuple(text.splitlines()), given, place, reporter)
     if stack.problems:

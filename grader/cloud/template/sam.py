@@ -6,7 +6,7 @@ event it came from, so that evidence still points into the file that was written
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification.html
 
 Nothing is asked of AWS or of any network: nested applications, which the translator would look up,
-are taken out and named; one that lies beside the template is the nested stack that it becomes.
+are taken out and named.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def installed() -> bool:
     return importlib.util.find_spec("samtranslator") is not None
 
 
-def expand(root: Fields, path: str) -> Expanded:
+def expand(root: Fields, path: str, *, nested: bool = False) -> Expanded:
     """Translate a template. Resources that the translator refuses are left out and named.
+
+    ``nested`` leaves an application whose template lies beside this one in, as a nested stack.
 
     Raises NotTranslated when the translator is missing, or when it refuses the template as a whole
     or a function that reads a DynamoDB stream.
@@ -83,7 +85,7 @@ def expand(root: Fields, path: str) -> Expanded:
             _leave_out(resources, name, "is made by a function", root, path, hidden)
     _prepare(document)
     for name, type in _types(root).items():
-        if type == "AWS::Serverless::Application" and not _nested(resources.get(name)):
+        if type == "AWS::Serverless::Application" and not (nested and _nested(resources.get(name))):
             _leave_out(resources, name, "is another template", root, path, hidden)
     result: dict[str, Any] = {**document, "Resources": {}}
     for _ in range(len(resources) + 1):
