@@ -30,6 +30,11 @@ _INDEX, _INDEX_SCRIPT = "/search/search_index.json", "search/search_index.js"
 # Elements of a page in which white space is part of the text.
 _KEPT = re.compile(r"(<(?:pre|script|style|textarea)\b.*?</(?:pre|script|style|textarea)>)", re.S)
 _REMARK = re.compile(r"<!--.*?-->", re.S)
+# A line that ends at the edge of a block ends anyway.
+_AROUND_BLOCK = re.compile(
+    r"\n?(</?(?:html|head|meta|link|body|header|main|nav|section|article|aside|footer|div|form|ul|ol"
+    r"|li|dl|dt|dd|p|h[1-6]|table|thead|tbody|tr|th|td|details|summary|fieldset)\b[^>]*>)\n?"
+)
 _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
@@ -87,6 +92,9 @@ def trim(site: Path) -> None:
                 path.unlink()
     for page in site.rglob("*.html"):
         page.write_text(tightened(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for folder in ("js", "players"):
+        for script in (site / "assets" / folder).glob("*.js"):
+            script.write_text(bare(script.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def tightened(html: str) -> str:
@@ -99,9 +107,21 @@ def tightened(html: str) -> str:
     return "".join(
         re.sub(_MARKED_SPACE, r"\1", part)
         if number % 2
-        else re.sub(r"\s*\n\s*", "\n", re.sub(_REMARK, "", part))
+        else re.sub(_AROUND_BLOCK, r"\1", re.sub(r"\s*\n\s*", "\n", re.sub(_REMARK, "", part)))
         for number, part in enumerate(parts)
     )
+
+
+def bare(script: str) -> str:
+    """A script of ours without indents and remarks on lines of their own.
+
+    One that has a text of several lines stays as it is.
+    """
+    lines = script.splitlines()
+    if any(line.count("`") % 2 for line in lines):
+        return script
+    stripped = (line.strip() for line in lines)
+    return "".join(f"{line}\n" for line in stripped if line and not line.startswith("// "))
 
 
 def is_stale(root: Path, site: Path) -> bool:

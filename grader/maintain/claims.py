@@ -723,6 +723,11 @@ _CLAIMS: tuple[Callable[[Pricing], Claim], ...] = (
 # -- the page --------------------------------------------------------------------------------------
 
 _INTRODUCTION = """\
+---
+description: What guides say about speed and cost of stream consumers, computed and judged.
+search: {{exclude: true}}
+---
+
 # Tuning claims, computed
 
 What guides say about the performance and the cost of stream consumers, simulated with

@@ -166,6 +166,8 @@ def templates_reference() -> str:
     from grader.cloud import template
 
     parts = [
+        "---\ndescription: What the labs act out of CloudFormation, by type and property.\n"
+        "search: {exclude: true}\n---\n",
         "# Templates: what is acted out\n",
         "<!-- Written by `labs dev sync` from grader/cloud/template. Do not edit. -->\n",
         "A lab's `template.yaml` is real CloudFormation: `aws cloudformation package` and `deploy` "

@@ -26,7 +26,7 @@ def operations_reference() -> str:
     """Every operation that is answered, by service, and what is told instead of the others."""
     parts = [
         "---\ndescription: Every operation of AWS that the sandbox answers, and what to use for "
-        "the others.\ntags: [operations]\n---\n",
+        "the others.\ntags: [operations]\nsearch: {exclude: true}\n---\n",
         "# What the sandbox answers\n",
         "<!-- Written by `labs dev sync` from grader/sandbox/services. Do not edit. -->\n",
         "`labs sandbox` answers these operations as AWS does, as far as this account has what they "

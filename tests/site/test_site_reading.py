@@ -89,3 +89,15 @@ def test_a_printed_page_keeps_its_columns_and_says_where_links_lead(tmp_path: Pa
     assert lines[head + 4] == "Timeout    nothing"
     assert "See Lambda [2], above and there [1]." in lines
     assert lines[-2:] == ["[1] a#x", "[2] https://docs.aws.amazon.com/lambda/"]
+
+
+def test_a_built_page_is_tightened_and_says_the_same() -> None:
+    page = """<ul>\n  <li>\n    <a href="x">One\n      two</a>\n    <b>three</b>\n  </li>\n</ul>
+<!-- a remark -->\n\n<pre><code>a\n<span class="w">    </span>b\n</code></pre>"""
+    assert building.tightened(page) == (
+        '<ul><li><a href="x">One\ntwo</a>\n<b>three</b></li></ul><pre><code>a\n    b\n</code></pre>'
+    )
+    assert (
+        building.bare('// Why.\n  if (a) {\n    b("// c");\n  }\n') == 'if (a) {\nb("// c");\n}\n'
+    )
+    assert building.bare("x = `a\n  b`;\n") == "x = `a\n  b`;\n"

@@ -302,7 +302,10 @@ def still(player: Player, document: Play) -> str:
         short = [Lane(one.name.removeprefix(f"{MAPPING}, "), one.spans) for one in rows]
         drawings = [lanes("", axis, short, _events(play, time), width=WIDE)]
     drawings += _age(play, time, axis)
-    return stacked(player.title, drawings).picture(player.picture)
+    # In a picture nobody can point at a mark: neither its words nor its order are told.
+    drawn = stacked(player.title, drawings).picture(player.picture)
+    head, end, marks = drawn.partition("</desc>")
+    return head + end + re.sub(r'<title>.*?</title>| role="img" tabindex="-1"', "", marks)
 
 
 def _when(play: Play, moment: float) -> str:
