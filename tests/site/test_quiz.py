@@ -57,7 +57,11 @@ def test_ids_are_given_once() -> None:
 ABSOLUTE = (
     r"\b(?:all|always|any|each|every|ever|never|no|none|not|nothing|nobody|only|must|at once)\b"
 )
-HEDGED = r"\b(?:can|could|may|might|often|some|sometimes|usually|until|so that|as long as|when|if|about)\b"
+HEDGED = (
+    r"\b(?:about|almost|at least|can|could|generally|if|likely|may|might|most|mostly|often|perhaps"
+    r"|rather|seem|some|sometimes|so that|tends?|typically|unless|until|up to|usually|when)\b"
+)
+NEGATED = r"\b(?:no|nobody|not|nothing|never|without)\b"
 
 
 def _count(pattern: str) -> Callable[[str, Question], float]:
@@ -80,6 +84,7 @@ TELLS: dict[str, Callable[[str, Question], float]] = {
     "words": lambda text, _one: len(text.split()),
     "absolutes": _count(ABSOLUTE),
     "hedges": _count(HEDGED),
+    "negations": _count(NEGATED),
     "shared": _shared,
     "alike": _shared_with_others,
     "commas": _count(","),
