@@ -127,7 +127,7 @@
 
   const deck = make("main", { class: "slides md-typeset" });
   const slides = all().map(({ title, body, notes, large }, n) => {
-    const heading = make(large ? "h1" : "h2", { id: `slide-title-${n + 1}` }, title);
+    const heading = make("h1", { id: `slide-title-${n + 1}` }, title);
     const said = make("aside", { class: "notes", "aria-label": `Notes to slide ${n + 1}` }, ...notes);
     const slide = make("section", { class: `slide${large ? " slide-large" : ""}`, id: `slide-${n + 1}`, tabindex: "-1", "aria-labelledby": heading.id },
       heading, make("div", { class: "slide-body" }, ...body), said);
@@ -181,6 +181,8 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    // The theme's own keys open the search and other pages.
+    if ("np,./sf".includes(event.key)) event.stopPropagation();
     // A slide's own controls keep their keys: a quiz, a player, a picture that is walked over.
     if (event.target.closest("input, select, textarea, .player, .mark, .picture[tabindex], .tabbed-set, pre")) return;
     if (event.key === " " && event.target.closest("button, a, summary")) return;
