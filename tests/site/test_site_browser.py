@@ -511,8 +511,13 @@ def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
         page.wait_for_timeout(400)
         assert page.evaluate("window.shifted") <= 0.05, name
         if anchor:
-            top = page.evaluate(f"document.getElementById({anchor!r}).getBoundingClientRect().top")
-            assert 0 <= top <= 100, (name, anchor)
+            top, below = page.evaluate(
+                "id => [document.getElementById(id).getBoundingClientRect().top,"
+                " document.documentElement.scrollHeight - innerHeight - scrollY]",
+                anchor,
+            )
+            # At the end of a page there is nothing left to scroll.
+            assert 0 <= top <= 100 or (below < 2 and top < 800), (name, anchor)
         context.close()
 
 
