@@ -207,15 +207,15 @@ LANES = Player(
 
 # -- operations: a burst and its drain ------------------------------------------------------------
 
-CALM_MS, BURST_MS, BURST_S, LENGTH_S = 10_000, 500, 120, 600
+CALM_MS, BURST_MS, BURST_S, LENGTH_S = 10_000, 1000, 120, 600
 # Who is done so much later than written had to wait for others (ms).
 BEHIND_MS = 30_000
 
 
 def burst(factor: int, reserved: int | None) -> Scene:
-    """An order every ten seconds; for two minutes two a second."""
+    """An order every ten seconds; for two minutes one a second."""
     staged = Staged(duration_ms=0, shards=2, BatchSize=10, ParallelizationFactor=factor)
-    staged.function.answer = partial(_work, each_ms=2000)
+    staged.function.answer = partial(_work, each_ms=4000)
     if reserved is not None:
         staged.bench.concurrency.reserve(FUNCTION, reserved)
     number, at = 0, 0
@@ -248,8 +248,8 @@ BURST = Player(
     id="burst",
     page="operations/index",
     title="A burst and its drain",
-    about="Two shards, an order every ten seconds, two seconds of work for each; from minute "
-    "1 to 3 there are two a second.",
+    about="Two shards, an order every ten seconds, four seconds of work for each; from minute "
+    "1 to 3 there is one a second.",
     switches=[
         Switch("Lanes for each shard", [("1", 1), ("2", 2), ("4", 4)]),
         Switch("Reserved concurrency", [("none", None), ("2", 2)]),
@@ -262,9 +262,9 @@ BURST = Player(
     question=Question(
         "With a reservation of 2: is it sooner through with one lane for each shard or with "
         "four, and how many attempts are throttled?",
-        "With one: it has caught up a minute and a half before the four lanes have, of which 130 "
+        "With one: it has caught up more than a minute before the four lanes have, of which 136 "
         "attempts are throttled. A throttled batch comes back later and later.",
         ["4", "2"],
-        "130",
+        "136",
     ),
 )

@@ -13,9 +13,11 @@ from typing import Any
 
 from grader.replay import run
 from grader.replay.scene import Scene
+from grader.replay.viewing import ALWAYS
 
 Play = dict[str, Any]
-# Metrics are told by the minute: of a shorter play they would say nothing.
+# Metrics that no picture shows are left out, and all of a shorter play than this: they are told by
+# the minute, and would say nothing of it.
 LEAST_MS = 120_000
 Figures = list[tuple[str, str]]
 
@@ -83,8 +85,8 @@ class Player:
         document = run.document(scenes, scenario=self.title)
         for (labels, _), play in zip(self.positions(), document["plays"], strict=True):
             play["title"] = ", ".join(labels)
-            if play["length"] < LEAST_MS:
-                play["metrics"] = []
+            drawn = ALWAYS if play["length"] >= LEAST_MS else ()
+            play["metrics"] = [one for one in play["metrics"] if one["name"] in drawn]
             play["figures"] += [
                 {"name": name, "value": value, "limit": "", "met": None}
                 for name, value in self.figures(play)
