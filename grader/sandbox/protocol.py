@@ -11,10 +11,12 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
+from grader.cloud.account import misfit
 from grader.cloud.aws import REGION, Call, Reply, Request, ServiceError
 from grader.cloud.door import answered, failed, read
 from grader.sandbox.query import model, read_form, write_xml
@@ -73,6 +75,8 @@ def understood(
                 _read_rest(service, request)
         except ServiceError as problem:
             request.problem = problem
+    # AWS takes a member that is null for one that is absent.
+    request.params = {name: value for name, value in request.params.items() if value is not None}
     return request
 
 
@@ -100,6 +104,12 @@ def _who(path: str, headers: Mapping[str, str]) -> tuple[str, str]:
             403,
         )
     return _SIGNED.get(scope["service"], scope["service"]), scope["region"]
+
+
+def misfit_of(request: Request) -> ServiceError | None:
+    """What of a request does not fit its operation's input; None when all of it does."""
+    typed = request.protocol != "query" or request.service == "sns"
+    return misfit(request if typed else replace(request, protocol="json"))
 
 
 # -- Lambda's REST -----------------------------------------------------------------------------
@@ -150,7 +160,10 @@ def _read_rest(service: str, request: Request) -> None:
         elif place in ("uri", "querystring") and wire in given:
             params[name] = int(given[wire]) if member.type_name == "integer" else given[wire]
         elif member.type_name == "blob" and isinstance(params.get(name), str):
-            params[name] = base64.b64decode(params[name])
+            try:
+                params[name] = base64.b64decode(params[name], validate=True)
+            except ValueError:
+                raise ServiceError("SerializationException", f"{name} is not base64.") from None
     request.params = params
 
 

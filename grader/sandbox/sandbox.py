@@ -109,13 +109,12 @@ class Sandbox:
         except Refused as refused:
             status = 404 if refused.code == "ResourceNotFoundException" else 400
             raise ServiceError(refused.code, refused.message, status) from None
-        except KeyError as missing:
-            # A required member that a client left out: the SDKs do not send such a request.
-            if missing.args and str(missing.args[0]) in request.params:
+        except (LookupError, TypeError, ValueError, AttributeError):
+            # Either AWS could not have read this, or the sandbox is at fault.
+            refusal = protocol.misfit_of(request)
+            if refusal is None:
                 raise
-            raise ServiceError(
-                "ValidationError", f"A required member or resource is missing: {missing}."
-            ) from None
+            raise refusal from None
         if request.service == "cloudformation":
             # An alarm begins when it is made, whenever somebody first asks about it.
             self.world.alarms.look()

@@ -97,7 +97,7 @@ def _delete_stack(world: World, request: Request) -> dict[str, Any]:
 
 @answers("cloudformation", "GetTemplate")
 def _get_template(world: World, request: Request) -> dict[str, Any]:
-    known = _stack(world, request.params["StackName"])
+    known = _stack(world, request.params.get("StackName", ""))
     return {"TemplateBody": known.body, "StagesAvailable": ["Original", "Processed"]}
 
 
@@ -263,7 +263,7 @@ def _stack_resources(world: World, request: Request) -> dict[str, Any]:
                 "ValidationError", f"Stack for {params['PhysicalResourceId']} does not exist"
             )
     else:
-        known = _stack(world, params["StackName"])
+        known = _stack(world, params.get("StackName", ""))
     return {"StackResources": _resources(known, params.get("LogicalResourceId"))}
 
 

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from grader.cloud.account import delete_table
+from grader.cloud.account import delete_table, misfit
 from grader.cloud.aws import Request, ServiceError
 from grader.sandbox.world import World, answers
 
@@ -22,6 +22,17 @@ def _passed(world: World, request: Request) -> dict[str, Any]:
     return world.cloud.account.call(request.service, request.operation, **request.params)
 
 
+def _fits(request: Request) -> None:
+    """Refuse what does not fit the operation's input: definitions are read by nobody else."""
+    if (refusal := misfit(request)) is not None:
+        raise refusal
+
+
+def _defined(world: World, request: Request) -> dict[str, Any]:
+    _fits(request)
+    return _passed(world, request)
+
+
 answers(
     "dynamodb",
     *("PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan"),
@@ -31,15 +42,15 @@ answers(
     "dynamodb",
     *("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups"),
     *("TagResource", "UntagResource", "ListTagsOfResource", "DescribeLimits"),
-)(_passed)
+)(_defined)
 answers(
     "dynamodb",
     "UpdateTimeToLive",
     note="Expired items go within ten minutes of virtual time; AWS takes up to days.",
-)(_passed)
+)(_defined)
 answers(
     "dynamodb", "UpdateContinuousBackups", note="The flag is kept; there is nothing to restore."
-)(_passed)
+)(_defined)
 answers("dynamodb", "ListBackups", note="Only what recovery keeps of deleted tables.")(_passed)
 answers("dynamodbstreams", "DescribeStream", "GetShardIterator", "GetRecords", "ListStreams")(
     _passed
@@ -108,6 +119,7 @@ def _described(world: World, table: str, status: str) -> dict[str, Any]:
 
 @answers("dynamodb", "CreateTable", note=_AT_ONCE)
 def _create(world: World, request: Request) -> dict[str, Any]:
+    _fits(request)
     params = copy.deepcopy(request.params)
     specification = params.pop("StreamSpecification", None)
     view = _view(specification) if specification else None
@@ -126,6 +138,7 @@ def _create(world: World, request: Request) -> dict[str, Any]:
 
 @answers("dynamodb", "UpdateTable", note=_AT_ONCE + " Replicas are refused.")
 def _update(world: World, request: Request) -> dict[str, Any]:
+    _fits(request)
     params = dict(request.params)
     account = world.cloud.account
     if "ReplicaUpdates" in params:
@@ -164,6 +177,7 @@ def _change_stream(world: World, name: str, view: str | None) -> None:
 
 @answers("dynamodb", "DeleteTable")
 def _delete(world: World, request: Request) -> dict[str, Any]:
+    _fits(request)
     answer = delete_table(world.cloud.account, str(request.params.get("TableName", "")))
     answer["TableDescription"]["TableStatus"] = "DELETING"
     return answer
