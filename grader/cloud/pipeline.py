@@ -142,9 +142,11 @@ class Pipeline:
         cloud.add_data(stack)
         self.functions: dict[str, FunctionHost | StandIn] = {}
         stand_ins = dict(functions or {})
+        if strangers := sorted(set(stand_ins) - set(stack.resources)):
+            raise KeyError(f"the stack has no function {', '.join(strangers)}")
         for resource in stack.of_type("AWS::Lambda::Function"):
             name = resource.logical_id
-            given, lack = stand_ins.pop(name, None), (missing or {}).get(name)
+            given, lack = stand_ins.get(name), (missing or {}).get(name)
             if callable(given) or (given is None and lack is not None):
                 self.functions[name] = cloud.add_stand_in(resource, stack, given, lack or "")
                 continue
@@ -152,8 +154,6 @@ class Pipeline:
                 resource = replace(resource, properties={**resource.properties, "Code": str(given)})
             under = (layers or {}).get(name, ())
             self.functions[name] = cloud.add_function(resource, stack, code, layers=under)
-        if stand_ins:
-            raise KeyError(f"the stack has no function {', '.join(stand_ins)}")
         cloud.publish(stack)
         if mappings:
             for resource in stack.of_type("AWS::Lambda::EventSourceMapping"):
