@@ -36,10 +36,16 @@ class Compressed(SimpleHTTPRequestHandler):
     def send_head(self) -> BytesIO | None:
         """The answer's head; the body that follows it."""
         path = Path(self.translate_path(self.path))
-        if not path.is_file():
+        script = path.with_suffix(".js")
+        if path.is_file():
+            content = path.read_bytes()
+        elif path.name == "search_index.json" and script.is_file():
+            # A built site has the search's index in one form; `labs docs --serve` answers alike.
+            content = script.read_bytes().removeprefix(b"var __index = ").rstrip(b"; \n")
+        else:
             self.send_error(404)
             return None
-        body = gzip.compress(path.read_bytes())
+        body = gzip.compress(content)
         self.send_response(200)
         self.send_header("Content-Type", self.guess_type(str(path)))
         self.send_header("Content-Encoding", "gzip")
