@@ -7,6 +7,7 @@ runs slower than asked; nothing is left out.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -33,6 +34,8 @@ class Pace:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.clock = clock
+        # Whoever lets time pass, or acts on the account beside its clients, holds this meanwhile.
+        self.lock = threading.RLock()
         self.step_ms = step_ms
         self.paused = False
         self.paused_s = 0.0
@@ -78,21 +81,26 @@ class Pace:
 
     def move(self, milliseconds: int) -> None:
         """Let so much virtual time pass at once."""
-        self.advance()
-        self.clock.run_for(milliseconds)
-        self._rebase()
+        with self.lock:
+            self.advance()
+            self.clock.run_for(milliseconds)
+            self._rebase()
 
     def asked(self) -> None:
         """A request has come: what is due by now happens first."""
-        if self.step_ms is not None:
-            self.clock.run_for(self.step_ms)
-        else:
-            self.advance()
+        with self.lock:
+            if self.step_ms is not None:
+                self.clock.run_for(self.step_ms)
+            else:
+                self.advance()
 
     def advance(self) -> None:
         """Bring virtual time to where the wall says it is."""
-        if self.paused or self.step_ms is not None:
-            return
+        with self.lock:
+            if not self.paused and self.step_ms is None:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
         if self.clock.now > self._due():
             # An invocation or a deployment took its virtual time at once.
             self._rebase()

@@ -8,7 +8,6 @@ is written down has neither headers nor keys.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -53,7 +52,7 @@ class Sandbox:
         self.listeners: list[Callable[[Asked], None]] = []
         # Requests on which the sandbox itself broke down, as sentences: faults of ours.
         self.breakdowns: list[str] = []
-        self.lock = threading.RLock()
+        self.lock = self.pace.lock
         self.url = ""
         self.started_s = time.time()
         self._count = 0
