@@ -589,7 +589,7 @@ def test_docs_names_the_built_page_with_its_anchor(labs: Run, tmp_path: Path) ->
 
 
 def test_docs_prints_a_built_page_as_text_from_an_anchor_on(labs: Run, tmp_path: Path) -> None:
-    """Headings, paragraphs, lists, tables and code; nothing of the page's frame."""
+    """Headings, paragraphs, lists, tables in columns and code; nothing of the page's frame."""
     site = tmp_path / "package" / "grader" / "desk" / "_site"
     site.mkdir(parents=True)
     (site / "index.html").write_text(
@@ -603,7 +603,7 @@ def test_docs_prints_a_built_page_as_text_from_an_anchor_on(labs: Run, tmp_path:
     code, out, _ = labs("docs", "index#one", "--print")
     assert code == 0
     assert out == (
-        "\nOne\n---\n\nSome words.\n- first\n- second\na | b\n1 | 2\n\n    x = 1\n    y = 2\n"
+        "\nOne\n---\n\nSome words.\n- first\n- second\n\na  b\n-  -\n1  2\n\n    x = 1\n    y = 2\n"
     )
     assert "Top\n===" in labs("docs", "--print")[1] and "Frame" not in labs("docs", "--print")[1]
     assert "no place 'three'" in misused(labs("docs", "index#three", "--print"))

@@ -179,7 +179,8 @@ def _each(play: Play) -> str:
     """What happened in one position, line by line."""
     rows = [[clock(at), *line] for at, line in happened(play)]
     return (
-        f'<details class="player-each" data-search-exclude><summary>{escape(play["title"])}</summary>'
+        '<details class="player-each" data-search-exclude>'
+        f"<summary>{escape(play['title'])}</summary>"
         + _scrolled(play["title"], table(("when", "what", "how it went"), rows))
         + "</details>"
     )
