@@ -5,7 +5,7 @@ A map of the package, nearest the learner first. Each row imports only from rows
 
     desk/      the command line: commands, reports, watch, doctor, reading the site
     maintain/  for who makes labs: their contract, the scaffold, everything that is generated
-    sandbox/   the account on loopback for clients of AWS; oncall/: drills
+    sandbox/   the account on loopback, for clients of AWS; in oncall/ drills
     classroom/ a class: taken, graded on every core or a cluster, reported; other platforms
     course/    the labs: criteria and scenarios, play/, judge, grade, progress
     replay/    a run, looked at again: as data, as a page; incidents, and the drawing of charts
