@@ -156,12 +156,11 @@ ALARMS = Player(
     picture="Iterator age climbs in a straight line after the service became slow; the alarm goes "
     "from OK to ALARM when three of five minutes are above three minutes.",
     question=Question(
-        "Missing data is breaching, so that the silent mapping is heard. Which nights and days "
-        "without "
-        "any trouble ring then, whatever the threshold?",
-        "The idle night and the quiet day, and a deployment on a quiet system: a function "
-        "without work "
-        "has no iterator age. In the night it rings two minutes after the beginning.",
+        "Missing data is breaching. In which of the eleven cases does the alarm ring then though "
+        "nothing is wrong, whatever the threshold?",
+        "In the idle night, on the quiet day, and during a deployment on a quiet system: a "
+        "function without work has no iterator age. In the night, with 3 of 5, it rings two "
+        "minutes after the start.",
         ["an idle night", "3 min", "3 of 5", "breaching"],
         "it rings 2 min after the start, 2 times in all",
     ),

@@ -160,8 +160,8 @@ CRASH = Player(
     picture="Both orders are in work until the environment dies, wait for a second, and are done "
     "by the second attempt.",
     question=Question(
-        "The transaction's environment dies after write 2. How many calls does the second attempt "
-        "make, and what comes of them?",
+        "One transaction for each order, and the environment dies after the second order's. "
+        "How many calls does the second attempt make, and what comes of them?",
         "Two. Both transactions are refused, TransactionCanceledException, because their markers "
         "are there: the work was done, only the answer was lost.",
         ["one transaction", "after write 2"],

@@ -83,10 +83,11 @@ SPLIT = Player(
     picture="Twelve records, one under the other. The six of the children wait until the last one "
     "of the parent is done, although they lie there before.",
     question=Question(
-        "A bad record in the parent is tried five times. How long does a good record of the parent "
-        "wait, and how long one of a child, in whose shard nothing is wrong?",
-        "6.4 s is the longest, o-5 right behind it in the parent. o-7, the first one of a child, "
-        "waits 6.3 s: children are not begun with before the parent is over.",
+        "A bad record in the parent is tried five times. How long is the longest wait of a good "
+        "record, and when does the first record of a child have its turn, in whose shard nothing "
+        "is wrong?",
+        "6.4 s, right behind the bad one in the parent. The children have their turn only when "
+        "the parent is over, seconds after their records were written.",
         ["a bad one, four retries", "1"],
         "6.4 s",
     ),

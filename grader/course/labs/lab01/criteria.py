@@ -474,7 +474,7 @@ def test_goes_on_after_trim(stage: Stage, expect: Expect) -> None:
     goal="Shards with records that left the stream unread are named.",
 )
 def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
-    """Trimmed behind the place or at a shard's start; shards that are gone, known or never seen."""
+    """Trimmed behind the place or at a start, new or empty before; shards that are gone."""
     play = _played(stage, "after_a_day")
     first, said = play.said[0], play.said[-1]
     if len(play.said) < 2 or said.error is not None:
@@ -484,15 +484,16 @@ def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
     def names(shards: Sequence[str]) -> str:
         return ", ".join(sorted(library.letter(one) for one in shards)) or "none"
 
-    for one, wanted in ((first, []), (said, ["A", "G", "M", "N", "O"])):
+    for one, wanted in ((first, []), (said, ["A", "G", "M", "N", "O", "P"])):
         found = sorted(library.letter(shard) for shard in one.lost)
-        # Whoever has not read O at all cannot know that its beginning is gone.
-        unread = set() if set(library.of("O")) & set(said.handled) else {"O"}
+        # Whoever has not read O or P at all cannot know that its beginning is gone.
+        unread = {one for one in "OP" if not set(library.of(one)) & set(said.handled)}
         if sorted({*found} - unread) == sorted({*wanted} - unread):
             continue
+        about = _untold({*wanted} - {*found})
         expect(
             False,
-            lambda one=one, wanted=wanted: stage.finding(  # type: ignore[misc]
+            lambda one=one, wanted=wanted, about=about: stage.finding(  # type: ignore[misc]
                 rule="read names the shards in which records left the stream before it read them.",
                 input=one.story,
                 expected=f"lost: {', '.join(wanted) or 'none'}",
@@ -500,11 +501,18 @@ def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
                 why="Nobody else will say it: the stream forgets in silence. TRIM_HORIZON begins "
                 "behind what is gone, and of a shard that came and went only its child's "
                 "ParentShardId tells. A shard that was read to its end is no loss when it goes.",
-                where=expecting.where(stage, one, "lost"),
+                where=expecting.where(stage, one, about),
                 page=f"{PAGE}#trimmed",
             ),
         )
         return
+
+
+def _untold(shards: set[str]) -> str:
+    """What losses that are not named have to do with: O is new, P was empty when it was read."""
+    if shards == {"P"}:
+        return "fresh"
+    return "start" if shards and shards <= {"O", "P"} else "lost"
 
 
 # -- task 5: describe a change -------------------------------------------------------------------

@@ -42,6 +42,9 @@ LINES = {
     "expired": ((r"except .*ExpiredIterator", 1), (r"get_records", 0)),
     "trimmed": ((r"TrimmedData", 0), (r"get_shard_iterator", 0)),
     "lost": ((r"\blost *(\+?=|:)|\blost\.(add|append)", 0), (r"TrimmedData", 0)),
+    # Where a shard is begun of which nothing was read, and where one is taken for read before.
+    "start": ((r"""["']TRIM_HORIZON""", 0), (r"get_shard_iterator", 0)),
+    "fresh": ((r"= .*\bcheckpoint is None|= .*\bnot checkpoint\b", 0), (r"TRIM_HORIZON", 0)),
     # Where a description says the part that is wrong, and where it makes values of an image.
     "what": ((r"[Pp]rincipalId", 0), (r"userIdentity|REMOVE|eventName", 0)),
     "key": ((r"""["']Keys["']""", 0),),
@@ -51,7 +54,7 @@ LINES = {
     "gone": ((r"\bfor \w+ in (?!.*items)", 0), (r"""["']changed["']|\bchanged *=""", 0)),
     "exact": ((r"\bfloat\(|\bround\(|Context\(", 0), (r"deserialize\(|Decimal\(", 0)),
 }
-DESCRIBE = r"def describe\b"
+READ, DESCRIBE = r"def read\b", r"def describe\b"
 OF_DESCRIBE = ("what", "key", "before", "after", "changed", "gone")
 
 
@@ -60,7 +63,8 @@ def line(stage: Stage, about: str) -> str:
     lines = (stage.folder / READER).read_text(encoding="utf-8", errors="replace").splitlines()
     begins = [number for number, text in enumerate(lines, start=1) if re.search(DESCRIBE, text)]
     since = begins[0] if begins and about in OF_DESCRIBE else 1
-    for pattern, below in (*LINES[about], (DESCRIBE, 0)):
+    last = DESCRIBE if about in OF_DESCRIBE else READ
+    for pattern, below in (*LINES[about], (last, 0)):
         for number, text in enumerate(lines, start=1):
             if number >= since and re.search(pattern, text):
                 return stage.line(READER, min(number + below, len(lines)))

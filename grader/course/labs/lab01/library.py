@@ -241,8 +241,7 @@ class Library:
         elif call.operation == "GetShardIterator":
             said = asked.get("ShardIteratorType", "")
             if "SequenceNumber" in asked:
-                number = int(asked["SequenceNumber"])
-                said += f" {self.names.get(number, asked['SequenceNumber'])}"
+                said += f" {self._place(self.letter(shard), asked['SequenceNumber'])}"
             self._iterators[got["ShardIterator"]] = shard
         elif call.operation == "GetRecords":
             shard = self._iterators.get(asked["ShardIterator"], "")
@@ -262,6 +261,14 @@ class Library:
         self._asked.append(Asked(call.time_ms, call.operation, self.letter(shard), said))
         where = f"shard {self.letter(shard)}: " if shard else ""
         self.words[call.invocation, call.number] = f"{where}{said}"
+
+    def _place(self, letter: str, text: str) -> str:
+        """A sequence number in words. A shard may begin with one that another's record got."""
+        name = self.names.get(int(text), text)
+        shard = self.shards.get(letter)
+        if shard and name[:1] != letter and int(text) == shard.starting_sequence:
+            return "where it begins"
+        return name
 
     def read(
         self, story: str, checkpoint: Any = None, *, naps: Mapping[int, int] | None = None

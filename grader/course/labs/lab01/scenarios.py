@@ -131,15 +131,15 @@ def read_on(stage: Stage) -> Play:
 def after_a_day(stage: Stage) -> Play:
     """The reader is away for more than a day, and some records are gone when it comes back."""
     library = Library(stage, "after a day")
-    library.open("AFN")
+    library.open("AFNP")
     library.write("A", 2)
     library.write("F", 1)
     library.close("F")
     library.open("G", parent="F")
     library.write("G", 2)
     first = library.read(
-        "shards A and G, F, a closed parent of G, and N, in which there is nothing yet; the first "
-        "read"
+        "shards A and G, F, a closed parent of G, and N and P, in which there is nothing yet; the "
+        "first read"
     )
     if first.error:
         return Play(library, [first])
@@ -154,20 +154,22 @@ def after_a_day(stage: Stage) -> Play:
         library.close(letter)
         library.open(child, parent=letter)
     library.write("O", 1)
+    library.write("P", 1)
     library.clock.run_for(28 * HOUR_MS)
     before = set(library.names)
     library.cross()
     library.write("A", 2)
     library.write("H", 2)
     library.write("O", 1)
+    library.write("P", 1)
     library.open("K")
     library.write("K", 1)
     library.anew(60)
     second = library.read(
         "30 hours later, from the checkpoint: records A3 to A5 have left the stream; so have shard "
         "F, which was read to its end, G with its record G3, N with N1, and N's child M, which has "
-        "come and gone in between; M's child O has lost O1. A6, A7, O2, H1 and H2 of G's child and "
-        "K1 of a new shard are there",
+        "come and gone in between; M's child O has lost O1, and P, empty until then, P1. A6, A7, "
+        "O2, P2, H1 and H2 of G's child and K1 of a new shard are there",
         first.checkpoint,
     )
     return Play(library, [first, second], {"before": before})
