@@ -43,6 +43,7 @@ def find(settings: Settings, roster: dict[str, Learner], record: Record, key: st
         *(grade[0] for grade in record.keys()),  # noqa: SIM118 - a record is no dict
         *(folder.name for folder in _folders(settings.handed_in)),
         *(folder.name for folder in _folders(settings.attempts)),
+        *(folder.name for folder in _folders(settings.reports / report.FEEDBACK)),
     }
     if key in roster:
         return roster[key]
@@ -70,8 +71,8 @@ def forget(settings: Settings, record: Record, learner: Learner) -> Forgotten:
         reports = _forget_reports(settings.reports, learner)
         if reports:
             told.removed.append(
-                f"{shown(settings.reports)}: {counted(reports, 'report')} that named them; labs"
-                f" class report writes those of the others again"
+                f"{shown(settings.reports)}: {counted(reports, 'report')} that named them; once the"
+                f" roster does so no longer, labs class report writes those of the others again"
             )
         # What nobody could be found for may have been theirs, under a name that nobody knows.
         for one in record.refusals():

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PORT_VARIABLE = "LABS_ONCALL_PORT"
 DEBRIEF = "debrief.html"
+# In the folder of a shift: where it listens, for as long as it does.
+PORT = "port"
 # What `--relaxed` takes beside a factor.
 ENDLESS = "endless"
 
@@ -34,6 +36,13 @@ _PORT = click.option(
     metavar="PORT",
     help="Where the drill listens on 127.0.0.1; 0 picks a free one.",
 )
+_RUNNING = click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    envvar=PORT_VARIABLE,
+    metavar="PORT",
+    help="Where the drill listens; without it the drill of this workspace is meant.",
+)
 _SHELL = click.option(
     "--shell/--no-shell",
     default=True,
@@ -45,7 +54,8 @@ _SHELL = click.option(
 def oncall() -> None:
     """Be on call for a shop: find out what is wrong, mend it, and lose nothing.
 
-    `labs oncall filter` is short for `labs oncall start filter`. `labs list` shows the drills.
+    `labs list` shows the drills. `labs oncall` alone begins the first one that is not passed, and
+    `labs oncall filter` is short for `labs oncall start filter`.
 
     \b
     labs oncall own-reservation
@@ -70,10 +80,17 @@ def oncall() -> None:
     metavar="X",
     help=f"So many times the time, or {ENDLESS!r}. It is noted and costs no points.",
 )
+@click.option("--drop", is_flag=True, help="Begin, although another drill waits for you.")
 @_PORT
 @_SHELL
 def start(
-    which: str | None, seed: int, speed: float, relaxed: str | None, port: int, shell: bool
+    which: str | None,
+    seed: int,
+    speed: float,
+    relaxed: str | None,
+    drop: bool,
+    port: int,
+    shell: bool,
 ) -> int:
     """Begin a drill: the telephone rings, and you have a terminal with the AWS CLI.
 
@@ -102,9 +119,14 @@ def start(
 
     from grader.cloud import Nursery
     from grader.desk.terminal import Status
-    from grader.sandbox.oncall.duty import Duty
+    from grader.sandbox.oncall.duty import Duty, waiting
 
     factor = _relaxed(relaxed)
+    if not drop and (other := waiting(_kept(space))):
+        raise UsageError(
+            f"The drill {other} waits for you: labs oncall resume goes on with it, "
+            f"labs oncall start {which} --drop begins this one in its place."
+        )
     nursery = Nursery.start(packages=None)
     try:
         with Status() as status:
@@ -148,9 +170,9 @@ def resume(port: int, shell: bool) -> int:
     metavar="CAUSE",
     help="What was wrong, see RUNBOOK.md. May be repeated where there are several.",
 )
-@_PORT
+@_RUNNING
 @click.option("-v", "--verbose", is_flag=True, help="Every criterion and every finding, uncut.")
-def done(causes: tuple[str, ...], port: int, verbose: bool) -> int:
+def done(causes: tuple[str, ...], port: int | None, verbose: bool) -> int:
     """Say that the shop is back, and what was wrong; the drill is judged.
 
     The drill's time runs out in a moment, and the shop is watched for a while after it. The first
@@ -164,11 +186,9 @@ def done(causes: tuple[str, ...], port: int, verbose: bool) -> int:
 
     from grader.course.grade import Grade
     from grader.desk import report
-    from grader.sandbox.home import Home
     from grader.sandbox.oncall import judge
 
-    home = Home(port)
-    told = home.ask("POST", "/_labs/oncall?done=" + quote(",".join(causes)))
+    told = _running(port).ask("POST", "/_labs/oncall?done=" + quote(",".join(causes)))
     grade = Grade.read(told["grade"])
     say(
         report.terminal(
@@ -176,7 +196,7 @@ def done(causes: tuple[str, ...], port: int, verbose: bool) -> int:
             tasks=judge.TASKS,
             verbose=verbose,
             paint=paint_for(sys.stdout),
-            again="labs oncall done --cause " + " --cause ".join(causes),
+            whole="the debrief shows everything.",
         ).rstrip("\n")
     )
     say(f"The debrief: {told['debrief']}" if told.get("debrief") else "There is no debrief.")
@@ -184,25 +204,23 @@ def done(causes: tuple[str, ...], port: int, verbose: bool) -> int:
 
 
 @oncall.command()
-@_PORT
-def hint(port: int) -> None:
+@_RUNNING
+def hint(port: int | None) -> None:
     """Show the next hint of the drill that runs; the third one says what to do.
 
     \b
     labs oncall hint
     """
-    from grader.sandbox.home import Home
-
-    told = Home(port).ask("POST", "/_labs/oncall?hint=1")
+    told = _running(port).ask("POST", "/_labs/oncall?hint=1")
     for line in wrapped(f"Hint {told['number']} of {told['of']}: {told['hint']}"):
         say(line)
 
 
 @oncall.command(context_settings={"ignore_unknown_options": True})
-@_PORT
+@_RUNNING
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def shell(port: int, command: tuple[str, ...]) -> int:
-    """Open one more terminal for the drill that runs, or run COMMAND in it.
+def shell(port: int | None, command: tuple[str, ...]) -> int:
+    """Open one more terminal for the drill that runs, or run COMMAND in it, in the drill's folder.
 
     \b
     labs oncall shell
@@ -210,12 +228,28 @@ def shell(port: int, command: tuple[str, ...]) -> int:
     """
     import subprocess
 
-    from grader.sandbox.home import Home, shell_command
+    from grader.sandbox.home import shell_command
 
-    home = Home(port)
+    home = _running(port)
     told = home.ask("POST", "/_labs/oncall")
     words = list(command) or shell_command()
-    return subprocess.call(words, env=_environment(home, told["names"]))
+    return subprocess.call(words, env=_environment(home, told["names"]), cwd=told["folder"] or None)
+
+
+def _running(port: int | None) -> Home:
+    """The drill at a port, or the one that runs in this workspace. UsageError when none does."""
+    from grader.course.files import UsageError
+    from grader.sandbox.home import Home
+
+    if port is None:
+        try:
+            port = int((_kept(_workspace()) / PORT).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            raise UsageError(
+                "No drill runs in this workspace: labs oncall begins one, and "
+                "labs oncall resume goes on."
+            ) from None
+    return Home(port)
 
 
 def _environment(home: Home, names: dict[str, str]) -> dict[str, str]:
@@ -269,7 +303,8 @@ def _serve(duty: Duty, space: Workspace, port: int, shell: bool) -> int:
         (place / DEBRIEF).write_text(debrief.page(one), encoding="utf-8")
         _record(one, space)
 
-    duty.finished, duty.debrief = finished, str(place / DEBRIEF)
+    duty.finished, duty.debrief, duty.place = finished, str(place / DEBRIEF), str(place)
+    listens = _kept(space) / PORT
     try:
         server = Server(duty, port=port)
     except OSError as error:
@@ -281,6 +316,7 @@ def _serve(duty: Duty, space: Workspace, port: int, shell: bool) -> int:
     home = Home(server.port)
     try:
         home.write(server.token, f"the drill {duty.shift.drill.slug}")
+        listens.write_text(str(server.port), encoding="ascii")
         handout.write(duty.shift, place, server.url)
         _greet(duty, server, home, place)
         with ended_by_signals(), suppress(KeyboardInterrupt):
@@ -288,6 +324,7 @@ def _serve(duty: Duty, space: Workspace, port: int, shell: bool) -> int:
     finally:
         server.close()
         home.remove()
+        listens.unlink(missing_ok=True)
         if not duty.stands.over:
             duty.leave()
         duty.shift.close()
@@ -331,8 +368,7 @@ def _greet(duty: Duty, server: Server, home: Home, place: Path) -> None:
     say(f"Runbook: {shown(place / 'RUNBOOK.md')}; the guide: labs docs operations/index")
     say(f"Console: {server.url}/#token={server.token}")
     if not sys.stdin.isatty():
-        port = "" if server.port == 4566 else f" --port {server.port}"
-        say(f"Terminal: labs oncall shell{port}")
+        say(f"Terminal: labs oncall shell, in {shown(place.parents[1])}")
     say("When it is over: labs oncall done --cause CAUSE. For help: labs oncall hint.")
     if note:
         warn(note)

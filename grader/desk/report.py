@@ -70,14 +70,15 @@ def terminal(
     paint: Paint = plain,
     width: int = WIDTH,
     again: str = "",
+    whole: str = "",
     after: str = "",
 ) -> str:
     """The report of one lab. ``tasks`` maps a task's number to its title.
 
-    ``again`` is the command that grades the same files once more; ``after`` is what to do once
-    everything is met. Both may be empty.
+    ``again`` is the command that grades the same files once more, ``whole`` says what shows that
+    which is left out here; ``after`` is what to do once everything is met. All may be empty.
     """
-    again = again or f"labs grade {grade.lab}"
+    whole = whole or f"{again or f'labs grade {grade.lab}'} -v shows everything."
     lines = [_headline(grade, paint, width), ""]
     for number, group in groupby(grade.asked, key=lambda verdict: verdict.criterion.task):
         lines += _task(number, list(group), tasks.get(number, ""), verbose, paint, width)
@@ -87,7 +88,7 @@ def terminal(
     for verdict in open_ if verbose else open_[:1]:
         lines += ["", *_verdict(verdict, verbose, paint, width)]
     if not verbose and (left := _left_out(open_)):
-        lines += ["", *wrapped(f"{left}: {again} -v shows everything.", width)]
+        lines += ["", *wrapped(f"{left}: {whole}", width)]
     closing = _closing(grade, change, verbose)
     if grade.passed:
         closing.append(f"Every criterion is met. {after}".strip())

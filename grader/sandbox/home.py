@@ -185,7 +185,7 @@ class Home:
         shown = ".".join(map(str, version)) if version else "of unknown version"
         return (
             f"The `aws` on your PATH ({shown}) does not send everything to AWS_ENDPOINT_URL by "
-            "itself: a wrapper with --endpoint-url stands in front of it."
+            "itself: a wrapper with --endpoint-url stands in front of it. Nothing to do."
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import exports
 import made_class
 import pytest
-from conftest import Room
+from class_room import Room
 from exports import answer, below, unpacked
 
 from grader.classroom import forgetting, roster
@@ -95,6 +95,14 @@ def test_who_is_in_no_roster_any_more_can_be_forgotten(room: Room) -> None:
     found = forgetting.find(room.settings, {}, room.record, "ada")
     forgetting.forget(room.settings, room.record, found)
     assert not room.record.hand_ins("ada")
+
+
+def test_whom_a_later_report_named_again_can_be_forgotten_again(room: Room) -> None:
+    """The roster had not been edited yet when the report was written."""
+    (room.settings.reports / "feedback" / "ada").mkdir(parents=True)
+    found = forgetting.find(room.settings, {}, room.record, "ada")
+    forgetting.forget(room.settings, room.record, found)
+    assert not (room.settings.reports / "feedback" / "ada").exists()
 
 
 def test_a_link_in_place_of_a_folder_is_removed_and_not_followed(room: Room) -> None:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Room
+from class_room import Room
 from exports import CLASS, STAMP, answer, below, packed, roster
 
 from grader.classroom import archives

@@ -63,6 +63,18 @@ def test_report_fills_an_export_and_leaves_it_as_it_is(labs: Run, class_: Path) 
     assert "Not in export.csv: tom." in said and "Nobody's here: 1 row" in said
 
 
+def test_a_report_says_which_of_its_files_are_old(labs: Run, class_: Path) -> None:
+    """A platform's file is filled with its export only; a page of somebody who has gone goes."""
+    gone = class_ / "reports" / "feedback" / "zoe"
+    gone.mkdir(parents=True)
+    (gone / "feedback.md").write_text("Zoe")
+    (class_ / "reports" / "moodle.csv").write_text("old")
+    _, said, _ = labs("report")
+    assert "moodle.csv is of an earlier report" in said and "canvas.csv" not in said
+    assert (class_ / "reports" / "moodle.csv").read_text() == "old"
+    assert not gone.exists() and (class_ / "reports" / "feedback" / "mia").is_dir()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 
 import exports
 import pytest
-from conftest import Room
+from class_room import Room
 from exports import CLASS, answer, below, packed, unpacked
 
 from grader.classroom import shelf, times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from standin import Run
 from grader.course.grade import Grade, Verdict
 from grader.sandbox.oncall import book, judge
 from grader.sandbox.oncall.drills import SLUGS, drill
+from grader.sandbox.oncall.duty import SCHEMA, STANDS, Stands
 
 
 def sentence(result: tuple[int, str, str]) -> str:
@@ -55,6 +57,26 @@ def test_without_a_running_drill_the_other_words_say_so(
     assert "No sandbox of yours runs on port 4799" in sentence(
         labs("oncall", *words, "--port", "4799")
     )
+
+
+@pytest.mark.parametrize("words", [("done", "--cause", "filter"), ("hint",), ("shell",)])
+def test_without_a_port_the_drill_of_this_workspace_is_meant(
+    words: tuple[str, ...], labs: Run, space: Path
+) -> None:
+    """Not whatever listens on the usual port: it may be somebody else's."""
+    assert "No drill runs in this workspace" in sentence(labs("oncall", *words))
+    (space / ".labs" / "oncall").mkdir(parents=True)
+    (space / ".labs" / "oncall" / "port").write_text("4798")
+    assert "runs on port 4798" in sentence(labs("oncall", *words))
+
+
+def test_a_drill_that_waits_is_not_dropped_without_a_word(labs: Run, space: Path) -> None:
+    stands = Stands("mixed-night", 7, 0, 1.0, 1.0, 0, left_s=1.0)
+    kept = space / ".labs" / "oncall"
+    kept.mkdir(parents=True)
+    (kept / STANDS).write_text(json.dumps({"schema": SCHEMA, **asdict(stands)}))
+    told = sentence(labs("oncall", "filter"))
+    assert "mixed-night waits for you: labs oncall resume" in told and "filter --drop" in told
 
 
 def test_labs_list_shows_the_drills_beside_the_labs(labs: Run, space: Path) -> None:

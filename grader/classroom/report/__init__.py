@@ -12,7 +12,8 @@ Everything is written below the class's folder of reports, which only its owner 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -79,6 +80,11 @@ def write(
     for name, book in filled.items():
         done.add(folder / f"{name}.csv", book.content)
         done.told += [f"{name}.csv: {sentence}" for sentence in book.told]
+    done.told += _stale(folder, filled)
+    known = {mark.learner for mark in marks}
+    for left in sorted((folder / FEEDBACK).glob("*")):
+        if left.is_dir() and left.name not in known:
+            shutil.rmtree(left)  # of somebody who is in this class no longer
     for key, mine in groupby(marks, key=lambda mark: mark.learner):
         texts = feedback(settings, roster.get(key) or Learner(key), list(mine), labs)
         for name, text in texts.items():
@@ -86,6 +92,16 @@ def write(
     done.paths.append(folder / FEEDBACK)
     standing.keep(folder, marks, at)
     return done
+
+
+def _stale(folder: Path, filled: Collection[str]) -> Iterator[str]:
+    """Which of a platform's files are of an earlier report, and say what marks were then."""
+    for name in gradebooks.PLATFORMS:
+        if name not in filled and (folder / f"{name}.csv").exists():
+            yield (
+                f"{name}.csv is of an earlier report and was left as it is: labs class report"
+                " --into with the platform's export writes it anew."
+            )
 
 
 def write_anonymous(settings: Settings, roster: Mapping[str, Learner], record: Record) -> Path:

@@ -30,6 +30,7 @@ from grader.cloud.words import clean, counted
 from grader.course.files import UsageError, content_within, listed, shown
 from grader.course.lab import Lab
 
+PLATFORMS = CANVAS, MOODLE = "canvas", "moodle"
 LARGEST = 20_000_000
 # Columns that say who a row is about, by the kind of identity in them.
 _IDENTITIES = {
@@ -179,9 +180,9 @@ def platform(path: Path) -> str:
     """``canvas`` or ``moodle``: whose export this is. UsageError when it is neither's."""
     names = {_plain(cell.value) for cell in _Export(path).header}
     if {"student", "id"} <= names:
-        return "canvas"
+        return CANVAS
     if {"email address", "identifier"} & names:
-        return "moodle"
+        return MOODLE
     raise UsageError(
         f"{shown(path)} is no gradebook: Canvas's has columns Student and ID, Moodle's has Email"
         " address or Identifier."

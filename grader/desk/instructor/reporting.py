@@ -137,6 +137,8 @@ def adjust(learner: str, which: str, points: float | None, reason: str | None, u
         elif undo:
             record.undo(_newest(record, learner, lab.number).id)
         _tell(course, roster, record, learner, lab.number)
+    if points is not None or undo:
+        say("Pages and gradebooks follow with labs class report; a platform's file with --into.")
 
 
 def _require_known(learner: str, roster: Mapping[str, Learner], record: Record) -> None:

@@ -82,7 +82,8 @@ class Duty(Sandbox):
         )
         self.world = self.shift.world
         self.grade: Grade | None = None
-        self.debrief = ""
+        # Where the debrief will lie, and the folder of what is handed out; paths as text.
+        self.debrief = self.place = ""
         self.finished: Callable[[Duty], None] = lambda _duty: None
         self._wall = wall
         self._heard: Asked | None = None
@@ -186,6 +187,7 @@ class Duty(Sandbox):
             "minutes_left": None if shift.relaxed is None else round(left, 1),
             "over": self.stands.over,
             "names": handout.names(shift, self.url),
+            "folder": self.place,
         }
 
     def _hint(self) -> dict[str, Any]:
@@ -225,6 +227,14 @@ class Duty(Sandbox):
             self.stands.now_ms = self.cloud.clock.now
         told = json.dumps({"schema": SCHEMA, **asdict(self.stands)}, indent=2)
         write_private(self.folder / STANDS, told + "\n", durable=False)
+
+
+def waiting(folder: Path) -> str | None:
+    """The drill that is not over in a folder, or None."""
+    try:
+        return _stands(folder).drill
+    except UsageError:
+        return None
 
 
 def _stands(folder: Path) -> Stands:

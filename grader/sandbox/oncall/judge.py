@@ -118,7 +118,7 @@ class _Judge:
             observed=observed,
             why=why,
             where=self._where(),
-            next=f"labs oncall {drill.slug}   |   labs oncall hint {drill.slug}",
+            next=f"labs oncall {drill.slug}",
             page=page or drill.page,
         )
 
