@@ -99,6 +99,7 @@ def _runbook(shift: Shift, url: str) -> Iterator[str]:
     yield "3. Mend the cause. Do not delete the mapping: a new one repeats or skips."
     yield '4. Bring back what was given up (`"$PYTHON" replay.py --notes`) or dropped'
     yield '   (`"$PYTHON" replay.py --since MINUTES`). Both skip what has a parcel.'
+    yield "   A note of what can never be shipped stays: somebody has to decide about it."
     yield "5. `labs oncall done --cause CAUSE` when the shop keeps its promise. The first cause"
     yield "   that is named counts. `labs oncall hint` helps, in three steps."
     yield ""
