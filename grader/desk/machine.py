@@ -65,7 +65,9 @@ def docs(page: str | None, as_text: bool, serve: bool, port: int, slides: int | 
 
     _build_site()
     if slides is not None:
-        page = site.slides_of(pages(), slides)
+        known = pages()
+        with writing(known["index"].parent if known else Path()):
+            page = site.slides_of(known, slides)
     name, _, anchor = (page or "index").partition("#")
     name = name.removesuffix(".md").removesuffix(".html").strip("/")
     known = pages()

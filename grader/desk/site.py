@@ -49,8 +49,7 @@ def can_build() -> bool:
 
 
 def build(root: Path, target: Path, *, strict: bool = False) -> str:
-    """Build the site of the clone at ``root`` into ``target``, with the modules' slides and without
-    what nobody needs.
+    """Build the site of the clone at ``root`` into ``target``, without what nobody needs.
 
     Returns what MkDocs said. UsageError when it fails; with ``strict`` every warning is a failure.
     """
@@ -68,18 +67,17 @@ def build(root: Path, target: Path, *, strict: bool = False) -> str:
     if done.returncode:
         raise UsageError(f"The site cannot be built: {said.strip()}")
     trim(target)
-    slides.add(target)
     return said
 
 
 def slides_of(known: Mapping[str, Path], module: int) -> str:
-    """The name among ``known`` pages of a module's slides. UsageError when there are none."""
-    found = [name for name in known if re.fullmatch(rf"modules/0*{module}-.*\.slides", name)]
-    if not found:
-        raise UsageError(
-            f"There are no slides of module {module}. Modules are 1 to 6; a built site has slides."
-        )
-    return found[0]
+    """Make the slides of a module among ``known`` pages; their name. UsageError without a page."""
+    for name, page in known.items():
+        if page.suffix == ".html" and re.fullmatch(rf"modules/0*{module}-[a-z0-9-]+", name):
+            return f"modules/{slides.write(page).name.removesuffix('.html')}"
+    raise UsageError(
+        f"There are no slides of module {module}. Modules are 1 to 6; a built site has slides."
+    )
 
 
 def trim(site: Path) -> None:

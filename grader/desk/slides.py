@@ -1,8 +1,9 @@
 """Slides of a module: its built page once more, which a script shows one idea at a time.
 
-There is no second text. Beside each ``modules/NN-name.html`` stands ``NN-name.slides.html``: the
-same page with the script ``slides.js``, and with what the instructor's page says about the module,
-for the speaker's questions and what to show live.
+There is no second text, and none is kept: beside ``modules/NN-name.html`` comes
+``NN-name.slides.html`` when somebody asks for it. It is the same page with the script
+``slides.js``, and with what the instructor's page says about the module, for the speaker's
+questions and what to show live.
 """
 
 from __future__ import annotations
@@ -13,21 +14,19 @@ from pathlib import Path
 _SUFFIX = ".slides.html"
 
 
-def add(site: Path) -> None:
-    """Write the slides of every module into the built ``site``."""
-    said = (site / "instructor" / "modules.html").read_text(encoding="utf-8")
-    for page in sorted((site / "modules").glob("[0-9][0-9]-*.html")):
-        if page.name.endswith(_SUFFIX):
-            continue
-        text = page.read_text(encoding="utf-8")
-        head = '<link rel="stylesheet" href="../assets/css/slides.css">\n</head>'
-        tail = (
-            f'<template id="speaker">{_section(said, int(page.name[:2]))}</template>\n'
-            '<script defer src="../assets/js/slides.js"></script>\n</body>'
-        )
-        text = text.replace("</head>", head, 1)
-        start, _, end = text.rpartition("</body>")
-        page.with_suffix("").with_suffix(_SUFFIX).write_text(start + tail + end, encoding="utf-8")
+def write(page: Path) -> Path:
+    """Write the slides of a module's built page beside it; their file."""
+    said = (page.parents[1] / "instructor" / "modules.html").read_text(encoding="utf-8")
+    head = '<link rel="stylesheet" href="../assets/css/slides.css">\n</head>'
+    tail = (
+        f'<template id="speaker">{_section(said, int(page.name[:2]))}</template>\n'
+        '<script defer src="../assets/js/slides.js"></script>\n</body>'
+    )
+    text = page.read_text(encoding="utf-8").replace("</head>", head, 1)
+    start, _, end = text.rpartition("</body>")
+    place = page.with_suffix(_SUFFIX)
+    place.write_text(start + tail + end, encoding="utf-8")
+    return place
 
 
 def _section(page: str, module: int) -> str:
