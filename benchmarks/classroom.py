@@ -133,7 +133,7 @@ def grade_class(root: Path, workers: int) -> None:
 def loop(root: Path) -> dict[str, str]:
     """The documents of `labs grade` of one folder after the other."""
     documents = {}
-    for folder in sorted((root / "handed-in").glob("*/*")):
+    for folder in sorted((root / "handed-in").glob("[!.]*/*")):
         number = str(int(folder.name[:2]))
         command = [*LABS, "grade", number, "--path", str(folder), "--json"]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
