@@ -490,7 +490,7 @@ def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
         unread = {one for one in "OP" if not set(library.of(one)) & set(said.handled)}
         if sorted({*found} - unread) == sorted({*wanted} - unread):
             continue
-        about = _untold({*wanted} - {*found})
+        about = expecting.untold({*wanted} - {*found})
         expect(
             False,
             lambda one=one, wanted=wanted, about=about: stage.finding(  # type: ignore[misc]
@@ -506,13 +506,6 @@ def test_says_what_is_lost(stage: Stage, expect: Expect) -> None:
             ),
         )
         return
-
-
-def _untold(shards: set[str]) -> str:
-    """What losses that are not named have to do with: O is new, P was empty when it was read."""
-    if shards == {"P"}:
-        return "fresh"
-    return "start" if shards and shards <= {"O", "P"} else "lost"
 
 
 # -- task 5: describe a change -------------------------------------------------------------------

@@ -76,6 +76,13 @@ def where(stage: Stage, said: Said, about: str) -> str:
     return line(stage, about) if said.line is None else stage.line(READER, said.line)
 
 
+def untold(shards: set[str]) -> str:
+    """What losses that are not named have to do with: O is new, P was empty when it was read."""
+    if shards == {"P"}:
+        return "fresh"
+    return "start" if shards and shards <= {"O", "P"} else "lost"
+
+
 def _repeats(said: Said, about: str) -> str:
     """What a call that missed nothing has to do with: its place in the shard, or the checkpoint."""
     pairs = zip(said.handled, said.handled[1:], strict=False)
