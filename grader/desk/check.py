@@ -7,12 +7,12 @@ Whatever is wrong with the file given is a UsageError: one sentence, exit code 2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.cloud.template import NoTemplate, Problem, Stack, read_root, root_of, shown
 from grader.cloud.template.sam import NotTranslated, expand, is_sam
-from grader.cloud.template.yaml_lines import MAX_BYTES
+from grader.cloud.template.yaml_lines import MAX_BYTES, Fields
 from grader.cloud.words import counted
 from grader.course.files import UsageError
 from grader.course.files import shown as path_shown
@@ -31,6 +31,14 @@ PATTERNS = (
     "cloudformation-template-update-stack.json",
 )
 
+# By what a file begins, and how the rest of it is to be read.
+_ENCODINGS = (
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"", "utf-8"),
+)
+
 _STYLES: dict[Verdict, str] = {
     "not met": "bad",
     "cannot tell": "strong",
@@ -42,10 +50,14 @@ _SIGNS: dict[Verdict, str] = {"not met": "x", "cannot tell": "?", "met": "+", "n
 
 @dataclass(frozen=True)
 class Checked:
-    """A template's report, what is odd about its text, and how much a baseline left out of it."""
+    """A template's report, what is odd about its text, and how much a baseline left out of it.
+
+    ``written`` is the template before SAM's transform.
+    """
 
     report: Report
     remarks: tuple[Problem, ...]
+    written: Fields = field(repr=False)
     accepted: int = 0
 
 
@@ -90,9 +102,20 @@ def check(
     name = path_shown(file)
     if file.suffix in (".tf", ".tfvars", ".tfstate", ".hcl"):
         raise UsageError(f"{name} is Terraform; only CloudFormation templates can be read.")
-    text = _text(file, name)
+    return reviewed(text_of(file).text, name, parameters=parameters, skip=skip)
+
+
+def reviewed(
+    text: str,
+    name: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    skip: tuple[str, ...] = (),
+) -> Checked:
+    """Review a template's text; ``name`` is its file's for sentences. See ``check``."""
     try:
         root, remarks = root_of(text, name)
+        written = root
         hidden: tuple[Problem, ...] = ()
         if is_sam(root):
             expanded = expand(root, name)
@@ -103,7 +126,7 @@ def check(
         place = name if error.line is None else f"{name}:{error.line}"
         raise UsageError(f"{place} cannot be checked. {error}") from None
     _check_parameters(parameters or {}, stack, name)
-    return Checked(review(stack, hidden=hidden, skip=skip), remarks)
+    return Checked(review(stack, hidden=hidden, skip=skip), remarks, written)
 
 
 def accepted(checked: Checked, file: Path, accepting: Path) -> Checked:
@@ -118,7 +141,22 @@ def _check_parameters(given: Mapping[str, str], stack: Stack, name: str) -> None
             raise UsageError(f"{name} has no parameter {parameter!r}.")
 
 
-def _text(file: Path, name: str) -> str:
+@dataclass(frozen=True)
+class FileText:
+    """A file's text and how it is kept: the bytes it begins with, and the encoding of the rest."""
+
+    text: str
+    start: bytes
+    encoding: str
+
+    def kept(self, text: str) -> bytes:
+        """Another text as bytes, kept alike."""
+        return self.start + text.encode(self.encoding)
+
+
+def text_of(file: Path) -> FileText:
+    """A template's text as it stands. UsageError when it cannot be read."""
+    name = path_shown(file)
     try:
         if file.stat().st_size > MAX_BYTES:
             raise UsageError(
@@ -128,13 +166,11 @@ def _text(file: Path, name: str) -> str:
         data = file.read_bytes()
     except OSError as error:
         raise _unreadable(file, error) from None
-    for start, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
-        if data.startswith(start):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError:
-                break
-    raise UsageError(f"{name} is no text in UTF-8.")
+    start, encoding = next(one for one in _ENCODINGS if data.startswith(one[0]))
+    try:
+        return FileText(data[len(start) :].decode(encoding), start, encoding)
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is no text in UTF-8.") from None
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

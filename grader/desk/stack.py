@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from grader.desk.terminal import MET, MISUSED, UNMET, emit, paint_for, say, warn, writing
+
+if TYPE_CHECKING:
+    from grader.review.checklist import Report
 
 
 @click.command()
@@ -27,6 +30,8 @@ from grader.desk.terminal import MET, MISUSED, UNMET, emit, paint_for, say, warn
 @click.option("--allow-none", is_flag=True, help="Let a template without a consumer pass.")
 @click.option("--baseline", metavar="FILE", help="Leave out what FILE accepts.")
 @click.option("--write-baseline", metavar="FILE", help="Accept in FILE what stands open now.")
+@click.option("--fix", is_flag=True, help="Print what has one safe answer as a patch.")
+@click.option("--write", is_flag=True, help="With --fix: change the template, too.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the evidence for what is met too.")
 def check(
     paths: tuple[str, ...],
@@ -38,6 +43,8 @@ def check(
     allow_none: bool,
     baseline: str | None,
     write_baseline: str | None,
+    fix: bool,
+    write: bool,
     verbose: bool,
 ) -> int:
     """Check any template with a stream consumer for production.
@@ -48,12 +55,20 @@ def check(
     never counts. Exit codes: 0 everything that counts is met, 1 not everything is, 2 there is
     nothing to check. Of several templates the worst code counts.
 
+    --fix prints a patch (a unified diff) that adds what has one safe answer: a failure destination
+    with its permission and alarm, bounds on retries and age, bisecting, ReportBatchItemFailures
+    where the handler names failed records, and how long logs and notes are kept. Nothing that is
+    written changes, and no file does without --write. What is left to you is named on stderr. The
+    exit code is that of the file as it then stands.
+
     \b
     labs check template.yaml
     labs check cdk.out --json
     labs check template.yaml --sarif checklist.sarif --allow-unknown
     labs check template.yaml --write-baseline accepted.json
     labs check template.yaml --baseline accepted.json
+    labs check template.yaml --fix > mend.patch
+    labs check template.yaml --fix --write
     """
     from grader.course.files import UsageError
     from grader.desk import baseline as accepting
@@ -71,6 +86,12 @@ def check(
             raise UsageError(f"--parameter takes NAME=VALUE, not {one!r}.")
         values[name] = value
     files = [checking.find(Path(path)) for path in paths]
+    if write and not fix:
+        raise UsageError("--write belongs to --fix.")
+    if fix:
+        if as_json or sarif is not None or baseline or write_baseline:
+            raise UsageError("--fix prints a patch: leave the other documents out.")
+        return _fixed(files, values, skip, write, allow_unknown, allow_none)
     found = [checking.check(file, parameters=values, skip=skip) for file in files]
     if write_baseline is not None:
         reports = [(file, checked.report) for file, checked in zip(files, found, strict=True)]
@@ -98,10 +119,36 @@ def check(
             emit(
                 checking.text(checked, verbose=verbose, paint=paint, unknown_is_fine=allow_unknown)
             )
-        if not report.consumers:
-            codes.append(MET if allow_none else MISUSED)
-        else:
-            codes.append(MET if report.decides(unknown_is_fine=allow_unknown) else UNMET)
+        codes.append(_code(report, allow_unknown, allow_none))
+    return max(codes)
+
+
+def _code(report: Report, allow_unknown: bool, allow_none: bool) -> int:
+    if not report.consumers:
+        return MET if allow_none else MISUSED
+    return MET if report.decides(unknown_is_fine=allow_unknown) else UNMET
+
+
+def _fixed(
+    files: list[Path],
+    values: dict[str, str],
+    skip: tuple[str, ...],
+    write: bool,
+    allow_unknown: bool,
+    allow_none: bool,
+) -> int:
+    from grader.desk import fixing
+
+    codes = []
+    for file in files:
+        found = fixing.fix(file, parameters=values, skip=skip)
+        emit(found.patch)
+        warn(*found.sentences)
+        if write and found.patch:
+            with writing(file):
+                file.write_bytes(found.content)
+        report = found.after if write else found.before
+        codes.append(_code(report, allow_unknown, allow_none))
     return max(codes)
 
 

@@ -31,6 +31,7 @@ ROWS = (
     ("review", "review.pricing", "review.lint"),
     ("review.tuning",),
     ("review.estimate", "review.checklist"),
+    ("review.fix",),
     ("replay",),
     # The course: labs stand above what judges one criterion, and are loaded by their number.
     ("course", "course.labs"),

@@ -133,7 +133,7 @@ def table_kept(consumer: Consumer) -> Answer:
     return unmet(f"{table.logical_id} has neither protection nor Retain.", *places)
 
 
-def _queues(consumer: Consumer) -> list[Resource]:
+def note_queues(consumer: Consumer) -> list[Resource]:
     """The queues in which the notes come to lie: the destination, or those behind a topic."""
     target = consumer.destination_resource
     if target is None:
@@ -173,7 +173,7 @@ def note_retention(consumer: Consumer) -> Answer:
     target = consumer.destination_resource
     if target is not None and target.type == "AWS::S3::Bucket":
         return _kept_in(target)
-    if queues := _queues(consumer):
+    if queues := note_queues(consumer):
         return _worst([_kept(queue) for queue in queues])
     return aside("The destination is no queue of this template.")
 
@@ -230,7 +230,7 @@ def _kept_in(bucket: Resource) -> Answer:
 )
 def queue_encryption(consumer: Consumer) -> Answer:
     """SqsManagedSseEnabled is not false, or there is a key."""
-    if queues := _queues(consumer):
+    if queues := note_queues(consumer):
         return _worst([_encrypted(queue) for queue in queues])
     return aside("The destination is no queue of this template.")
 
@@ -263,7 +263,7 @@ def log_retention(consumer: Consumer) -> Answer:
             "function", consumer.value("FunctionName"), at(consumer.mapping, "FunctionName")
         )
     given = inside(function.properties.get("LoggingConfig"), "LogGroup")
-    group = _log_group(consumer, function, given)
+    group = log_group(consumer, function)
     if group is None:
         if given is not None and owner(consumer.stack, given) is None:
             return outside("log group", given, at(function, "LoggingConfig"))
@@ -276,7 +276,9 @@ def log_retention(consumer: Consumer) -> Answer:
     return met(f"{group.logical_id} keeps logs for {shown(value)} days.", here)
 
 
-def _log_group(consumer: Consumer, function: Resource, given: Any) -> Resource | None:
+def log_group(consumer: Consumer, function: Resource) -> Resource | None:
+    """The log group of a function in the template: the one it names, or that of its name."""
+    given = inside(function.properties.get("LoggingConfig"), "LogGroup")
     if given is not None:
         found = owner(consumer.stack, given)
         return found if found is not None and found.type == "AWS::Logs::LogGroup" else None

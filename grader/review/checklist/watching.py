@@ -400,6 +400,12 @@ def _tellers(consumer: Consumer) -> Iterator[tuple[Resource, list[Resource]]]:
         )
 
 
+def telling(stack: Stack) -> list[Resource]:
+    """The alarms of a template that act when they ring, composite ones too."""
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    return [one for kind in kinds for one in stack.of_type(kind) if _acts(one) is not None]
+
+
 def _acts(alarm: Resource) -> Any:
     """The alarm's actions; None when they are switched off or absent."""
     if flag(alarm.properties.get("ActionsEnabled")) is False:
