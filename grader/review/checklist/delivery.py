@@ -306,6 +306,8 @@ def _no_role(consumer: Consumer) -> Answer:
 def _undecided(consumer: Consumer, action: str, *evidence: Evidence) -> Answer:
     unclear = consumer.grants.unclear if consumer.grants is not None else []
     reason = unclear[0] if unclear else "its policies name resources that are not known"
+    if not unclear and consumer.grants and any(one.doubtful for one in consumer.grants.statements):
+        reason = "a statement has a condition that cannot be judged here"
     return unsure(f"Whether the role allows {action} cannot be told: {reason}.", *evidence)
 
 

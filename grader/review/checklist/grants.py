@@ -25,12 +25,14 @@ class Granted:
     """One readable statement, and the resource and property it stands in.
 
     ``managed`` is the ARN of AWS's managed policy it comes from, None for a policy of the template.
+    ``doubtful`` marks a statement whose conditions cannot be judged here.
     """
 
     statement: Statement
     resource: Resource
     path: Path
     managed: str | None = None
+    doubtful: bool = False
 
 
 @dataclass
@@ -46,15 +48,19 @@ class Grants:
     def allows(self, action: str, arn: str) -> Says:
         """Whether the role may do ``action`` on ``arn``, which may hold marks."""
         arn = _as_arn(arn)
-        statements = tuple(one.statement for one in self.statements)
+        certain = tuple(one.statement for one in self.statements if not one.doubtful)
+        every = tuple(one.statement for one in self.statements)
         try:
-            verdict = iam.evaluate([PolicyDocument("", statements)], action, arn)
+            verdict = iam.evaluate([PolicyDocument("", certain)], action, arn)
+            doubted = iam.evaluate([PolicyDocument("", every)], action, arn)
         except PolicyRefused:
             return "unknown"
         if verdict.allowed:
-            return "unknown" if self.may_deny else "yes"
+            return "unknown" if self.may_deny or not doubted.allowed else "yes"
         if verdict.statement is not None:
             return "no"
+        if doubted.allowed:
+            return "unknown"
         return "unknown" if self.unclear or self._could(action) else "no"
 
     def _could(self, action: str) -> bool:
@@ -132,15 +138,27 @@ def _read(found: Grants, resource: Resource, path: Path, document: Any) -> None:
         return
     for number, raw in _objects(statements):
         here = (*path, "Statement", number)
-        try:
-            one = iam.policy(resource.logical_id, {"Statement": [_plain(raw)]})
-        except (PolicyRefused, ValueError, TypeError, RecursionError):
-            found.unclear.append(f"a statement of {resource.logical_id} cannot be read")
-            found.may_deny |= raw.get("Effect") != "Allow"
+        statement = _statement(resource.logical_id, raw)
+        if statement is not None:
+            found.statements.append(Granted(statement, resource, here))
             continue
-        found.statements.append(Granted(one.statements[0], resource, here))
+        bare = {key: one for key, one in raw.items() if key != "Condition"}
+        statement = _statement(resource.logical_id, bare) if "Condition" in raw else None
+        if statement is not None:
+            found.statements.append(Granted(statement, resource, here, doubtful=True))
+            continue
+        found.unclear.append(f"a statement of {resource.logical_id} cannot be read")
+        found.may_deny |= raw.get("Effect") != "Allow"
     if isinstance(statements, list) and any(unknown(one) for one in statements):
         found.unclear.append(f"a statement of {resource.logical_id} is not known")
+
+
+def _statement(name: str, raw: Mapping[str, Any]) -> Statement | None:
+    """A statement as it can be judged; None when it cannot."""
+    try:
+        return iam.policy(name, {"Statement": [_plain(raw)]}).statements[0]
+    except (PolicyRefused, ValueError, TypeError, RecursionError):
+        return None
 
 
 def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -273,7 +273,9 @@ def log_retention(consumer: Consumer) -> Answer:
         return unmet(f"{group.logical_id} has no RetentionInDays.", here)
     if unknown(value):
         return met(f"{group.logical_id} has a retention, {shown(value)}.", here)
-    return met(f"{group.logical_id} keeps logs for {shown(value)} days.", here)
+    days = whole(value)
+    kept = shown(value) if days is None else counted(days, "day")
+    return met(f"{group.logical_id} keeps logs for {kept}.", here)
 
 
 def log_group(consumer: Consumer, function: Resource) -> Resource | None:
@@ -300,7 +302,7 @@ def _own_tags(value: Any) -> bool:
 @item(
     "tags",
     pipes=True,
-    title="The function and the source table carry tags.",
+    title="The reader of the stream and the source table carry tags.",
     severity="advice",
     why="Without tags nobody can tell whose they are, or what they cost.",
     fix="Add Tags, at least for owner and cost. Tags given to the stack when it is deployed do as "
@@ -309,7 +311,8 @@ def _own_tags(value: Any) -> bool:
 )
 def tags(consumer: Consumer) -> Answer:
     """Both have at least one tag."""
-    asked = [one for one in (consumer.function, consumer.table) if one is not None]
+    reader = consumer.mapping if consumer.pipe else consumer.function
+    asked = [one for one in (reader, consumer.table) if one is not None]
     if not asked:
         return outside("function", consumer.value("FunctionName"), at(consumer.mapping))
     places: list[Evidence] = []

@@ -262,7 +262,8 @@ def _too_wide(one: Granted) -> str:
         if action == "*" or action.endswith(":*"):
             return f"A statement allows {action}."
     wide = [resource for resource in statement.resources if _anything(resource)]
-    for action in statement.actions if wide and not statement.conditions else ():
+    bounded = statement.conditions or one.doubtful
+    for action in statement.actions if wide and not bounded else ():
         if not any(_like(action.lower(), pattern) for pattern in _ANYWHERE):
             return f"A statement allows {action} on {shown(wide[0])}."
     return ""

@@ -138,13 +138,13 @@ class Consumer:
 
     @cached_property
     def function(self) -> Resource | None:
-        """The function that is invoked."""
-        return function_of(self.stack, self.mapping.properties.get("FunctionName"))
+        """The function that is invoked, a pipe's target too."""
+        return function_of(self.stack, self.value("FunctionName"))
 
     @cached_property
     def table(self) -> Resource | None:
         """The table whose stream is read."""
-        found = owner(self.stack, self.mapping.properties.get("EventSourceArn"))
+        found = owner(self.stack, self.value("EventSourceArn"))
         return found if found is not None and found.type in TABLES else None
 
     @cached_property

@@ -295,3 +295,22 @@ def test_the_rules_of_a_bucket_leave_the_notes_for_fourteen_days(rule: str, verd
     text = behind_a_topic("VisibilityTimeout: 30", told)
     text = text.replace("Destination: !Ref Told", "Destination: !GetAtt Told.Arn")
     assert verdicts(text)["note-retention"] == verdict
+
+
+def test_a_condition_that_cannot_be_judged_leaves_other_actions_decided() -> None:
+    """It is a doubt about what its statement allows, and about nothing else of the role."""
+    there = "              - Effect: Allow\n                Action: sqs:SendMessage"
+    assert GOOD.count(there) == 1
+    statement = (
+        "              - Effect: Allow\n                Action: {action}\n"
+        "                Resource: {arn}\n"
+        "                Condition: {{StringEquals: {{events:source: shop}}}}\n"
+    )
+    events = statement.format(action="events:PutEvents", arn="arn:aws:events:*:*:event-bus/shop")
+    found = verdicts(GOOD.replace(there, events + there))
+    assert {one for one in found.items() if one[1] != "met"} == set()
+    sends = statement.format(action="sqs:SendMessage", arn="!GetAtt Notes.Arn")
+    (answer,) = ask(GOOD.replace(there, sends + there.replace("SendMessage", "ReceiveMessage"))).of(
+        "destination-permission"
+    )
+    assert answer.verdict == "cannot tell" and "condition" in answer.detail

@@ -131,3 +131,28 @@ def test_a_queue_under_the_services_own_key_needs_none() -> None:
         "MessageRetentionPeriod: 1209600, KmsMasterKeyId: alias/aws/sqs",
     )
     assert _verdict(text, "destination-permission") == "met"
+
+
+@pytest.mark.parametrize("item", ["view-type", "table-recovery", "table-kept", "tags"])
+def test_the_table_of_a_pipe_stands_in_the_template(item: str) -> None:
+    """What is asked of table and tags is answered from the table and the pipe themselves."""
+    (found,) = _asked(PIPE).of(item)
+    assert found.verdict == ("met" if item == "view-type" else "not met"), found.detail
+    kept = PIPE.replace("BillingMode", "DeletionProtectionEnabled: true\n      BillingMode")
+    assert _verdict(kept, "table-kept") == "met"
+    tagged = PIPE.replace("      Target:", "      Tags: {owner: shop}\n      Target:").replace(
+        "BillingMode", "Tags: [{Key: owner, Value: shop}]\n      BillingMode"
+    )
+    assert _verdict(tagged, "tags") == "met"
+
+
+def test_a_pipe_to_a_function_reads_its_own_table() -> None:
+    """The target is no function outside; the pipe's role is asked for what the pipe does."""
+    text = PIPE.replace(
+        "  Pipe:",
+        "  Work: {Type: AWS::Lambda::Function, Properties: {Runtime: python3.13, Handler: a.b,"
+        " Code: {ZipFile: x}, Role: !GetAtt Role.Arn}}\n  Pipe:",
+    ).replace("!GetAtt Bus.Arn", "!GetAtt Work.Arn")
+    (consumer,) = _asked(text).consumers
+    assert consumer.function is not None and consumer.function.logical_id == "Work"
+    assert consumer.table is not None and consumer.table.logical_id == "Orders"
