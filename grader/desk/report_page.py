@@ -3,7 +3,8 @@
 The scenes are the plays whose criteria are lost, each once however many findings lead to it. A page
 holds at most `MOST_BYTES`: scenes come in the order of the findings, and what has no room is named
 with the command that shows it. What no script shows is there without one: the moment and the
-attempt in words, and each scene as pictures and tables.
+attempt in words, and each scene as pictures and tables. Where a finding has no scene, the lines of
+the graded files are shown that it speaks of.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from grader.cloud.words import counted
 from grader.course.evidence import here
 from grader.course.grade import WORDS
+from grader.desk import lines
 from grader.replay.drawing import scrolled, table
 from grader.replay.page import embedded, framed, pictures, text
 
@@ -27,8 +29,17 @@ MOST_BYTES = 1_000_000
 LABELS = {"page": "In the course"}
 
 
-def page(grade: Grade, evidence: Evidence, *, tasks: Mapping[int, str], again: str) -> str:
-    """The HTML of one lab's grade. ``tasks`` are titles by number, ``again`` the command for it."""
+def page(
+    grade: Grade,
+    evidence: Evidence,
+    *,
+    tasks: Mapping[int, str],
+    files: Mapping[str, bytes],
+    again: str,
+) -> str:
+    """The HTML of one lab's grade. ``tasks`` are titles by number, ``files`` what was graded,
+    ``again`` the command for it.
+    """
     lost = [verdict for verdict in grade.asked if verdict.outcome != "met"]
     title = f"Lab {grade.lab}, {grade.slug}: {grade.score} of {grade.max_score} points"
     summary = (
@@ -37,7 +48,8 @@ def page(grade: Grade, evidence: Evidence, *, tasks: Mapping[int, str], again: s
         "play's start."
     )
     asked = f"<section><h2>What was asked</h2>{_asked(grade, tasks)}</section>"
-    room = MOST_BYTES - len(framed(title, summary, asked + _findings(grade, evidence, {}, again)))
+    without = asked + _findings(grade, evidence, {}, files, again)
+    room = MOST_BYTES - len(framed(title, summary, without).encode())
     drawn: dict[int, str] = {}
     data: dict[int, str] = {}
     for number in _in_order(lost, evidence):
@@ -48,10 +60,10 @@ def page(grade: Grade, evidence: Evidence, *, tasks: Mapping[int, str], again: s
         if size <= room:
             drawn[number], data[number] = picture, packed
             room -= size
-    body = asked + _findings(grade, evidence, drawn, again)
+    body = asked + _findings(grade, evidence, drawn, files, again)
     if drawn:
         body += "<h2>The scenes</h2>" + "".join(drawn.values())
-    return framed(title, summary, body, "".join(data.values()))
+    return framed(title, summary, body, "".join(data.values()), looks=lines.LOOKS)
 
 
 def _asked(grade: Grade, tasks: Mapping[int, str]) -> str:
@@ -83,7 +95,13 @@ def _in_order(lost: list[Verdict], evidence: Evidence) -> Iterator[int]:
     yield from dict.fromkeys(sight.document for sight in sights if sight is not None)
 
 
-def _findings(grade: Grade, evidence: Evidence, drawn: Mapping[int, str], again: str) -> str:
+def _findings(
+    grade: Grade,
+    evidence: Evidence,
+    drawn: Mapping[int, str],
+    files: Mapping[str, bytes],
+    again: str,
+) -> str:
     parts = []
     places = {number: place for place, number in enumerate(drawn)}
     for one in grade.asked:
@@ -101,7 +119,9 @@ def _findings(grade: Grade, evidence: Evidence, drawn: Mapping[int, str], again:
             if number > 1:
                 parts.append(f"<h3>Finding {number}</h3>")
             parts.append(_finding(finding))
-            if sight is not None:
+            if sight is None:
+                parts.append(lines.around(finding.where, files, f"{criterion.id} {number}"))
+            else:
                 shown = places.get(sight.document)
                 command = f"{again} --only {criterion.id} --open"
                 parts.append(_sight(sight, evidence, shown, command))

@@ -72,7 +72,11 @@ def write_grade(
     grade = submission.readdressed(grade)
     name = f"{grade.lab}-grade"
     _write_page(
-        page(grade, submission.evidence, tasks=tasks, again=again), name, opened, html, tell
+        page(grade, submission.evidence, tasks=tasks, files=submission.files, again=again),
+        name,
+        opened,
+        html,
+        tell,
     )
 
 

@@ -28,6 +28,8 @@ STYLE, SCRIPT = (
     Path(__file__).with_name(name).read_text(encoding="utf-8")
     for name in ("drawing.css", "drawing.js")
 )
+# A limit that is further off than so many times the height of a series is not drawn.
+FLATTENS = 4
 TONES = ("good", "bad", "warn", "quiet")
 DASHES = ("none", "7 4", "2 3", "9 3 2 3", "1 5")
 
@@ -96,6 +98,14 @@ class Event:
 
     at: float
     name: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A height with which a series is compared, such as an alarm's threshold."""
+
+    name: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -227,10 +237,15 @@ def series(
     up: Axis,
     lines: Sequence[Line],
     events: Sequence[Event] = (),
+    limits: Sequence[Limit] = (),
     *,
     width: float = WIDTH,
 ) -> Drawing:
-    """Heights over one axis. Each line has a dash and a shape of its own, its name at its end."""
+    """Heights over one axis. Each line has a dash and a shape of its own, its name at its end.
+
+    A limit is a line across, with its name below the axis; one that would flatten the series is
+    named and not drawn.
+    """
     known = [(x, y) for line in lines for x, y in line.points if y is not None]
     places = sorted({x for line in lines for x, _ in line.points})
     heights = [dict(line.points) for line in lines]
@@ -238,10 +253,14 @@ def series(
         [across.write(x), *("" if (y := at.get(x)) is None else up.write(y) for at in heights)]
         for x in places
     ]
+    rows += [[one.name, up.write(one.value), *[""] * (len(lines) - 1)] for one in limits]
     headings = [across.name, *(f"{line.name} ({up.name})" for line in lines)]
     if not known:
         return Drawing(title, "", headings, rows)
-    levels = _steps(up, (), [0.0, *(y for _, y in known)])
+    span = [0.0, *(y for _, y in known)]
+    near = FLATTENS * (max(span) - min(span))
+    shown = [one for one in limits if min(span) - near <= one.value <= max(span) + near]
+    levels = _steps(up, (), [*span, *(one.value for one in shown)])
     steps = _steps(across, events, places)
     left = 12 + max(_breadth(up.write(level)) for level in levels)
     right = max(30, 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines)))
@@ -256,7 +275,11 @@ def series(
     parts += [_event(event, x_of, bottom, width) for event in events]
     for number, line in enumerate(lines):
         parts += _line(number, line, x_of, y_of, across, up)
-    return Drawing(title, _svg(title, width, bottom + 40, parts), headings, rows)
+    for number, one in enumerate(limits):
+        at = y_of(one.value) if one in shown else None
+        parts.append(_limit(one.name, number, at, left, width - right, bottom + 52 + 16 * number))
+    high = bottom + 40 + 16 * len(limits)
+    return Drawing(title, _svg(title, width, high, parts), headings, rows)
 
 
 def matrix(
@@ -381,6 +404,17 @@ def _line(number: int, line: Line, x_of: _Scale, y_of: _Scale, across: Axis, up:
         place = f'x="{x_of(x) + 8:.1f}" y="{y_of(y) + 4:.1f}"'
         parts.append(f"<text {place}>{_text(_short(line.name))}</text>")
     return parts
+
+
+def _limit(
+    name: str, number: int, at: float | None, left: float, right: float, below: float
+) -> str:
+    """A height across the picture, none where it has no place, and its name ``below``."""
+    style = f'class="limit" stroke-dasharray="{DASHES[1 + number % (len(DASHES) - 1)]}"'
+    across = "" if at is None else f"M{left:g} {at:.1f}H{right:g}"
+    text = name if at is not None else f"not drawn: {name}"
+    drawn = f'<path {style} d="{across}M{left:g} {below - 4:g}h26"/>'
+    return _mark(text, f'{drawn}<text x="{left + 32:g}" y="{below:g}">{_text(text)}</text>')
 
 
 def _shape(number: int, x: float, y: float) -> str:

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader.cloud.cloudwatch import MetricAlarm
+from grader.cloud.cloudwatch import Alarm, MetricAlarm
 from grader.cloud.metrics import MINUTE_MS, Datum, Metrics
 from grader.cloud.words import clean
 from grader.replay.attempts import Attempts
@@ -264,10 +264,7 @@ class _Play:
                     {
                         "namespace": clean(key.namespace),
                         "name": clean(key.name),
-                        "of": {
-                            clean(name): self.names.told(clean(value))
-                            for name, value in key.dimensions
-                        },
+                        "of": self._dimensions(key.dimensions),
                         "unit": key.unit,
                         "minutes": minutes,
                     }
@@ -285,6 +282,7 @@ class _Play:
                 {
                     "name": label,
                     "watches": self._watches(alarm, watched.labels),
+                    "threshold": self._threshold(alarm),
                     "states": [
                         [self._at(one.time_ms), one.new, self.names.told(clean(one.reason))]
                         for one in watched.transitions
@@ -304,7 +302,24 @@ class _Play:
             )
         return found
 
-    def _watches(self, alarm: Any, labels: Mapping[str, str]) -> list[str]:
+    def _threshold(self, alarm: Alarm) -> Document | None:
+        """What a metric is compared with; nothing where an alarm compares anything else."""
+        if not isinstance(alarm, MetricAlarm) or (stat := alarm.metric) is None:
+            return None
+        return {
+            "namespace": clean(stat.namespace),
+            "name": clean(stat.name),
+            "of": self._dimensions(stat.dimensions),
+            "statistic": stat.statistic.text,
+            "seconds": stat.period_s,
+            "comparison": alarm.comparison,
+            "value": _short(alarm.threshold),
+        }
+
+    def _dimensions(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        return {clean(name): self.names.told(clean(value)) for name, value in pairs}
+
+    def _watches(self, alarm: Alarm, labels: Mapping[str, str]) -> list[str]:
         if isinstance(alarm, MetricAlarm):
             return [clean(one.name) for one in alarm.metrics]
         return [labels.get(name, name) for name in alarm.parts()]

@@ -255,8 +255,8 @@ function mount(viewer, data, moved) {
   }
   const label = (text, y, more = "") => drawn.svg.append("text").attr("x", 2).attr("y", y + 10)
     .text(shortened(text, more));
-  function shortened(text, more) {
-    const room = Math.floor(drawn.wide / 6.6);
+  function shortened(text, more, left = 0) {
+    const room = Math.floor((drawn.wide - left) / 6.6);
     if (text.length + more.length <= room) return text + more;
     return text.length > room ? `${text.slice(0, room - 1)}…` : text;
   }
@@ -358,7 +358,9 @@ function mount(viewer, data, moved) {
     const most = Math.max(...metric.minutes.map(one => one[chart.at]));
     const told = metric.unit === "Milliseconds" ? long(most) : (+most.toPrecision(4)).toLocaleString("en");
     label(chart.title, y, ` · ${chart.unit}, up to ${told}`);
-    const up = d3.scaleLinear().domain([0, Math.max(most, 1e-9)]).range([y + 16 + high, y + 16]);
+    // A threshold far above what was measured would flatten it: it is named and not drawn.
+    const near = chart.limits.filter(one => one.value >= 0 && one.value <= 5 * most);
+    const up = d3.scaleLinear().domain([0, Math.max(most, ...near.map(one => one.value), 1e-9)]).range([y + 16 + high, y + 16]);
     let path = "";
     for (const entry of metric.minutes) {
       const left = x(entry[0] * 60000), right = Math.max(x((entry[1] + 1) * 60000), left + 1);
@@ -366,7 +368,16 @@ function mount(viewer, data, moved) {
     }
     svg.append("path").attr("class", "area").attr("d", path);
     svg.append("line").attr("class", "row").attr("x1", 0).attr("x2", drawn.wide).attr("y1", up(0)).attr("y2", up(0));
-    return y + 16 + high + GAP + 4;
+    y += 16 + high + 4;
+    chart.limits.forEach((one, number) => {
+      const dash = ["7 4", "2 3", "9 3 2 3", "1 5"][number % 4], shown = near.includes(one);
+      const across = shown ? `M0 ${up(one.value)}H${drawn.wide}` : "";
+      svg.append("path").attr("class", "limit").attr("stroke-dasharray", dash).attr("d", `${across}M2 ${y + 8}h26`)
+        .append("title").text(one.said);
+      svg.append("text").attr("x", 34).attr("y", y + 12).text(shortened(shown ? one.said : `not drawn: ${one.said}`, "", 34));
+      y += 16;
+    });
+    return y + GAP;
   }
 
   // -- the tray --------------------------------------------------------------------------------

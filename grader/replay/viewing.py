@@ -17,6 +17,7 @@ from grader.replay.drawing import (
     Drawing,
     Event,
     Lane,
+    Limit,
     Line,
     Span,
     State,
@@ -147,11 +148,37 @@ def charts(play: Play) -> list[Play]:
         what = "sum" if statistic == SUM else "most"
         unit = "" if metric["unit"] == "None" else f", {metric['unit']}"
         found.append(
-            {"title": title, "unit": f"{what} of a minute{unit}", "at": statistic, "metric": number}
+            {
+                "title": title,
+                "unit": f"{what} of a minute{unit}",
+                "at": statistic,
+                "metric": number,
+                "limits": [*_limits(play, metric)],
+            }
         )
     rank = {name: place for place, name in enumerate(ALWAYS)}
     found.sort(key=lambda one: rank.get(play["metrics"][one["metric"]]["name"], len(rank)))
     return found[:MOST_CHARTS]
+
+
+_SIGNS = {
+    "GreaterThanThreshold": ">",
+    "GreaterThanOrEqualToThreshold": "≥",
+    "LessThanThreshold": "<",
+    "LessThanOrEqualToThreshold": "≤",
+}
+
+
+def _limits(play: Play, metric: Play) -> Iterator[Play]:
+    """The thresholds of alarms on a metric: how one is said, and its height."""
+    for alarm in play["alarms"]:
+        limit = alarm["threshold"]
+        if limit and all(limit[key] == metric[key] for key in ("namespace", "name", "of")):
+            timed = metric["unit"] == "Milliseconds" and limit["value"] >= 0
+            value = duration(limit["value"]) if timed else f"{limit['value']:,.10g}"
+            taken = f"{limit['statistic']} of {duration(1000 * limit['seconds'])}"
+            said = f"{alarm['name']}: {taken} {_SIGNS[limit['comparison']]} {value}"
+            yield {"said": said, "value": limit["value"]}
 
 
 def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
@@ -178,7 +205,9 @@ def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
             ]
         )
         up = Axis(one["unit"])
-        found.append(series(one["title"], axis, up, [Line("", points)], events, width=width))
+        limits = [Limit(limit["said"], limit["value"]) for limit in one["limits"]]
+        line = Line("", points)
+        found.append(series(one["title"], axis, up, [line], events, limits, width=width))
     return found
 
 

@@ -20,6 +20,12 @@ FINDING = Finding(
 )
 
 
+FILES = {
+    "template.yaml": b"Resources:\n  Orders: # kept\n    X: 1\n  Totals:\n    Type: T\n    Y: 2\n",
+    "handler.py": b"import json\n\ndef handler(event, context):\n    return json.dumps(1)\n",
+}
+
+
 def graded(findings: int = 1, finding: Finding = FINDING) -> Grade:
     """One criterion that is met, one that is lost for this many findings, one not reached."""
     return Grade(
@@ -42,7 +48,7 @@ def graded(findings: int = 1, finding: Finding = FINDING) -> Grade:
 
 
 def told(grade: Grade, evidence: Evidence) -> str:
-    return page(grade, evidence, tasks={2: "Lose nothing"}, again="labs grade 2")
+    return page(grade, evidence, tasks={2: "Lose nothing"}, files=FILES, again="labs grade 2")
 
 
 def test_every_finding_stands_with_its_scene_in_words_and_opened_there() -> None:
@@ -62,6 +68,25 @@ def test_every_finding_stands_with_its_scene_in_words_and_opened_there() -> None
         assert words in html
     assert "<td>60 of 60</td>" in html and "2: Lose nothing" in html and "Some advice." in html
     assert html.count("<svg") >= 2 and "labs docs index" in html
+
+
+def test_a_finding_without_a_play_shows_its_lines() -> None:
+    """The line with its neighbours, marked by a sign; or the parts of a file that lacks something."""
+    wheres = {
+        "template.yaml:3  X: 1": ("▸ 3      X: 1</mark>", "  6      Y: 2"),
+        "handler.py:3  def": ("▸ 3  def handler(event, context):</mark>", "  4      return"),
+        "template.yaml (there is no Budget)": (
+            "(there is no Budget)",
+            "  2    Orders: # kept\n  4    T",
+        ),
+        "handler.py (no single line can be named)": ("parts of the file", "  3  def handler"),
+    }
+    for where, shown in wheres.items():
+        html = told(graded(1, replace(FINDING, where=where)), Evidence([], {}))
+        assert html.count("The lines: ") == 2 and all(text in html for text in shown), where
+    for where in ("template.yaml:99  X", "other.py:1  X", "nowhere"):
+        html = told(graded(1, replace(FINDING, where=where)), Evidence([], {}))
+        assert html.count("The lines: ") == 1
 
 
 def test_the_policy_allows_only_the_page_itself() -> None:
@@ -103,7 +128,15 @@ def attacked() -> str:
     finding = Finding(**{one.name: HOSTILE for one in fields(Finding)})
     grade = replace(graded(2, finding), notes=[HOSTILE], advice=[HOSTILE])
     evidence = Evidence([hostile()], {"lost-one": [Sight(0, 0, 1_000, HOSTILE, 1)] * 2})
-    return page(grade, evidence, tasks={2: HOSTILE}, again=f"labs grade 2 --path {HOSTILE}")
+    files = {"template.yaml": f"  {HOSTILE}:\n".encode()}
+    elsewhere = (
+        replace(finding, where="template.yaml:1  X"),
+        replace(finding, where=f"template.yaml ({HOSTILE})"),
+    )
+    lost = replace(grade.verdicts[2], finding=elsewhere[0], further=elsewhere[1:])
+    grade = replace(grade, verdicts=[*grade.verdicts[:2], lost])
+    again = f"labs grade 2 --path {HOSTILE}"
+    return page(grade, evidence, tasks={2: HOSTILE}, files=files, again=again)
 
 
 def test_no_text_of_others_becomes_markup(attacked: str) -> None:

@@ -19,6 +19,7 @@ from grader.replay.drawing import (
     Drawing,
     Event,
     Lane,
+    Limit,
     Line,
     Span,
     State,
@@ -39,7 +40,7 @@ def pictures(text: str = "a") -> list[Drawing]:
     state = State(text, text, text)
     return [
         bars(text, Axis(text), [Bar(text, 3, text, before=1), Bar(text, 0)], names=text),
-        series(text, Axis(text), Axis(text), [Line(text, [(0, 1), (1, None), (2, 3)])], [Event(1, text)]),
+        series(text, Axis(text), Axis(text), [Line(text, [(0, 1), (1, None), (2, 3)])], [Event(1, text)], [Limit(text, 2)]),
         matrix(text, text, [text], [(text, [Cell(state, text, 0.5)])]),
         lanes(text, Axis(text), [Lane(text, [Span(0, 2, state, text)])], [Event(1, text)]),
     ]  # fmt: skip
@@ -99,6 +100,16 @@ def test_a_gap_in_a_line_is_not_bridged() -> None:
     assert path.count("M") == 1
     assert ["1", ""] in list(map(list, drawing.rows))
     assert told(drawing) == ["a: 1 at 0", "a: 3 at 2", "a: 4 at 3"]
+
+
+def test_a_limit_crosses_the_picture_unless_it_would_flatten_the_series() -> None:
+    """Both are named below and in the table."""
+    line, limits = Line("a", [(0, 1), (1, 4)]), [Limit("Late > 3", 3), Limit("Never > 900", 900)]
+    drawing = series("t", Axis("s"), POINTS, [line], (), limits)
+    assert told(drawing)[-2:] == ["Late > 3", "not drawn: Never > 900"]
+    near, far = re.findall(r'class="limit"[^>]* d="([^"]+)"', drawing.svg)
+    assert (near.count("H"), far.count("H")) == (1, 0)
+    assert list(map(list, drawing.rows))[-2:] == [["Late > 3", "3"], ["Never > 900", "900"]]
 
 
 def test_lines_differ_by_dash_and_by_shape_and_not_by_colour_alone() -> None:

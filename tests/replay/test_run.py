@@ -22,7 +22,7 @@ from grader.replay import run
 from grader.replay.naming import Names, ranges
 from grader.replay.page import page
 from grader.replay.scene import Reader, Scene, Watched
-from grader.replay.viewing import clock
+from grader.replay.viewing import charts, clock, stills
 from tests.replay.scenes import QUEUE, Staged, keys, numbers
 
 SCHEMA = json.loads(run.SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -460,8 +460,17 @@ def test_alarms_say_their_states_and_whom_they_told() -> None:
         START_MS,
         staged.bench.now,
     )
-    [told] = staged.play(watched=watched)["alarms"]
+    play = staged.play(watched=watched)
+    [told] = play["alarms"]
     assert (told["name"], told["watches"]) == ("Failing", ["Errors"])
     assert [state for _, state, _ in told["states"]] == ["ALARM", "OK"]
     assert [one[1:] for one in told["told"]] == [["ALARM", "email", "on-call@example.com"]]
     assert told["told"][0][0] == told["states"][0][0]
+    # The threshold stands on the picture of its metric and in its table, and on no other one.
+    said = "Failing: Sum of 1 min > 0"
+    drawn = charts(play)
+    assert {one["title"]: [limit["said"] for limit in one["limits"]] for one in drawn} == {
+        one["title"]: [said] if one["title"].startswith("Errors of") else [] for one in drawn
+    }
+    [errors] = [one for one in stills(play) if one.title.startswith("Errors of")]
+    assert said in errors.svg.replace("&gt;", ">") and errors.rows[-1] == [said, "0"]

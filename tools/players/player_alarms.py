@@ -148,7 +148,7 @@ ALARMS = Player(
         Switch("Minutes above it", [("1 of 1", (1, 1)), ("3 of 5", (3, 5))]),
         Switch(
             "Missing data",
-            [(one, one) for one in ("notBreaching", "breaching", "ignore")],
+            [(one, one) for one in ("notBreaching", "breaching", "ignore", "missing")],
         ),
     ],
     first=["a slow service", "3 min", "3 of 5", "notBreaching"],

@@ -25,6 +25,7 @@ from grader.replay.drawing import (
     Drawing,
     Event,
     Lane,
+    Limit,
     Line,
     Span,
     lanes,
@@ -336,7 +337,13 @@ def _age(play: Play, time: Folding, axis: Axis) -> list[Drawing]:
     if not any(height for _, height in points):
         return []
     line = Line("", viewing.thinned(points, MOST_POINTS))
-    return [series("", axis, up, [line], width=WIDE)]
+    limits = [
+        Limit(one["said"], one["value"] / MINUTE_MS)
+        for chart in viewing.charts(play)
+        if play["metrics"][chart["metric"]]["name"] == "IteratorAge"
+        for one in chart["limits"]
+    ]
+    return [series("", axis, up, [line], (), limits, width=WIDE)]
 
 
 def _life(play: Play, record: Play, time: Folding) -> Lane:
