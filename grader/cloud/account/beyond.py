@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from grader.cloud.aws import Call, Refused, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.door import denial, failed
-from grader.cloud.iam import PolicyDocument
+from grader.cloud.iam import PolicyDocument, denied
 
 Hook = Callable[[dict[str, Any]], Any]
 # A round figure for a call to another service in the Region, in virtual milliseconds.
@@ -101,9 +101,12 @@ class Beyond:
         if hook is None and taken is None:
             return None
         params = _params(request, *found)
-        if hook is None and not _allowed(documents, _ACTIONS.get(action, action)):
-            sentence = f"no policy of {function} allows {_ACTIONS.get(action, action)}"
-            return self._failed(request, function, action, params, denial("", sentence))
+        if hook is None:
+            asked = _ACTIONS.get(action, action)
+            lacking = denied(documents, asked, params, self.account_id, self.region)
+            if lacking is not None:
+                sentence = f"no policy of {function} allows {lacking}"
+                return self._failed(request, function, action, params, denial("", sentence))
         try:
             answer = hook(params) if hook is not None else taken(self, params)  # type: ignore[misc]
         except ServiceError as error:
@@ -313,25 +316,6 @@ _TAKEN: Mapping[str, Callable[[Beyond, dict[str, Any]], dict[str, Any]]] = {
     "xray:PutTraceSegments": lambda beyond, params: {"UnprocessedTraceSegments": []},
 }
 TAKEN = tuple(sorted(_TAKEN))
-
-
-def _allowed(documents: Sequence[PolicyDocument], action: str) -> bool:
-    """Whether some statement allows the action on something: the resources are not known here."""
-    return any(
-        statement.effect == "Allow"
-        and (
-            any(fnmatch.fnmatchcase(action.lower(), one.lower()) for one in statement.actions)
-            or (
-                statement.not_actions
-                and not any(
-                    fnmatch.fnmatchcase(action.lower(), one.lower())
-                    for one in statement.not_actions
-                )
-            )
-        )
-        for document in documents
-        for statement in document.statements
-    )
 
 
 # -- AWS's models ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 The rooms, each importing only from those below it::
 
     understanding  a team's own policies, without what cannot be decided
+    beyond       what calls of services beyond the account ask for
     evaluation   the decision; also with a resource's own policy, of trust, and for mappings
     calls        what each AWS call needs, and which calls function code can make at all
     policies     documents and statements, and what IAM refuses of them
@@ -16,6 +17,7 @@ The rooms, each importing only from those below it::
     conditions   wildcards, condition operators and keys
 """
 
+from grader.cloud.iam.beyond import denied
 from grader.cloud.iam.calls import Need, allowed_operations, delivery_needs, needs
 from grader.cloud.iam.evaluation import (
     Permission,
@@ -44,6 +46,7 @@ __all__ = [
     "Statement",
     "allowed_operations",
     "delivery_needs",
+    "denied",
     "documents",
     "evaluate",
     "evaluate_request",

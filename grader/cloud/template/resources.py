@@ -60,6 +60,7 @@ _NESTED = "AWS::CloudFormation::Stack"
 _ARNS = {
     "AWS::AppSync::GraphQLApi": "appsync apis/",
     "AWS::Events::EventBus": "events event-bus/",
+    "AWS::KinesisFirehose::DeliveryStream": "firehose deliverystream/",
     "AWS::Lambda::LayerVersion": "lambda layer:",
     "AWS::SecretsManager::Secret": "secretsmanager secret:",
     "AWS::StepFunctions::StateMachine": "states stateMachine:",
@@ -281,10 +282,11 @@ class Resources:
             # What nobody plays gets a name made up as CloudFormation makes one up.
             own_words = f"{(type.split('::') * 2)[1]} {type.split('::')[-1]}/".lower()
             service, _, rest = _ARNS.get(type, own_words).partition(" ")
-            physical_id = me.name()
+            physical_id = self._given_name(me, type) or me.name()
             arn = me.arn(service, f"{rest}{physical_id}")
             attributes = {"Arn": arn}
             if self.reporter.own:
+                attributes["Name"] = physical_id
                 physical_id = arn if type in _ARN_REFS else physical_id
                 attributes |= {
                     one: slug(f"{name}.{one}")
@@ -303,6 +305,15 @@ class Resources:
         self.scope.refs[name] = physical_id
         self.scope.attributes[name] = attributes
         return physical_id, attributes
+
+    def _given_name(self, me: Me, type: str) -> str | None:
+        """The name that a team gives to what is only kept, so that its policies mean it."""
+        for key in ("Name", f"{type.split('::')[-1]}Name") if self.reporter.own else ():
+            given = me.given(key)
+            if isinstance(given, str) and given and not unknown(given):
+                # Secrets Manager adds six characters to a secret's name in its ARN.
+                return f"{given}-AbCdEf" if type == "AWS::SecretsManager::Secret" else given
+        return None
 
     def _unplayed(
         self, name: str, body: Fields, type: str, properties: dict[str, Any]
