@@ -218,8 +218,8 @@ def own_reference() -> str:
         "## Calls of functions { #calls }\n",
         "Played, by the function's role:\n",
         *_by_service(played),
-        "Kept, where the role allows the action: answered, and to be looked at with "
-        "`pipeline.calls`. Parameters and secrets come from the test.\n",
+        "Kept, where the role allows the action on what the call names: answered, and to be looked "
+        "at with `pipeline.calls`. Parameters and secrets come from the test.\n",
         *_by_service(taken),
         "Refused is every other call, with a sentence that names the hook: "
         '`pipeline.answer("states:StartSyncExecution", callable)` answers it, and so does '

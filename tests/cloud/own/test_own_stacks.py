@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grader.cloud import Pipeline, Refused
+from grader.cloud.own import read
 from grader.cloud.template import TemplateProblems
 
 TEMPLATE = Path(__file__).parent / "stack/app/template.yaml"
@@ -250,3 +251,16 @@ def test_a_mistake_elsewhere_is_kept_and_told(tmp_path: Path, nursery: Any) -> N
     with Pipeline.deploy(file, nursery=nursery) as own:
         assert "Side" not in own.stack.resources
         assert any("Side" in str(one) for one in own.unplayed)
+
+
+def test_a_pipe_is_named_with_what_is_not_proved(tmp_path: Path) -> None:
+    """Whoever tests a stack with a pipe learns that nothing of the pipe is played."""
+    file = tmp_path / "template.yaml"
+    file.write_text(
+        "Resources:\n  Route:\n    Type: AWS::Pipes::Pipe\n    Properties:\n"
+        "      {RoleArn: r, Source: s, Target: t}\n"
+    )
+    (told,) = read(file).stack.unplayed
+    assert told.sentence.startswith("Route: ")
+    for part in ("reads nothing", "retries, failure notes and target are not proved"):
+        assert part in told.sentence
