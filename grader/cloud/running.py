@@ -39,6 +39,8 @@ from grader.cloud.function import (
     Nursery,
     StandIn,
     configured,
+    layered,
+    packaged,
     unzip,
 )
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
@@ -99,6 +101,10 @@ class Cloud:
         self.stacks: dict[str, Deployed] = {}
         self.gone: dict[str, Deployed] = {}
         self.functions: dict[str, FunctionHost | StandIn] = {}
+        # When each function's code or configuration last changed; size and digest of the archive
+        # that was last uploaded for it.
+        self.modified_ms: dict[str, int] = {}
+        self.packages: dict[str, tuple[int, str]] = {}
         self.concurrency = Concurrency()
         # Alarms that were made by hand, beside those of stacks: name to PutMetricAlarm's members.
         self.alarms: dict[str, dict[str, Any]] = {}
@@ -308,7 +314,9 @@ class Cloud:
         ``layers`` are folders as they lie below /opt. Its AWS calls come out in `Account.answer`,
         its log lines here in ``log``.
         """
-        folder = self._layered(self._code(resource, code), layers)
+        folder = self._code(resource, code)
+        if layers:
+            folder = layered(self._unpack(b""), folder, layers)
         spec = self._spec(resource, stack, folder)
         self._rights(spec, stack)
         try:
@@ -320,6 +328,7 @@ class Cloud:
                 "Code",
                 resource.logical_id,
             ) from None
+        self.packages.pop(spec.name, None)
         self._reserve(resource, spec)
         return host
 
@@ -359,6 +368,7 @@ class Cloud:
             self._installed(replace(host.spec, code=self._unpack(archive)))
         except ValueError as error:
             raise Refused("InvalidParameterValueException", f"{error}.", "ZipFile") from None
+        self.packages[name] = packaged(archive)
 
     def _installed(self, spec: FunctionSpec) -> FunctionHost:
         """The function as ``spec`` says; one of the same name takes it on and goes on running."""
@@ -378,6 +388,7 @@ class Cloud:
                 self._log(spec.log_group, line)
 
         known = self.functions.get(spec.name)
+        self.modified_ms[spec.name] = self.clock.now
         if isinstance(known, FunctionHost):
             known.update(spec, answer, log)
             return known
@@ -519,23 +530,6 @@ class Cloud:
             return self._unpack(found.read_bytes()) if found.is_file() else found
         folder = self._unpack(b"")
         shutil.copy(found, folder)
-        return folder
-
-    def _layered(self, code: Path, layers: Sequence[Path]) -> Path:
-        """The code with what its layers bring for Python beneath it.
-
-        Lambda looks into /var/task first and then into /opt/python, where a later layer's files
-        replace an earlier one's.
-        https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html
-        """
-        if not layers:
-            return code
-        folder = self._unpack(b"")
-        for layer in layers:
-            root = self._unpack(layer.read_bytes()) if layer.is_file() else layer
-            inner = root / "python"
-            shutil.copytree(inner if inner.is_dir() else root, folder, dirs_exist_ok=True)
-        shutil.copytree(code, folder, dirs_exist_ok=True)
         return folder
 
     def _unpack(self, archive: bytes) -> Path:

@@ -111,7 +111,16 @@ def test_code_and_configuration_are_updated_in_place(
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr(f"{module}.py", LATER)
-    functions.update_function_code(FunctionName=name, ZipFile=archive.getvalue())
+    assert before["LastModified"].startswith("2026-")
+    answered = functions.update_function_code(
+        FunctionName=name, ZipFile=archive.getvalue(), RevisionId=before["RevisionId"]
+    )
+    assert answered["CodeSize"] == len(archive.getvalue())
+    assert answered["CodeSha256"] != before["CodeSha256"]
+    with pytest.raises(functions.exceptions.PreconditionFailedException):
+        functions.update_function_configuration(
+            FunctionName=name, Timeout=5, RevisionId=before["RevisionId"]
+        )
     functions.update_function_configuration(
         FunctionName=name,
         MemorySize=512,
@@ -121,6 +130,10 @@ def test_code_and_configuration_are_updated_in_place(
     functions.get_waiter("function_updated").wait(FunctionName=name)
     after = functions.get_function_configuration(FunctionName=name)
     assert (after["MemorySize"], after["Environment"]) == (512, {"Variables": {"A": "b"}})
+    # A deployment shows by its moment, its digest and its revision.
+    assert after["LastModified"] > before["LastModified"]
+    assert after["CodeSha256"] == answered["CodeSha256"]
+    assert after["RevisionId"] not in (before["RevisionId"], answered["RevisionId"])
     answer = functions.invoke(FunctionName=name, Payload=b"{}", LogType="Tail")
     assert json.loads(answer["Payload"].read()) == {"batchItemFailures": [], "said": "new"}
     assert answer["ExecutedVersion"] == "$LATEST"

@@ -20,7 +20,10 @@ from grader.cloud.function.spec import (
     LogLine,
     Stall,
     configured,
+    layered,
+    packaged,
     unzip,
+    zipped,
 )
 from grader.cloud.function.stand_in import Handler, StandIn
 from grader.cloud.function.watch import look
@@ -44,7 +47,10 @@ __all__ = [
     "Stall",
     "StandIn",
     "configured",
+    "layered",
     "look",
+    "packaged",
     "told",
     "unzip",
+    "zipped",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import re
+import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -167,3 +170,42 @@ def unzip(archive: bytes, folder: Path) -> None:
         packed.extractall(folder)
     except zipfile.BadZipFile:
         raise Refused(refused, "Could not unzip uploaded file.") from None
+
+
+def packaged(archive: bytes) -> tuple[int, str]:
+    """CodeSize and CodeSha256 of an archive.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
+    """
+    return len(archive), base64.b64encode(hashlib.sha256(archive).digest()).decode()
+
+
+def zipped(folder: Path) -> bytes:
+    """A folder of code as an archive; the same files make the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            if "__pycache__" not in path.parts:
+                name = path.relative_to(folder).as_posix()
+                file.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return packed.getvalue()
+
+
+def layered(folder: Path, code: Path, layers: Sequence[Path]) -> Path:
+    """``folder``, filled with the code and what its layers bring for Python beneath it.
+
+    Lambda looks into /var/task first and then into /opt/python, where a later layer's files
+    replace an earlier one's.
+    https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html
+    """
+    for number, layer in enumerate(layers):
+        root = layer
+        if layer.is_file():
+            root = folder / f".layer{number}"
+            unzip(layer.read_bytes(), root)
+        inner = root / "python"
+        shutil.copytree(inner if inner.is_dir() else root, folder, dirs_exist_ok=True)
+        if root != layer:
+            shutil.rmtree(root)
+    shutil.copytree(code, folder, dirs_exist_ok=True)
+    return folder

@@ -57,7 +57,9 @@ def _list_stacks(world: World, request: Request) -> dict[str, Any]:
                 "StackId": _stack_id(one),
                 "StackName": one.stack.name,
                 "CreationTime": one.created_ms / 1000,
+                "LastUpdatedTime": one.changed_ms / 1000,
                 "StackStatus": one.status,
+                "TemplateDescription": one.stack.description,
             }
             for one in every
             if not wanted or one.status in wanted
@@ -146,16 +148,17 @@ def _create_change_set(world: World, request: Request) -> dict[str, Any]:
     stack = _resolved(world, name, body, params, old)
     place = f"changeSet/{params['ChangeSetName']}/{len(world.change_sets):08x}"
     identity = arn("cloudformation", place)
+    stack_id = _arn_of(name, old.created_ms if old else world.now)
     world.change_sets[identity] = {
         "name": params["ChangeSetName"],
         "stack": stack,
+        "stack_id": stack_id,
         "body": body,
         "before": old.stack if old else None,
         "created": world.now,
         "done": False,
     }
-    created_ms = old.created_ms if old else world.now
-    return {"Id": identity, "StackId": _arn_of(name, created_ms)}
+    return {"Id": identity, "StackId": stack_id}
 
 
 def _change_set(world: World, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -201,6 +204,7 @@ def _describe_change_set(world: World, request: Request) -> dict[str, Any]:
         "ChangeSetId": identity,
         "ChangeSetName": change["name"],
         "StackName": change["stack"].name,
+        "StackId": change["stack_id"],
         "CreationTime": change["created"] / 1000,
         "Changes": changes,
         "Status": "CREATE_COMPLETE",
@@ -411,6 +415,8 @@ def _described(known: Deployed) -> dict[str, Any]:
         "CreationTime": known.created_ms / 1000,
         "LastUpdatedTime": known.changed_ms / 1000,
         "StackStatus": known.status,
+        "DisableRollback": False,
+        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         "Parameters": [
             {
                 "ParameterKey": name,

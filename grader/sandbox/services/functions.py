@@ -6,12 +6,13 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from grader.cloud.aws import Refused, Reply, Request, ServiceError
-from grader.cloud.function import FunctionHost, StandIn
+from grader.cloud.function import FunctionHost, StandIn, packaged, zipped
 from grader.cloud.mapping import Address
 from grader.sandbox.world import World, answers, arn
 
@@ -35,8 +36,17 @@ def _host(world: World, given: Any) -> FunctionHost | StandIn:
     return host
 
 
-def _configuration(host: FunctionHost | StandIn) -> dict[str, Any]:
-    spec = host.spec
+def _configuration(world: World, host: FunctionHost | StandIn) -> dict[str, Any]:
+    """As Lambda shows a function. A change is made at once here, so that none is ever Pending.
+
+    Of code that a template deployed the digest is that of an archive of the same files.
+    https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
+    """
+    spec, cloud = host.spec, world.cloud
+    modified_ms = cloud.modified_ms.get(spec.name, 0)
+    size, digest = cloud.packages.get(spec.name) or packaged(zipped(spec.code))
+    changed = datetime.fromtimestamp(modified_ms / 1000, UTC)
+    revision = uuid.uuid5(uuid.NAMESPACE_URL, f"{spec.arn}/{modified_ms}/{digest}/{spec!r}")
     logging = {
         "LogFormat": spec.log_format,
         "LogGroup": spec.log_group,
@@ -53,7 +63,13 @@ def _configuration(host: FunctionHost | StandIn) -> dict[str, Any]:
         "Timeout": spec.timeout_ms // 1000,
         "Environment": {"Variables": dict(spec.environment)},
         "LoggingConfig": {name: value for name, value in logging.items() if value is not None},
+        "CodeSize": size,
+        "CodeSha256": digest,
+        "LastModified": f"{changed:%Y-%m-%dT%H:%M:%S}.{modified_ms % 1000:03}+0000",
+        "RevisionId": str(revision),
         "Version": "$LATEST",
+        "TracingConfig": {"Mode": "PassThrough"},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "Architectures": ["x86_64"],
         "EphemeralStorage": {"Size": 512},
         **_STANDS,
@@ -63,12 +79,12 @@ def _configuration(host: FunctionHost | StandIn) -> dict[str, Any]:
 @answers("lambda", "ListFunctions")
 def _list(world: World, request: Request) -> dict[str, Any]:
     hosts = world.cloud.functions.values()
-    return {"Functions": [_configuration(host) for host in hosts]}
+    return {"Functions": [_configuration(world, host) for host in hosts]}
 
 
 @answers("lambda", "GetFunctionConfiguration")
 def _get_configuration(world: World, request: Request) -> dict[str, Any]:
-    return _configuration(_host(world, request.params["FunctionName"]))
+    return _configuration(world, _host(world, request.params["FunctionName"]))
 
 
 @answers("lambda", "GetFunction", note="Code.Location leads nowhere: the code is your own folder.")
@@ -76,13 +92,24 @@ def _get(world: World, request: Request) -> dict[str, Any]:
     host = _host(world, request.params["FunctionName"])
     reserved = world.cloud.concurrency.reserved(host.name)
     answer: dict[str, Any] = {
-        "Configuration": _configuration(host),
+        "Configuration": _configuration(world, host),
         "Code": {"RepositoryType": "S3", "Location": "https://127.0.0.1/not-served"},
         "Tags": {},
     }
     if reserved is not None:
         answer["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
     return answer
+
+
+def _expect_revision(world: World, host: FunctionHost | StandIn, wanted: str | None) -> None:
+    """A change that names a revision is made to that one only."""
+    if wanted is not None and wanted != _configuration(world, host)["RevisionId"]:
+        raise ServiceError(
+            "PreconditionFailedException",
+            "The Revision Id provided does not match the latest Revision Id. Call the "
+            "GetFunction/GetAlias API to retrieve the latest Revision Id",
+            412,
+        )
 
 
 _CHANGED = ("MemorySize", "Timeout", "Handler", "Runtime", "Environment", "LoggingConfig", "Role")
@@ -96,7 +123,7 @@ _CHANGED = ("MemorySize", "Timeout", "Handler", "Runtime", "Environment", "Loggi
 def _update_configuration(world: World, request: Request) -> dict[str, Any]:
     params = dict(request.params)
     host = _host(world, params.pop("FunctionName"))
-    params.pop("RevisionId", None)
+    _expect_revision(world, host, params.pop("RevisionId", None))
     params.pop("Description", None)
     if unknown := sorted(set(params) - set(_CHANGED)):
         raise ServiceError(
@@ -106,7 +133,7 @@ def _update_configuration(world: World, request: Request) -> dict[str, Any]:
             501,
         )
     world.cloud.configure_function(host.name, params)
-    return _configuration(world.cloud.functions[host.name])
+    return _configuration(world, world.cloud.functions[host.name])
 
 
 @answers(
@@ -117,6 +144,7 @@ def _update_configuration(world: World, request: Request) -> dict[str, Any]:
 def _update_code(world: World, request: Request) -> dict[str, Any]:
     params = request.params
     host = _host(world, params["FunctionName"])
+    _expect_revision(world, host, params.get("RevisionId"))
     if params.get("Publish"):
         raise ServiceError("NotImplemented", "Publish: versions come from a template here.", 501)
     if params.get("ZipFile") is not None:
@@ -131,11 +159,11 @@ def _update_code(world: World, request: Request) -> dict[str, Any]:
             ) from None
     else:
         raise ServiceError("InvalidParameterValueException", "Please provide a source for code.")
-    digest = base64.b64encode(hashlib.sha256(archive).digest()).decode()
-    shown = {"CodeSize": len(archive), "CodeSha256": digest}
     if not params.get("DryRun"):
         world.cloud.replace_code(host.name, archive)
-    return {**_configuration(world.cloud.functions[host.name]), **shown}
+        return _configuration(world, world.cloud.functions[host.name])
+    size, digest = packaged(archive)
+    return {**_configuration(world, host), "CodeSize": size, "CodeSha256": digest}
 
 
 # -- concurrency -------------------------------------------------------------------------------
