@@ -60,6 +60,16 @@ def _nursery() -> Iterator[object]:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Half as many again as there are cores: tests wait for processes that end, sleep or start."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it
+    from grader.course.warm import cores
+
+    return cores() + cores() // 2
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """A worker that has nothing left takes over tests of another: grades take seconds each."""
     from xdist.scheduler import WorkStealingScheduling
