@@ -33,6 +33,7 @@ from distributed import (
     Scheduler,
     Security,
     SpecCluster,
+    Status,
     Worker,
     get_worker,
 )
@@ -40,20 +41,26 @@ from distributed import (
 from grader.classroom.room import Room
 from grader.classroom.work import Address, Done, Terms
 from grader.cloud.scratch import Scratch
+from grader.cloud.words import counted
 from grader.course.files import UsageError
 
 LOOPBACK = "127.0.0.1"
-# Real seconds: until a scheduler answers, until a cluster without any worker is given up, and until
-# one has ended.
+# Real seconds: until a scheduler answers, until a cluster that has no worker and starts none is
+# given up, and until one has ended.
 CONNECT_S = 15.0
 DESERTED_S = 120.0
 CLOSE_S = 10.0
 ASK_S = 1.0
-# So often a cluster of ours is started until it stands.
-STARTS = 3
+LOOK_S = 0.1
+# So often for each worker that is wanted one may be started on this machine without any answer in
+# between. A machine that kills what it starts would go on with that for ever.
+STARTS = 10
 # A scheduler of ours gives a parcel up only when so many workers died of it: whoever kills workers
 # by hand should not lose one.
 OURS = {"port": 0, "dashboard": False, "allowed_failures": 10}
+WITHOUT = "--workers 0 grades without them, one after the other."
+# The reason that Dask gives when a whole cluster ends.
+AT_THE_END = "nanny-close"
 # Parcels under way for each thread: one that is graded, and one so that no worker waits.
 AHEAD = 2
 
@@ -103,6 +110,47 @@ class OurWorker(_Portless, Worker):  # type: ignore[misc]
 # --- in the command ---------------------------------------------------------------------------
 
 
+@dataclass
+class Starts:
+    """How often workers were started since the last answer, at ``most``, and how many were lost.
+
+    Lost is one that nobody starts again: Dask does that for a worker that once stood, and gives up
+    one that ends while it starts for the first time.
+    """
+
+    most: int
+    count: int = 0
+    lost: int = 0
+    why: str = ""
+
+
+class OurNanny(Nanny):  # type: ignore[misc]
+    """What starts a worker of a cluster of ours, within bounds. It lives in the command."""
+
+    def __init__(self, *arguments: Any, starts: Starts, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._starts = starts
+
+    async def instantiate(self) -> Any:
+        """Start the worker, if that may be tried once more."""
+        starts = self._starts
+        if starts.count >= starts.most:
+            await self.close(reason="no more starts")
+            raise RuntimeError("No more starts.")
+        starts.count += 1
+        try:
+            return await super().instantiate()
+        except Exception as error:
+            starts.why = str(error) or type(error).__name__
+            raise
+
+    async def close(self, timeout: float = CLOSE_S, reason: str = AT_THE_END) -> Any:
+        """End, and count as lost unless it is the cluster that ends."""
+        if reason != AT_THE_END and self.status not in (Status.closing, Status.closed):
+            self._starts.lost += 1
+        return await super().close(timeout=timeout, reason=reason)
+
+
 @dataclass(frozen=True)
 class _Under:
     """A parcel under way; ``others`` are the only workers that may have it, if there are any."""
@@ -123,13 +171,15 @@ class Crew:
     def __init__(self, wanted: int | Address, terms: Terms) -> None:
         self.terms = terms
         self._own: SpecCluster | None = None
+        self._starts = Starts(0)
         self._scratch = Scratch()
         self._done: queue.Queue[Future] = queue.Queue()
         self._under: dict[str, _Under] = {}
-        self._deserted_since: float | None = None
+        # Since when there has been no worker, and how many starts there had been by then.
+        self._deserted: tuple[float, int] | None = None
         self._known: Mapping[str, Any] = {}
         self._asked = -math.inf
-        for name in ("distributed", "tornado", "asyncio"):
+        for name in ("distributed", "tornado", "tornado.application", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             if isinstance(wanted, int):
@@ -146,8 +196,9 @@ class Crew:
     def _on_this_machine(self, workers: int) -> Client:
         security = Security.temporary()
         common = {"host": LOOPBACK, "protocol": "tls://", "security": security}
+        self._starts = Starts(STARTS * workers)
         worker = {
-            "cls": Nanny,
+            "cls": OurNanny,
             "options": {
                 **common,
                 "worker_class": OurWorker,
@@ -156,34 +207,32 @@ class Crew:
                 "dashboard": False,
                 "local_directory": str(self._scratch.path),
                 "silence_logs": logging.CRITICAL,
+                "starts": self._starts,
             },
         }
         # A worker that is slow to come back is still ours: Dask would give it up after 15 s.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
-        why = ""
-        for _ in range(STARTS):
-            try:
-                self._own = SpecCluster(
-                    scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
-                    workers=dict.fromkeys(range(workers), worker),
-                    security=security,
-                    silence_logs=logging.CRITICAL,
-                )
-                return Client(self._own, security=security)
-            except (OSError, RuntimeError, TimeoutError) as error:
-                # One worker that was killed while it started ends the whole cluster.
-                why = str(error.__cause__ or error).rstrip(".")[:300]
-        raise UsageError(
-            f"No workers could be started on this machine: {why}. --workers 0 grades without."
-        )
+        try:
+            self._own = SpecCluster(
+                scheduler={"cls": OurScheduler, "options": {**common, **OURS}},
+                worker=worker,
+                security=security,
+                silence_logs=logging.CRITICAL,
+            )
+            client = Client(self._own, security=security)
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise UsageError(
+                f"No cluster could be started on this machine: {_why(error)}. {WITHOUT}"
+            ) from None
+        # Not before: a worker that is killed while it starts would end a cluster that begins.
+        self._own.scale(workers)
+        return client
 
     def _wait_for_workers(self) -> None:
-        try:
-            self._client.wait_for_workers(1, timeout=DESERTED_S)
-        except TimeoutError:
-            raise UsageError(
-                f"The scheduler at {self.place} has no worker. Start workers there and try again."
-            ) from None
+        """Until the first one is there; the others may come while it grades."""
+        while not self._workers(at_once=True):
+            self._require_workers()
+            time.sleep(LOOK_S)
 
     def close(self) -> None:
         """End what is under way, and the cluster where it is ours.
@@ -241,7 +290,9 @@ class Crew:
             return None  # it was submitted anew
         under = self._under.pop(future.key)
         try:
-            return Done(under.number, answer=future.result(timeout=CONNECT_S))
+            answer = future.result(timeout=CONNECT_S)
+            self._starts.count = 0
+            return Done(under.number, answer=answer)
         except TimeoutError:
             # The worker that had the answer died just now: another one is asked for it.
             self._under[future.key] = under
@@ -273,9 +324,9 @@ class Crew:
                 under.future.cancel()
                 self.submit(under.number, under.parcel, under.course)
 
-    def _workers(self) -> Mapping[str, Any]:
+    def _workers(self, at_once: bool = False) -> Mapping[str, Any]:
         """The workers by address, as they were a second ago at most: asking costs a message."""
-        if time.monotonic() - self._asked > ASK_S:
+        if at_once or time.monotonic() - self._asked > ASK_S:
             with suppress(OSError, TimeoutError):  # _require_scheduler tells when it is gone
                 self._known = self._client.scheduler_info(n_workers=-1)["workers"]
             self._asked = time.monotonic()
@@ -286,13 +337,40 @@ class Crew:
             raise UsageError(f"The scheduler at {self.place} does not answer any more.")
 
     def _require_workers(self) -> None:
+        """See that there are workers, or may soon be some. UsageError where there is no hope."""
         self._require_scheduler()
+        self._replace_the_lost()
+        tried = self._starts.count
         if self._workers():
-            self._deserted_since = None
+            self._deserted = None
             return
-        self._deserted_since = self._deserted_since or time.monotonic()
-        if time.monotonic() - self._deserted_since > DESERTED_S:
-            raise UsageError(f"No worker is left at {self.place}.")
+        now = time.monotonic()
+        if self._deserted is None or self._deserted[1] != tried:
+            self._deserted = now, tried
+        if self._own is None and now - self._deserted[0] > DESERTED_S:
+            raise UsageError(
+                f"The scheduler at {self.place} has no worker. Start workers there and try again;"
+                " what is graded is kept."
+            )
+        if self._own is not None and (
+            (self._starts.lost and tried >= self._starts.most)
+            or now - self._deserted[0] > DESERTED_S
+        ):
+            raise UsageError(
+                f"No worker stays alive on this machine: {counted(tried, 'start')} without a grade"
+                f" in between{self._starts.why and f' ({self._starts.why})'}. What is graded is"
+                f" kept. {WITHOUT}"
+            )
+
+    def _replace_the_lost(self) -> None:
+        """Start another worker for each that is lost, as far as starts are left."""
+        if self._own is not None and self._starts.lost and self._starts.count < self._starts.most:
+            lost, self._starts.lost = self._starts.lost, 0
+            self._own.scale(len(self._own.worker_spec) + lost)
+
+
+def _why(error: BaseException) -> str:
+    return str(error.__cause__ or error).rstrip(".")[:300]
 
 
 def _connected(address: Address) -> Client:
@@ -308,5 +386,6 @@ def _connected(address: Address) -> Client:
     try:
         return Client(address.url, security=security, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        why = str(error.__cause__ or error).rstrip(".")[:300]
-        raise UsageError(f"The scheduler at {address.url} cannot be reached: {why}.") from None
+        raise UsageError(
+            f"The scheduler at {address.url} cannot be reached: {_why(error)}."
+        ) from None

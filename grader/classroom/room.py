@@ -30,6 +30,9 @@ PROGRAM = ("-m", "grader.classroom.inside")
 # All that the process gets of our environment: where programs are, and who runs functions.
 FUNCTION_USER = "LABS_FUNCTION_USER"
 ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "VIRTUAL_ENV", FUNCTION_USER)
+BY = " by signal"
+# So often a process is started that a signal ends before it greets; otherwise twice.
+STARTS = 5
 # How often we look at it, in real seconds.
 TICK_S = 0.25
 # So long it may take to end by itself once nothing comes any more.
@@ -57,7 +60,14 @@ class Bounds:
 
 
 class Broke(Exception):
-    """The process ended, or we ended it; the message is a sentence on what happened."""
+    """The process ended, or we ended it; the message is a sentence on what happened.
+
+    ``by_signal``: it ended by a signal that we did not send.
+    """
+
+    def __init__(self, sentence: str, by_signal: bool = False) -> None:
+        super().__init__(sentence)
+        self.by_signal = by_signal
 
 
 class Room:
@@ -126,16 +136,15 @@ class Room:
                 f"it has the course {course_version()}, and this command the course {course}:"
                 " install the same version of streamlabs, and of the packages below it, on both"
             )
-        try:
-            self._open()
-        except Broke:
-            # It may have been killed by chance; what does not start a second time never does.
-            self._close()
+        for start in range(1, STARTS + 1):
             try:
                 self._open()
+                break
             except Broke as broke:
                 self._close()
-                return f"its process for grades does not start: {broke}"
+                # Who is ended by a signal may have been killed by chance, and more than once.
+                if start == STARTS or (start > 1 and not broke.by_signal):
+                    return f"its process for grades does not start: {broke}"
         if self.greeting["course"] != course_version():
             return "the course was changed there while it ran; start the worker anew"
         if self.greeting["weak"] and not self.weak:
@@ -216,7 +225,8 @@ class Room:
                     f"the grade stood still for {self.bounds.still_seconds:g} s; it was ended."
                 )
         if data is None:
-            raise Broke(f"the process that grades ended{self._how(process)}.")
+            how = self._how(process)
+            raise Broke(f"the process that grades ended{how}.", by_signal=how.startswith(BY))
         try:
             said: dict[str, Any] = json.loads(data)
         except ValueError:
@@ -232,7 +242,7 @@ class Room:
         last = f"; it said last: {lines[-1][:300]}" if lines else ""
         if code is None or code >= 0:
             return f" with exit code {code}{last}"
-        return f" by signal {-code}{last}"
+        return f"{BY} {-code}{last}"
 
     def _hear(self, process: subprocess.Popen[bytes], said: queue.Queue[bytes | None]) -> None:
         """Read frames, in a thread of its own because not every platform can wait on a pipe."""
