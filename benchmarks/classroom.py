@@ -11,8 +11,9 @@ grade`, TIMES times in turn (5): medians of wall-clock and CPU seconds, and thei
 ``grades``: CPU seconds of one grade in a warm room, for each lab's starter and solution.
 ``memory``: what the process in a room has resident in its first and its last hundred grades.
 ``engine``: stub grades (2,000) through the whole machinery: what is left when grading is free.
-``kills``: the command is killed KILLS times (10) at random moments, then a worker as often; in the
-end each mark is once in the record and equals the loop's.
+``kills``: the command is killed KILLS times (10) at random moments, a scheduler with two workers
+over TLS once, then a worker KILLS times; in the end each mark is once in the record and equals
+the loop's.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+from distributed import Security
 
 from grader.classroom import grading, settings
 from grader.classroom.cluster import Crew
@@ -243,6 +245,7 @@ def kills(learners: int = 12, count: int = 10) -> None:
             process.kill()
             process.communicate()
             print(f"command killed, {number + 1} of {count}: {_rows(root)} rows", flush=True)
+        _kill_a_scheduler(root)
         process, killed = _start(root), 0
         while process.poll() is None:
             time.sleep(draw.uniform(1, 20))
@@ -255,11 +258,50 @@ def kills(learners: int = 12, count: int = 10) -> None:
     print(f"every mark is there once and right; {killed} workers were killed")
 
 
-def _start(root: Path) -> subprocess.Popen[bytes]:
+def _start(root: Path, *options: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*LABS, "class", "grade", "--workers", "2"], cwd=root,
+        [*LABS, "class", "grade", *(options or ("--workers", "2"))], cwd=root,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+def _kill_a_scheduler(root: Path) -> None:
+    """Grade with two workers of a scheduler over TLS; it dies once a grade of theirs is there."""
+    ours, place = Security.temporary(), root / "tls"
+    place.mkdir()
+    pem = {"cert": ours.tls_client_cert, "key": ours.tls_client_key, "ca": ours.tls_ca_file}
+    for name, text in pem.items():
+        (place / name).write_text(text)
+    common = ["--tls-cert", "cert", "--tls-key", "key", "--tls-ca-file", "ca", "--no-dashboard",
+              "--scheduler-file", "scheduler", "--host", "127.0.0.1"]  # fmt: skip
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(program: str, *options: str) -> None:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{program}", *common, *options]
+        quiet = subprocess.DEVNULL
+        started.append(subprocess.Popen(command, cwd=place, stdout=quiet, stderr=quiet))
+
+    try:
+        start("scheduler", "--protocol", "tls", "--port", "0")
+        for name in ("one", "two"):
+            start("worker", "--nthreads", "1", "--no-nanny", "--name", name)
+        while not (place / "scheduler").is_file():
+            time.sleep(0.2)
+        address = json.loads((place / "scheduler").read_text())["address"]
+        files = [text for name in pem for text in (f"--{name}", str(place / name))]
+        before = _rows(root)
+        process = _start(root, "--scheduler", address, *files)
+        while _rows(root) == before and process.poll() is None:
+            time.sleep(0.5)
+        started[0].kill()
+        said = process.communicate()[1].decode().strip().splitlines()
+        if process.returncode != 2:
+            sys.exit(f"the command ended with {process.returncode}: {said}")
+        print(f"scheduler killed: {_rows(root)} rows; {said[-1]}", flush=True)
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
 
 
 def _rows(root: Path) -> int:

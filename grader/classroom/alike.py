@@ -365,7 +365,8 @@ def write(settings: Settings, roster: Mapping[str, Learner], found: Sequence[Fou
     shutil.rmtree(folder, ignore_errors=True)
     people = {one.learner for each in found for pair in each.pairs for one in (pair.one, pair.two)}
     people |= {learner for each in found for learner in each.solved}
-    names = Names([roster.get(key) or Learner(key) for key in sorted(people)])
+    # Of everybody: whoever shares a name with somebody who is not on the page has a key beside it.
+    names = Names([roster.get(key) or Learner(key) for key in sorted(people | {*roster})])
     told, paths = [], [folder / "index.html"]
     for each in found:
         rows = []

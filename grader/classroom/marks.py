@@ -52,6 +52,11 @@ class Mark:
         return self.state == "missing"
 
     @property
+    def content(self) -> str:
+        """The hash of the files that were handed in; empty without any."""
+        return self.hand_in.content if self.hand_in else self.graded.content if self.graded else ""
+
+    @property
     def document(self) -> Mapping[str, Any] | None:
         """The ``labs/grade/v1`` document of the grade; None without one."""
         return self.graded.document if self.graded else None

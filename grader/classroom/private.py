@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 FOLDER, FILE = 0o700, 0o600
 
@@ -28,6 +30,17 @@ def make_private_file(path: Path) -> Path:
     if not path.exists():
         path.touch(mode=FILE)
     return path
+
+
+def close_to_others(file: IO[bytes]) -> None:
+    """Take the rights of others off an open file, where it is ours to do so.
+
+    What an instructor copied into a class's folder has the rights that it had elsewhere.
+    """
+    if hasattr(os, "fchmod"):
+        with suppress(OSError):
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                os.fchmod(file.fileno(), FILE)
 
 
 def write_private(path: Path, content: str | bytes, *, durable: bool = True) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grader.classroom.private import close_to_others
 from grader.course.files import UsageError, reason, shown
 
 LARGEST = 10_000_000
@@ -66,10 +67,12 @@ class Learner:
 def read(path: Path) -> dict[str, Learner]:
     """Everybody in the roster by key, in its order; nobody where there is no such file.
 
-    UsageError, with the line, for a roster that cannot be read or names two learners alike.
+    The file becomes its owner's alone. UsageError, with the line, for a roster that cannot be read
+    or names two learners alike.
     """
     try:
         with path.open("rb") as file:
+            close_to_others(file)
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
         return {}

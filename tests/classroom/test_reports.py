@@ -19,10 +19,13 @@ from grader.classroom.record import Record, Refusal
 from grader.classroom.report import write, write_anonymous
 from grader.classroom.report.feedback import duration
 from grader.classroom.report.guide import questions
+from grader.classroom.report.overview import Names
+from grader.classroom.report.standing import Criterion, hardest
 from grader.classroom.roster import Learner
 from grader.classroom.settings import Late
 from grader.course import judge
-from grader.course.lab import labs
+from grader.course.files import content_hash
+from grader.course.lab import find, labs
 from grader.desk import report as desk
 
 HOSTILE = (
@@ -120,9 +123,13 @@ def test_a_learner_reads_what_being_late_cost_and_what_was_adjusted(record: Reco
         assert "1 day and 3 hours" in where and "2027-03-07 02:59 Europe/Berlin" in where
     assert "costs no points" in feedback(record, "mia")[0].text
     record.adjust("mia", 2, 95, "Ill that day.")
-    for where in feedback(record, "mia")[0].text, feedback(record, "mia")[1]:
+    page, text = feedback(record, "mia", late=Late("percent", 10))
+    for where in page.text, text:
         assert "95 of 100 points, set by your instructor" in where and "Ill that day." in where
-        assert "The grade itself said 100." in where
+        assert "in place of the 80 of the grade: 100, less 20 for being late" in where
+    assert "in place of the 100 of the grade." in feedback(record, "mia")[0].text
+    told = overview(record, late=Late("percent", 10)).text
+    assert "late by 1 day and 3 hours; set to 95 points" in told and "costs" not in told
 
 
 def test_a_learner_reads_why_there_is_no_mark(record: Record) -> None:
@@ -273,6 +280,41 @@ def test_a_standing_that_cannot_be_read_is_no_standing(record: Record, left: str
     folder = reports(record)
     (folder / "standing.json").write_text(left)
     assert "compared with the report of" not in overview(record).text
+
+
+def test_who_handed_in_the_starter_or_equal_files_is_told_and_the_first_is_not_stuck(
+    record: Record,
+) -> None:
+    """Learners of one name have their keys beside it, also where names differ in case only."""
+    lab = find("2")
+    starter = content_hash(lab.read(lab.starter))
+    hand_in(record, "mia", grade({"once-crash": "unmet", "role-tight": "unmet"}), content=starter)
+    hand_in(record, "kim1", grade(), content="same")
+    hand_in(record, "kim2", grade(), content="same")
+    text = overview(record).text
+    assert "Handed in the starter, untouched: Mia Brück." in text
+    assert "stuck, and where Nobody who handed in." in text
+    assert "equal files: Kim Lee (kim1) = Kim Lee (kim2) ." in text
+    assert "labs class alike 2" in text
+    two = [Learner("a", "Li Wei"), Learner("b", "li  wei"), Learner("c", "Li Wen")]
+    assert [Names(two).of(one.key) for one in two] == ["Li Wei (a)", "li  wei (b)", "Li Wen"]
+
+
+def test_equally_hard_criteria_are_all_told_or_counted() -> None:
+    """Five are told; more where the fifth is as hard as the next, and above ten how many more."""
+
+    def some(*open_: int) -> list[Criterion]:
+        return [Criterion(str(n), 1, "", 1, 20, many, None, ()) for n, many in enumerate(open_)]
+
+    for open_, shown, more in (
+        ([0, 1, 2, 3, 4, 5, 6], 5, 0),
+        ([1, 2, 2, 2, 4, 5, 6], 6, 0),
+        ([3] * 14, 10, 4),
+        ([0, 0, 3], 1, 0),
+        ([], 0, 0),
+    ):
+        told, left = hardest(some(*open_), 5)
+        assert (len(told), left) == (shown, more)
 
 
 def test_who_is_stuck_is_told_with_the_first_open_task(record: Record) -> None:

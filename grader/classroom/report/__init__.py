@@ -86,7 +86,7 @@ def write(
         if left.is_dir() and left.name not in known:
             shutil.rmtree(left)  # of somebody who is in this class no longer
     for key, mine in groupby(marks, key=lambda mark: mark.learner):
-        texts = feedback(settings, roster.get(key) or Learner(key), list(mine), labs)
+        texts = feedback(settings, names.of(key), list(mine), labs)
         for name, text in texts.items():
             write_private(folder / FEEDBACK / key / name, text, durable=False)
     done.paths.append(folder / FEEDBACK)

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from grader.classroom.marks import Mark
 from grader.classroom.report import pages
 from grader.classroom.report.gradebooks import number
-from grader.classroom.roster import Learner
 from grader.classroom.settings import Settings
 from grader.cloud.words import counted
 from grader.course.grade import WORDS, Finding, Outcome
@@ -60,11 +59,10 @@ class Told:
 
 
 def feedback(
-    settings: Settings, learner: Learner, marks: Sequence[Mark], labs: Mapping[int, Lab]
+    settings: Settings, who: str, marks: Sequence[Mark], labs: Mapping[int, Lab]
 ) -> dict[str, str]:
-    """The learner's ``feedback.html`` and ``feedback.md``, by file name."""
+    """``feedback.html`` and ``feedback.md`` of a learner who is called ``who``, by file name."""
     told = [_lab(settings, mark, labs[mark.lab]) for mark in marks]
-    who = learner.name or learner.key
     return {
         name: pages.page(name, class_name=settings.name, who=who, labs=told)
         for name in ("feedback.html", "feedback.md")
@@ -111,10 +109,18 @@ def headline(mark: Mark) -> str:
         return _NOTHING.get(mark.state, "No points yet.")
     text = f"{number(mark.points)} of {mark.out_of} points"
     if mark.adjusted:
-        return f"{text}, set by your instructor"
+        return f"{text}, set by your instructor{replaced(mark)}"
     if mark.penalty:
         return f"{text}: {mark.score}, less {number(mark.penalty)} for being late"
     return text
+
+
+def replaced(mark: Mark) -> str:
+    """What an adjustment stands in place of, the deduction included; to go on a sentence with."""
+    if mark.score is None:
+        return ""
+    late = f": {mark.score}, less {number(mark.penalty)} for being late" if mark.penalty else ""
+    return f", in place of the {number(mark.score - mark.penalty)} of the grade{late}"
 
 
 def told_fields(finding: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -147,12 +153,11 @@ def _sentences(settings: Settings, mark: Mark) -> Iterator[str]:
         yield f"Refused: {mark.refusal.sentence}"
     if mark.adjusted:
         at = moment(mark.adjusted.at, settings.zone)
-        before = "" if mark.score is None else f" The grade itself said {mark.score}."
         yield (
-            f"Your instructor set {number(mark.adjusted.points)} points on {at}:"
-            f" {mark.adjusted.reason.rstrip('.')}.{before}"
+            f"Your instructor set {number(mark.adjusted.points)} points on {at}{replaced(mark)}."
+            f" The reason: {mark.adjusted.reason.rstrip('.')}."
         )
-    if mark.late_by and not mark.penalty:
+    if mark.late_by and not mark.penalty and not mark.adjusted:
         yield (
             "Being late costs no points in this class."
             if settings.late.policy == "none"

@@ -20,13 +20,14 @@ from markupsafe import Markup
 from grader.classroom.marks import Mark
 from grader.classroom.private import write_private
 from grader.classroom.report import pages, standing
-from grader.classroom.report.feedback import STATES, duration, moment
+from grader.classroom.report.feedback import STATES, duration, moment, replaced
 from grader.classroom.report.gradebooks import WHY_NOT, number, some
 from grader.classroom.report.guide import questions
 from grader.classroom.report.standing import Criterion, Earlier
-from grader.classroom.roster import Learner
+from grader.classroom.roster import Learner, folded
 from grader.classroom.settings import Settings
 from grader.cloud.words import counted
+from grader.course.files import content_hash
 from grader.course.lab import Lab
 from grader.replay.drawing import SCRIPT, Axis, Bar, Cell, State, bars, matrix
 
@@ -43,9 +44,9 @@ class Names:
     """How learners are called on a page: one learner, one text, and no two alike."""
 
     def __init__(self, learners: Sequence[Learner]) -> None:
-        shared = Counter(one.name for one in learners)
+        shared = Counter(_alike(one.name) for one in learners)
         self._names = {
-            one.key: one.name if shared[one.name] == 1 else f"{one.name} ({one.key})"
+            one.key: one.name if shared[_alike(one.name)] == 1 else f"{one.name} ({one.key})"
             for one in learners
             if one.name
         }
@@ -53,6 +54,11 @@ class Names:
     def of(self, key: str) -> str:
         """The name of the learner with this key."""
         return self._names.get(key, key)
+
+
+def _alike(name: str) -> str:
+    """A name as it reads: case, blanks and ways of writing an accent tell nobody apart."""
+    return " ".join(folded(name).split())
 
 
 class Pseudonyms(Names):
@@ -112,7 +118,9 @@ def _lab(
 ) -> Mapping[str, Any]:
     criteria = standing.criteria(marks, earlier)
     known = [mark.points for mark in marks if mark.points is not None]
-    hardest = [one for one in reversed(criteria) if one.open][:HARDEST]
+    hardest, as_hard = standing.hardest(criteria, HARDEST)
+    untouched = content_hash(lab.read(lab.starter))
+    own = [mark for mark in marks if mark.content != untouched]
     of = next((mark.out_of for mark in marks if mark.out_of), 0)
     return {
         "number": lab.number,
@@ -128,9 +136,12 @@ def _lab(
             )
         ],
         "hardest": [_told(lab, one, names) for one in hardest],
+        "as_hard": as_hard,
+        "untouched": [names.of(mark.learner) for mark in marks if mark.content == untouched],
+        "equal": [[names.of(who) for who in group] for group in standing.equal(own)],
         "stuck": [
             (names.of(one.learner), _points(one.points), one.task, ", ".join(one.open), one.why)
-            for one in standing.stuck(marks, earlier)
+            for one in standing.stuck(own, earlier)
         ],
         "changes": [
             (names.of(one.learner), _points(one.before), _points(one.now), ", ".join(one.won),
@@ -231,11 +242,13 @@ def _special(settings: Settings, marks: Sequence[Mark], names: Names) -> Iterato
             said.append(f"refused: {mark.refusal.sentence}")
         if mark.late_by:
             cost = f", which costs {number(mark.penalty)} points" if mark.penalty else ""
+            cost = cost if mark.adjusted is None else ""  # what was set says what it replaces
             said.append(f"late by {duration(mark.late_by)}{cost}")
         if mark.adjusted:
             at = moment(mark.adjusted.at, settings.zone)
             said.append(
-                f"set to {number(mark.adjusted.points)} points on {at}: {mark.adjusted.reason}"
+                f"set to {number(mark.adjusted.points)} points on {at}{replaced(mark)}:"
+                f" {mark.adjusted.reason}"
             )
         if said:
             yield names.of(mark.learner), "; ".join(said)

@@ -131,6 +131,27 @@ def criteria(marks: Sequence[Mark], earlier: Earlier) -> list[Criterion]:
     return sorted(every, key=lambda one: (one.open / one.asked, one.task))
 
 
+def hardest(criteria: Sequence[Criterion], most: int) -> tuple[list[Criterion], int]:
+    """The hardest of `criteria`, the hardest first, and how many more are as hard as the last.
+
+    At most ``most`` of them, or twice as many where equally hard ones would be cut apart.
+    """
+    open_ = [one for one in reversed(criteria) if one.open]
+    shares = [one.open / one.asked for one in open_]
+    tied = sum(share >= shares[most - 1] for share in shares) if len(open_) > most else len(open_)
+    shown = min(tied, 2 * most)
+    return open_[:shown], tied - shown
+
+
+def equal(marks: Sequence[Mark]) -> list[list[str]]:
+    """The learners of one lab whose files are equal, in groups of two and more."""
+    groups: dict[str, list[str]] = {}
+    for mark in marks:
+        if mark.content:
+            groups.setdefault(mark.content, []).append(mark.learner)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def _commonest(found: Sequence[set[tuple[str, str]]]) -> list[Kind]:
     """The kinds of what was found, for each learner a set of rules and reasons."""
     counted: Counter[tuple[str, str]] = Counter()
