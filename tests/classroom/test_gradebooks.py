@@ -304,3 +304,64 @@ def test_our_own_gradebook_runs_nothing_and_loses_nothing(tmp_path: Path) -> Non
         last["late_hours"] == "12.0" and last["seed"] == "7" and last["isolation"] == "namespaces"
     )
     assert not any(is_formula(cell) for row in rows for cell in row.values())
+
+
+# What Moodle's language packs call the worksheet's columns, the participant, yes and no.
+LOCALISED = {
+    "de": ("Teilnehmer/in", "ID Vollständiger_Name E-Mail-Adresse Status Bewertung Bestwertung"
+           " Bewertung_kann_geändert_werden Feedback_als_Kommentar", "Ja", "Nein"),
+    "fr": ("Participant", "Identifiant Nom_complet Adresse_de_courriel Statut Note"
+           " Note_maximale La_note_peut_être_modifiée Feedback_par_commentaires", "Oui", "Non"),
+    "es": ("Participante ", "Identificador Nombre_completo Dirección_de_correo Estado"
+           " Calificación Calificación_máxima La_calificación_puede_ser_cambiada"
+           " Comentarios", "Sí", "No"),
+    "it": ("Partecipante", "Identificativo Nome_completo Indirizzo_email Stato Valutazione"
+           " Valutazione_massima La_valutazione_può_essere_modificata Commenti", "Sì", "No"),
+    "nl": ("Deelnemer", "ID Volledige_naam E-mailadres Status Cijfer Hoogste_cijfer"
+           " Cijfer_kan_gewijzigd_worden Feedback", "Ja", "Nee"),
+    "pt": ("Participante", "Identificador Nome_completo Endereço_de_e-mail Estado Nota"
+           " Nota_máxima A_nota_pode_ser_alterada. Comentários", "Sim", "Não"),
+    "pl": ("Uczestnik ", "Identyfikator Pełna_nazwa E-mail Status Ocena Najwyższa_ocena"
+           " Ocenę_można_zmienić Komentarze", "Tak", "Nie"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LOCALISED)
+def test_a_worksheet_in_another_language_is_known_by_its_structure(
+    tmp_path: Path, some: list[Mark], language: str
+) -> None:
+    """The column that is filled is named; a grade that may not be changed stays and is named."""
+    word, columns, yes, no = LOCALISED[language]
+    header = columns.replace(" ", ",").replace("_", " ")
+    text = (
+        f"{header}\r\n"
+        f"{word}901,Mia Brück,mia@example.org,x,-,100.00,{yes},\r\n"
+        f"{word}902,王小明,wang@example.org,x,40,100.00,{no},\r\n"
+        f"{word}903,Kim Lee,kim1@example.org,x,,100.00,{yes},\r\n"
+    )
+    done = filled(tmp_path, text, some)
+    want = text.replace(",-,", ",61.25,").replace(f",,100.00,{yes}", f",100,100.00,{yes}")
+    assert done.content.decode() == want and done.marks == 2
+    told = "\n".join(done.told)
+    grade_column = header.split(",")[4]
+    assert f"lab 2: filled is the column '{grade_column}'" in told
+    assert f"'{grade_column}' as grade" in told
+    assert "wang, lab 2: the platform says that this grade cannot be changed" in told
+    assert platform(tmp_path / "export.csv") == "moodle"
+
+
+def test_a_grade_column_that_is_not_surely_one_is_asked_for(
+    tmp_path: Path, some: list[Mark]
+) -> None:
+    """Two columns that could hold grades, or none, end in a sentence with the headers."""
+    two = "ID,Name,Punkte,Max,Note,Max 2\nNutzer1,Mia,,100,,100\n"
+    for text in (two, "ID,Name,Punkte\nNutzer1,Mia,5\n"):
+        with pytest.raises(UsageError, match="--column"):
+            filled(tmp_path, text, some)
+
+
+def test_a_locked_row_of_an_english_worksheet_stays(tmp_path: Path, some: list[Mark]) -> None:
+    text = WORKSHEET.replace("Feedback comments", "Grade can be changed").replace('""', "No")
+    done = filled(tmp_path, text, some)
+    assert done.content.decode() == text
+    assert sum("cannot be changed" in one for one in done.told) == 2

@@ -292,9 +292,9 @@ def test_who_handed_in_the_starter_or_equal_files_is_told_and_the_first_is_not_s
     hand_in(record, "kim1", grade(), content="same")
     hand_in(record, "kim2", grade(), content="same")
     text = overview(record).text
-    assert "Handed in the starter, untouched: Mia Brück." in text
+    assert "Handed in the starter, untouched: Mia Brück" in text
     assert "stuck, and where Nobody who handed in." in text
-    assert "equal files: Kim Lee (kim1) = Kim Lee (kim2) ." in text
+    assert "equal files: Kim Lee (kim1) = Kim Lee (kim2)" in text
     assert "labs class alike 2" in text
     two = [Learner("a", "Li Wei"), Learner("b", "li  wei"), Learner("c", "Li Wen")]
     assert [Names(two).of(one.key) for one in two] == ["Li Wei (a)", "li  wei (b)", "Li Wen"]

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.classroom.marks import Mark
+from grader.classroom.report import worksheet
 from grader.classroom.roster import Learner, folded
 from grader.cloud.words import clean, counted
 from grader.course.files import UsageError, content_within, listed, shown
@@ -178,14 +179,15 @@ def fill(
 
 def platform(path: Path) -> str:
     """``canvas`` or ``moodle``: whose export this is. UsageError when it is neither's."""
-    names = {_plain(cell.value) for cell in _Export(path).header}
+    names = set(_Export(path).names)
     if {"student", "id"} <= names:
         return CANVAS
-    if {"email address", "identifier"} & names:
+    if {worksheet.EMAIL, worksheet.IDENTIFIER} & names:
         return MOODLE
     raise UsageError(
         f"{shown(path)} is no gradebook: Canvas's has columns Student and ID, Moodle's has Email"
-        " address or Identifier."
+        " address or Identifier, or its worksheet begins, in any language, with a column of"
+        " participants and their numbers."
     )
 
 
@@ -201,6 +203,10 @@ class _Export:
         if not self.rows:
             raise UsageError(f"{shown(path)} is empty; its first line names the columns.")
         self.header = self.rows[0]
+        self.names = worksheet.names(
+            [_plain(cell.value) for cell in self.header],
+            [[cell.value for cell in row] for row in self.rows[1:]],
+        )
 
     @functools.cached_property
     def with_commas(self) -> set[int]:
@@ -227,6 +233,12 @@ class _Export:
             raise self._no_column(wanted[0])
         people = list(dict.fromkeys(mark.learner for mark in marks))
         rows, told = self._matched(people, roster)
+        told += [
+            f"lab {lab}: filled is the column {clean(self.header[place].value)!r}."
+            for lab, place in places.items()
+        ]
+        if not {_plain(cell.value) for cell in self.header} >= set(self.names):
+            told.append(self._by_structure())
         told += [
             f"lab {lab}: it has no column here." for lab, place in found.items() if place is None
         ]
@@ -265,9 +277,18 @@ class _Export:
                 told.append(f"{who}: the row is too short for a mark.")
             elif row[place].value.strip().casefold() in _EXCUSED:
                 told.append(f"{who}: is excused there and stays so.")
+            elif not self._may_change(row):
+                told.append(
+                    f"{who}: the platform says that this grade cannot be changed; it stays as it is"
+                    f" (the mark is {number(mark.points)})."
+                )
             else:
                 changes.append((row[place], self._written(mark, row, place)))
         return changes, told
+
+    def _may_change(self, row: Sequence[Cell]) -> bool:
+        place = self._special(worksheet.CHANGEABLE)
+        return place is None or place >= len(row) or worksheet.may_change(row[place].value)
 
     # -- columns ---------------------------------------------------------------------------------
 
@@ -281,12 +302,22 @@ class _Export:
             found = [n for n, header in enumerate(headers) if _plain(header) == _plain(named)]
         else:
             found = [n for n, header in enumerate(headers) if _names(header, lab)]
-            grade = [n for n, header in enumerate(headers) if _plain(header) == "grade"]
+            grade = [n for n, name in enumerate(self.names) if name == worksheet.GRADE]
             # Moodle's worksheet is about one assignment and does not say which.
             found = grade if not found and len(labs) == 1 else found
         if len(found) > 1 or (named is not None and not found):
             raise self._no_column(lab, named, len(found))
         return found[0] if found else None
+
+    def _by_structure(self) -> str:
+        """Which columns were told by what stands in them, because their headers are no English."""
+        pairs = zip(self.header, self.names, strict=True)
+        taken = [
+            f"{clean(cell.value)!r} as {name}" for cell, name in pairs if _plain(cell.value) != name
+        ]
+        known = worksheet.CHANGEABLE in self.names
+        locks = "" if known else " No column says which grades can be changed."
+        return f"By what stands in them are taken {listed(taken)}.{locks}"
 
     def _no_column(self, lab: Lab, named: str | None = None, found: int = 0) -> UsageError:
         what = named or f"lab {lab.number} ({lab.slug})"
@@ -298,11 +329,11 @@ class _Export:
         )
 
     def _special(self, name: str) -> int | None:
-        return next((n for n, cell in enumerate(self.header) if _plain(cell.value) == name), None)
+        return next((n for n, known in enumerate(self.names) if known == name), None)
 
     def _most(self, row: Sequence[Cell], place: int) -> float | None:
         """How many points the platform gives at most for a cell; None where it does not say."""
-        if (column := self._special("maximum grade")) is not None and column < len(row):
+        if (column := self._special(worksheet.MOST)) is not None and column < len(row):
             return _value(row[column].value)
         possible = next((one for one in self.rows[1:4] if _is_possible(one)), None)
         return _value(possible[place].value) if possible and place < len(possible) else None
@@ -334,7 +365,7 @@ class _Export:
 
     def _people(self) -> list[list[Cell]]:
         """The rows that are about somebody: Canvas has rows about columns first."""
-        identities = [n for n, c in enumerate(self.header) if _plain(c.value) in _IDENTITIES]
+        identities = [n for n, name in enumerate(self.names) if name in _IDENTITIES]
         if not identities:
             raise UsageError(
                 f"{shown(self.path)} has no column that says who a row is about: an id, a login or"
@@ -376,8 +407,7 @@ class _Export:
         return rows_of, told
 
     def _identity(self, row: Sequence[Cell]) -> Iterator[tuple[str, str]]:
-        for cell, header in zip(row, self.header, strict=False):
-            name = _plain(header.value)
+        for cell, name in zip(row, self.names, strict=False):
             if name in _IDENTITIES and cell.value.strip():
                 yield name, cell.value.strip()
 
@@ -422,7 +452,7 @@ class _Identities:
         for column, value in identity:
             kind = _IDENTITIES[column]
             if kind == "id":
-                value = value.removeprefix("Participant ")
+                value = worksheet.number_of(value) if column == worksheet.IDENTIFIER else value
                 for name in _ROSTER_IDS[column]:
                     found |= self.keys.get((name, folded(value)), set())
                 continue
