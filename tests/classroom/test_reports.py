@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import stat
+import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -315,6 +316,30 @@ def test_equally_hard_criteria_are_all_told_or_counted() -> None:
     ):
         told, left = hardest(some(*open_), 5)
         assert (len(told), left) == (shown, more)
+
+
+def test_one_upload_to_moodle_holds_everybodys_page_under_their_number(record: Record) -> None:
+    """Equal names differ by number; a name keeps its letters and has no underscore or slash."""
+    roster = {**ROSTER, "mia": Learner("mia", "Mia_Brück/../x", "mia@example.org")}
+    course = settings(record.path.parent)
+    for key in roster:
+        hand_in(record, key, grade())
+    sheet = record.path.parent / "worksheet.csv"
+    rows = [f"Teilnehmer/in{n},{one.email},,100" for n, one in enumerate(roster.values(), 901)]
+    sheet.write_text("\n".join(["ID,E-Mail-Adresse,Bewertung,Bestwertung", *rows]))
+    write(course, roster, record, [sheet])
+    place = course.reports / "feedback-moodle.zip"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    with zipfile.ZipFile(place) as archive:
+        names = archive.namelist()
+        page = archive.read(names[0]).decode()
+    assert sorted(names) == [
+        f"{who}_assignsubmission_file/feedback.html"
+        for who in ("Kim Lee_903", "Kim Lee_904", "Mia Brück x_901", "王小明_902")
+    ]
+    assert page == (course.reports / "feedback" / "kim1" / "feedback.html").read_text()
+    write(course, roster, record)
+    assert not place.exists()
 
 
 def test_who_is_stuck_is_told_with_the_first_open_task(record: Record) -> None:

@@ -6,13 +6,17 @@ Everything is written below the class's folder of reports, which only its owner 
     gradebook.csv                   a row for each learner and lab
     canvas.csv, moodle.csv          a platform's own export, filled in
     feedback/LEARNER/feedback.html  what this learner reads; feedback.md beside it
+    feedback-moodle.zip             every such page, for one upload to Moodle's assignment
     standing.json                   what the next overview compares with
     alike/                          pairs of hand-ins, by `grader.classroom.alike`
 """
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
+import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +38,9 @@ from grader.course.lab import Lab, find
 __all__ = ["Written", "forget", "write", "write_anonymous"]
 
 FEEDBACK, ALIKE, ANONYMOUS = "feedback", "alike", "overview-anonymous.html"
+MOODLE_ZIP = "feedback-moodle.zip"
+# The same pages give the same bytes, whenever they are packed.
+_WHEN = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass
@@ -85,13 +92,38 @@ def write(
     for left in sorted((folder / FEEDBACK).glob("*")):
         if left.is_dir() and left.name not in known:
             shutil.rmtree(left)  # of somebody who is in this class no longer
+    read: dict[str, str] = {}
     for key, mine in groupby(marks, key=lambda mark: mark.learner):
         texts = feedback(settings, names.of(key), list(mine), labs)
+        read[key] = texts["feedback.html"]
         for name, text in texts.items():
             write_private(folder / FEEDBACK / key / name, text, durable=False)
     done.paths.append(folder / FEEDBACK)
+    (folder / MOODLE_ZIP).unlink(missing_ok=True)
+    if gradebooks.MOODLE in filled and (numbers := filled[gradebooks.MOODLE].participants):
+        done.add(folder / MOODLE_ZIP, _for_moodle(read, numbers, roster))
     standing.keep(folder, marks, at)
     return done
+
+
+def _for_moodle(
+    pages: Mapping[str, str], numbers: Mapping[str, str], roster: Mapping[str, Learner]
+) -> bytes:
+    """The pages in folders as Moodle's own download names them, which its upload reads.
+
+    The number decides who gets a page; a name in front is for readers, and has no underscore.
+    https://github.com/moodle/moodle/blob/main/mod/assign/feedback/file/importziplib.php
+    """
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key in sorted(numbers.keys() & pages.keys()):
+            known = roster.get(key) or Learner(key)
+            who = re.sub(r"[\W_]+", " ", known.name or key).strip() or "Learner"
+            path = f"{who}_{numbers[key]}_assignsubmission_file/feedback.html"
+            entry = zipfile.ZipInfo(path, _WHEN)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, pages[key])
+    return held.getvalue()
 
 
 def _stale(folder: Path, filled: Collection[str]) -> Iterator[str]:
@@ -120,7 +152,8 @@ def forget(folder: Path, learner: str) -> None:
 
     What names them is found by its text (`grader.classroom.forgetting`).
     """
-    (folder / ANONYMOUS).unlink(missing_ok=True)
+    for name in (ANONYMOUS, MOODLE_ZIP):
+        (folder / name).unlink(missing_ok=True)
     standing.forget(folder, learner)
 
 

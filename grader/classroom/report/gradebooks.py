@@ -63,11 +63,15 @@ _BETWEEN = re.compile(r"[,;\t\r\n|]")
 
 @dataclass
 class Filled:
-    """A filled export: its bytes, how many marks were put in, and what there is to tell."""
+    """A filled export: its bytes, how many marks were put in, and what there is to tell.
+
+    ``participants`` are the numbers that Moodle gives learners in the assignment, by key.
+    """
 
     content: bytes
     marks: int = 0
     told: list[str] = field(default_factory=list)
+    participants: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -255,7 +259,13 @@ class _Export:
         gone = {cell for row in left_out for cell in row}
         changes = [change for change in changes if change[0] not in gone]
         text = self._with(changes, left_out)
-        return Filled(text.encode(self.encoding), len(changes), told)
+        place = self._special(worksheet.IDENTIFIER)
+        numbers = {
+            key: worksheet.number_of(row[place].value)
+            for key, row in rows.items()
+            if place is not None and place < len(row)
+        }
+        return Filled(text.encode(self.encoding), len(changes), told, numbers)
 
     def _changes(
         self,
