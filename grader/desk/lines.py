@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from grader.replay.drawing import scrolled
 from grader.replay.page import text
 
-BEFORE, AFTER, AFTER_A_HEAD = 3, 3, 9
+BEFORE, AFTER, MOST_INSIDE = 3, 3, 9
 # Longer lines are cut, and of so many parts the rest is counted.
 MOST_LETTERS, MOST_PARTS = 200, 60
 LOOKS = (
@@ -56,11 +56,19 @@ Numbered = tuple[int, str, bool]
 
 
 def _near(lines: Sequence[str], number: int) -> list[Numbered]:
-    """A line and its neighbours; more of what follows where it opens a block."""
-    head = lines[number - 1].partition(" #")[0].rstrip().endswith((":", "|", "(", "[", "{"))
-    last = min(len(lines), number + (AFTER_A_HEAD if head else AFTER))
+    """A line and its neighbours; of a block that it opens, more."""
+    inside = number
+    while inside < min(len(lines), number + MOST_INSIDE) and _deep(lines[inside]) > _deep(
+        lines[number - 1]
+    ):
+        inside += 1
+    last = min(len(lines), max(inside, number + AFTER))
     first = max(1, number - BEFORE)
     return [(at, lines[at - 1], at == number) for at in range(first, last + 1)]
+
+
+def _deep(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _parts(name: str, lines: Sequence[str]) -> Iterator[Numbered]:

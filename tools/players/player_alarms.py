@@ -156,8 +156,8 @@ ALARMS = Player(
     picture="Iterator age climbs in a straight line after the service became slow; the alarm goes "
     "from OK to ALARM when three of five minutes are above three minutes.",
     question=Question(
-        "Missing data is breaching. In which of the eleven cases does the alarm ring then though "
-        "nothing is wrong, whatever the threshold?",
+        "Missing data is breaching. Of the incidents of which nobody has to be told: in which does "
+        "the alarm ring whatever the threshold and the minutes above it?",
         "In the idle night, on the quiet day, and during a deployment on a quiet system: a "
         "function without work has no iterator age. In the night, with 3 of 5, it rings two "
         "minutes after the start.",

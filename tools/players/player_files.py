@@ -87,12 +87,15 @@ def script(player: Player, document: Play) -> str:
 
 
 def at_the_start(player: Player, document: Play) -> str:
-    """The block for the start page, which lies one folder higher: its tables are in its module."""
+    """The block for the start page, which lies one folder higher.
+
+    What happened in each position stands in its module.
+    """
     lines = block(player, document).replace('src="../', 'src="').splitlines()
-    table = lines.index(next(line for line in lines if line.startswith("<details")))
-    end = lines.index("</details>", table)
-    there = f'<p><a href="{player.page}.html#player-{player.id}">Every position as a table</a></p>'
-    return "\n".join([*lines[:table], there, *lines[end + 1 :], ""])
+    kept = [line for line in lines if not line.startswith('<details class="player-each"')]
+    there = f'<p><a href="{player.page}.html#player-{player.id}">What happened in each</a></p>'
+    end = kept.index("</details>")
+    return "\n".join([*kept[:end], there, *kept[end:], ""])
 
 
 def block(player: Player, document: Play) -> str:

@@ -83,11 +83,11 @@ SPLIT = Player(
     picture="Twelve records, one under the other. The six of the children wait until the last one "
     "of the parent is done, although they lie there before.",
     question=Question(
-        "A bad record in the parent is tried five times. How long is the longest wait of a good "
-        "record, and when does the first record of a child have its turn, in whose shard nothing "
-        "is wrong?",
-        "6.4 s, right behind the bad one in the parent. The children have their turn only when "
-        "the parent is over, seconds after their records were written.",
+        "One lane, and a bad record in the parent that is tried five times. How long is the "
+        "longest wait of a good record, and when does a child begin, though nothing is wrong in "
+        "it?",
+        "6.4 s, right behind the bad one in the parent. The first child begins after 9.903 s, "
+        "right behind its parent's end after 9.900 s: a child waits for its parent.",
         ["a bad one, four retries", "1"],
         "6.4 s",
     ),

@@ -134,7 +134,7 @@ INCIDENTS = Player(
         "many of the orders were counted?",
         "1600, and 40: sixteen attempts with the same hundred records, each cut off at the same "
         "place. "
-        "The other twenty never came.",
+        "The other twenty never came to the function.",
         ["an import", "as found"],
         "1600",
     ),
