@@ -524,7 +524,7 @@ function mount(viewer, data, moved) {
     if (rows.length) {
       const head = make("tr", {}, ...["when", "call", "how it ended"].map(text => make("th", {scope: "col"}, text)));
       const more = one.calls_in_all > rows.length ? [make("p", {}, `${one.calls_in_all - rows.length} more calls are left out.`)] : [];
-      found.push(section(`Calls (${one.calls_in_all})`, make("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Calls"},
+      found.push(section(`Calls (${one.calls_in_all})`, make("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": `Calls, ${[data.name, data.run.scenario].filter(Boolean).join(", ")}`},
         make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows))), ...more));
     }
     if (one.ended_by) found.push(section("The environment", make("p", {}, `${one.ended_by}.`)));

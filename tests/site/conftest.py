@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from grader.desk import site as building
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SAMPLE = "sample"
@@ -62,6 +64,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         text=True,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
     )
+    if not done.returncode:
+        building.guard(folder / "site")
     return Site(folder / "site", done.returncode, done.stdout + done.stderr)
 
 

@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
 from functools import cache
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -243,3 +245,23 @@ def test_words_are_spelled_right() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_every_page_allows_only_the_scripts_that_it_has(site) -> None:
+    """Its policy stands before its first script, names each of its own by a hash, and nothing else
+    of it may come from anywhere but the site. The search's frame works from disk by one of them.
+    """
+    for page in [*site.pages(), site.folder / "404.html"]:
+        html = page.read_text(encoding="utf-8")
+        [policy] = re.findall(
+            r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', html
+        )
+        assert html.index(policy) < html.index("<script"), page
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert rules["default-src"] == "'none'" and "unsafe" not in rules["script-src"]
+        assert not re.search(r"https?:|\*|unsafe-eval", policy)
+        inline = re.findall(r"<script(?: id=\"\w+\")?>(.*?)</script>", html, re.S)
+        for one in inline:
+            digest = b64encode(sha256(one.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in rules["script-src"], page
+        assert rules["script-src"].count("sha256-") == len(set(inline)) + 1
