@@ -101,10 +101,16 @@ def trim(site: Path) -> None:
 
 
 def guard(site: Path) -> None:
-    """Give every page of a built site its policy."""
+    """Give every page of a built site its policy, and scripts that hold up nothing."""
     frame = _frame(site)
     for page in site.rglob("*.html"):
-        page.write_text(guarded(page.read_text(encoding="utf-8"), frame), encoding="utf-8")
+        html = deferred(page.read_text(encoding="utf-8"))
+        page.write_text(guarded(html, frame), encoding="utf-8")
+
+
+def deferred(html: str) -> str:
+    """A page whose theme's scripts run after it is read, in their order, as all the others do."""
+    return re.sub(r'<script src="([^"]+)">', r'<script defer src="\1">', html)
 
 
 def guarded(html: str, *more: str) -> str:
