@@ -249,12 +249,10 @@ def _decompressed(body: bytes) -> bytes:
     return plain
 
 
-def _read_query(request: Request) -> None:
-    request.protocol = "query"
+def form(body: bytes) -> dict[str, Any]:
+    """The fields of a form, ``A.b.1=x`` as ``{"A": {"b": {"1": "x"}}}``. ServiceError."""
     try:
-        pairs = parse_qsl(
-            request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
-        )
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise ServiceError("MalformedQueryString", "The request body cannot be read.") from None
     tree: dict[str, Any] = {}
@@ -268,6 +266,12 @@ def _read_query(request: Request) -> None:
             if not isinstance(node, dict):
                 raise ServiceError("MalformedQueryString", f"{name} contradicts another field.")
         node[last] = value
+    return tree
+
+
+def _read_query(request: Request) -> None:
+    request.protocol = "query"
+    tree = form(request.body)
     params = {
         name: _lists(value) if isinstance(value, dict) else value for name, value in tree.items()
     }

@@ -13,12 +13,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl
 
 from grader.cloud.aws import Request, ServiceError
-from grader.cloud.door import escape
+from grader.cloud.door import escape, form
 
-_MOST_FIELDS, _MOST_PARTS = 10_000, 40
 # In SQS's forms and answers, where that is not the member's own name.
 _SQS = {
     "AttributeNames": "AttributeName",
@@ -47,21 +45,7 @@ def model(service: str) -> Any:
 
 def read_form(service: str, request: Request) -> None:
     """Fill in operation and parameters from a form, each with the type that the model gives it."""
-    try:
-        pairs = parse_qsl(
-            request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
-        )
-    except ValueError:
-        raise ServiceError("MalformedQueryString", "The request body cannot be read.") from None
-    tree: dict[str, Any] = {}
-    for name, value in pairs:
-        *path, last = name.split(".", _MOST_PARTS)
-        node = tree
-        for part in path:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise ServiceError("MalformedQueryString", f"{name} contradicts another field.")
-        node[last] = value
+    tree = form(request.body)
     request.protocol = "query"
     request.operation = str(tree.get("Action", ""))
     if request.operation in model(service).operation_names:
