@@ -3,10 +3,49 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+
+
+def _values(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """What ``NAME=VALUE`` says, as often as it was said. UsageError."""
+    from grader.course.files import UsageError
+
+    values = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise UsageError(f"--parameter takes NAME=VALUE, not {one!r}.")
+        values[name] = value
+    return values
+
+
+# Fills ``parameters`` with values by their names.
+parameter_option = click.option(
+    "--parameter",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_values,
+    help="A value for a parameter of the template. May be repeated.",
+)
+
+
+def port_option(told: str, variable: str | None = None) -> Callable[[Any], Any]:
+    """``--port`` of what listens on loopback; ``variable`` of the environment may say it, too."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65_535),
+        default=4566,
+        show_default=True,
+        envvar=variable,
+        metavar="PORT",
+        help=told,
+    )
 
 
 class Commands(click.Group):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.desk.group import StartsByItself
+from grader.desk.group import StartsByItself, port_option
 from grader.desk.terminal import MET, paint_for, say, warn, wrapped
 
 if TYPE_CHECKING:
@@ -27,15 +27,7 @@ PORT = "port"
 # What `--relaxed` takes beside a factor.
 ENDLESS = "endless"
 
-_PORT = click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=4566,
-    show_default=True,
-    envvar=PORT_VARIABLE,
-    metavar="PORT",
-    help="Where the drill listens on 127.0.0.1; 0 picks a free one.",
-)
+_PORT = port_option("Where the drill listens on 127.0.0.1; 0 picks a free one.", PORT_VARIABLE)
 _RUNNING = click.option(
     "--port",
     type=click.IntRange(1, 65_535),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.desk.group import StartsByItself
+from grader.desk.group import StartsByItself, parameter_option, port_option
 from grader.desk.terminal import MET, emit, say, warn, writing
 
 if TYPE_CHECKING:
@@ -21,15 +21,7 @@ _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # How far one move may go (milliseconds): more than a stream remembers.
 FARTHEST_MS = 7 * 86_400_000
 
-
-_PORT = click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=4566,
-    show_default=True,
-    metavar="PORT",
-    help="Where it listens on 127.0.0.1; 0 picks a free one.",
-)
+_PORT = port_option("Where it listens on 127.0.0.1; 0 picks a free one.")
 
 
 @click.group(cls=StartsByItself)
@@ -50,13 +42,7 @@ def sandbox() -> None:
 @_PORT
 @click.option("--path", metavar="DIR", help="Take lab N's files in DIR, not your workspace's.")
 @click.option("--fill", type=click.Choice(["starter", "solution"]), help="See labs grade.")
-@click.option(
-    "--parameter",
-    "parameters",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="A value for a parameter of the template. May be repeated.",
-)
+@parameter_option
 @click.option(
     "--env",
     "shell_kind",
@@ -85,7 +71,7 @@ def start(
     port: int,
     path: str | None,
     fill: str | None,
-    parameters: tuple[str, ...],
+    parameters: dict[str, str],
     shell_kind: str | None,
     speed: float,
     loads: tuple[str, ...],
@@ -104,7 +90,6 @@ def start(
     labs sandbox start template.yaml --parameter PagerEmail=you@example.com
     labs sandbox --env sh
     """
-    from grader.course.files import UsageError
     from grader.desk.terminal import ended_by_signals
     from grader.sandbox.home import Home
 
@@ -113,15 +98,9 @@ def start(
         home.read()
         emit("\n".join(home.lines(shell_kind)) + "\n")
         return MET
-    values = {}
-    for one in parameters:
-        name, equals, value = one.partition("=")
-        if not equals:
-            raise UsageError(f"--parameter takes NAME=VALUE, not {one!r}.")
-        values[name] = value
     with ended_by_signals() as came:
         try:
-            _serve(which, path, fill, values, port, speed, loads, save, seed)
+            _serve(which, path, fill, parameters, port, speed, loads, save, seed)
         except KeyboardInterrupt:
             if not came:
                 raise

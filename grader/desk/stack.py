@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from grader.desk.group import parameter_option
 from grader.desk.terminal import MET, MISUSED, UNMET, emit, paint_for, say, warn, writing
 
 if TYPE_CHECKING:
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--sarif", metavar="FILE", help="Write SARIF 2.1.0 into FILE (- for stdout).")
-@click.option(
-    "--parameter",
-    "parameters",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="A value for a parameter of the template. May be repeated.",
-)
+@parameter_option
 @click.option("--skip", metavar="ITEM", multiple=True, help="Leave an item out. May be repeated.")
 @click.option("--allow-unknown", is_flag=True, help="Let what cannot be told pass.")
 @click.option("--allow-none", is_flag=True, help="Let a template without a consumer pass.")
@@ -37,7 +32,7 @@ def check(
     paths: tuple[str, ...],
     as_json: bool,
     sarif: str | None,
-    parameters: tuple[str, ...],
+    parameters: dict[str, str],
     skip: tuple[str, ...],
     allow_unknown: bool,
     allow_none: bool,
@@ -79,20 +74,14 @@ def check(
         raise UsageError("Two documents do not fit on stdout: give --sarif a file.")
     if len(paths) > 1 and (as_json or sarif is not None):
         raise UsageError("--json and --sarif take one template.")
-    values = {}
-    for one in parameters:
-        name, equals, value = one.partition("=")
-        if not equals:
-            raise UsageError(f"--parameter takes NAME=VALUE, not {one!r}.")
-        values[name] = value
     files = [checking.find(Path(path)) for path in paths]
     if write and not fix:
         raise UsageError("--write belongs to --fix.")
     if fix:
         if as_json or sarif is not None or baseline or write_baseline:
             raise UsageError("--fix prints a patch: leave the other documents out.")
-        return _fixed(files, values, skip, write, allow_unknown, allow_none)
-    found = [checking.check(file, parameters=values, skip=skip) for file in files]
+        return _fixed(files, parameters, skip, write, allow_unknown, allow_none)
+    found = [checking.check(file, parameters=parameters, skip=skip) for file in files]
     if write_baseline is not None:
         reports = [(file, checked.report) for file, checked in zip(files, found, strict=True)]
         with writing(Path(write_baseline)):
