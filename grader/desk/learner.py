@@ -102,7 +102,7 @@ def list_(as_json: bool) -> None:
         return
     for line in standing.lines(labs(), progress, paint_for(sys.stdout)):
         say(line)
-    for line in standing.drills(reached):
+    for line in standing.drills(reached, book.under_way(space.state if space else None)):
         say(line)
     if space is None:
         say("There is no workspace here: labs init makes one.")

@@ -43,8 +43,8 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def drills(reached: Mapping[str, Drilled]) -> list[str]:
-    """The on-call drills: how often each was played, and what was won."""
+def drills(reached: Mapping[str, Drilled], under_way: str | None = None) -> list[str]:
+    """The on-call drills: how often each was played, what was won, and which is under way."""
     head = ("drill", "best", "runs", "hints", "state")
     rows = [
         (
@@ -52,7 +52,7 @@ def drills(reached: Mapping[str, Drilled]) -> list[str]:
             f"{one.best} of 100" if one.runs else "-",
             str(one.runs),
             str(one.hints),
-            _drilled(one),
+            _drilled(one, slug == under_way),
         )
         for slug, one in reached.items()
     ]
@@ -60,9 +60,12 @@ def drills(reached: Mapping[str, Drilled]) -> list[str]:
     return ["", *_table([head, *rows]), "", f"{passed} of {len(reached)} drills: labs oncall DRILL"]
 
 
-def _drilled(one: Drilled) -> str:
+def _drilled(one: Drilled, under_way: bool) -> str:
     state = "passed" if one.passed else "begun" if one.runs else "not begun"
-    return f"{state}, relaxed" if one.relaxed else state
+    state = f"{state}, relaxed" if one.relaxed else state
+    if not under_way:
+        return state
+    return f"{state}, under way" if one.runs else "under way"
 
 
 def document(

@@ -11,7 +11,7 @@ import responders
 from grader.cloud.function import Nursery
 from grader.course.grade import Grade
 from grader.sandbox.oncall import judge
-from grader.sandbox.oncall.drill import CAUSES
+from grader.sandbox.oncall.drill import CAUSES, REFUTED
 from grader.sandbox.oncall.drills import SLUGS, drill
 from grader.sandbox.oncall.shift import ORDERS, SHIPMENTS, Act, Shift
 
@@ -82,6 +82,9 @@ def test_the_page_is_true_and_who_only_names_the_cause_wins_no_more(
     assert pages[0] == shift.drill.rings[0]
     assert not grade.passed
     assert grade.score <= CAUSE_ALONE
+    # What was not reached has one reason, and it is told once.
+    closed = [one for one in grade.verdicts if one.outcome == "unreached"]
+    assert [bool(one.finding) for one in closed] == [True, *[False] * (len(closed) - 1)]
     assert "in-time" in lost(grade) or "nothing-lost" in lost(grade)
     if slug == "filter":
         harms(shift)
@@ -111,6 +114,9 @@ def harms(shift: Shift) -> None:
     assert harmful(update, DestinationConfig={"OnFailure": {}})
     assert harmful(queue, Attributes={"MessageRetentionPeriod": "60"})
     assert not harmful(queue, Attributes={"VisibilityTimeout": "60"})
+    sent = judge.told(shift, Act(0, "lambda", "UpdateFunctionCode", {"ZipFile": b"PK\3\4"}))
+    assert "4 bytes" in sent
+    assert "PK" not in sent
     assert harmful("dynamodb:DeleteItem", TableName=shift.physical(ORDERS))
     assert not harmful("dynamodb:DeleteItem", TableName=shift.physical(SHIPMENTS))
     off = {"StreamEnabled": False}
@@ -133,6 +139,7 @@ def test_there_are_thirteen_drills_with_ways_to_be_right_and_wrong() -> None:
 
 
 def test_every_drill_says_what_is_so_and_gives_three_hints() -> None:
+    assert list(REFUTED) == list(CAUSES)
     for slug in SLUGS:
         one = drill(slug, 0)
         assert set(one.causes) <= set(CAUSES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from grader.cloud.function import Nursery
 from grader.course.files import UsageError
 from grader.course.grade import Grade
+from grader.desk import standing
 from grader.sandbox.oncall import book, debrief, handout
 from grader.sandbox.oncall.duty import ASKED, STANDS, Duty
 from grader.sandbox.oncall.shift import MAPPING
@@ -96,6 +98,12 @@ def test_a_drill_is_kept_gone_on_with_and_judged(nursery: Nursery, tmp_path: Pat
     assert (entry.best, entry.passed, entry.hints) == (100, True, 1)
     assert book.read(tmp_path)["mapping-disabled"] == entry
     assert book.read(tmp_path)["filter"].runs == 0
+    # The list tells a drill that waits from one that was never begun.
+    (tmp_path / "oncall").mkdir()
+    (tmp_path / book.SHIFT).write_text('{"drill": "filter", "over": false}', encoding="utf-8")
+    listed = standing.drills(book.read(tmp_path), book.under_way(tmp_path))
+    assert [line.split()[-2:] for line in listed if line.startswith("filter")] == [["under", "way"]]
+    assert book.under_way(None) is None
 
 
 def test_the_handout_holds_the_page_the_runbook_and_the_names(
@@ -108,6 +116,7 @@ def test_the_handout_holds_the_page_the_runbook_and_the_names(
     duty.shift.close()
     page = (tmp_path / "files" / "PAGE.txt").read_text(encoding="utf-8")
     assert 'ALARM: "OrdersGivenUp"' in page
+    assert re.search(r"Since \d{4}-\d\d-\d\d \d\d:\d\d UTC, \d+ minutes ago", page)
     assert "80 minutes from now" in " ".join(page.split())
     assert "price_snapshot" in (tmp_path / "files" / "code" / "handler.py").read_text("utf-8")
     assert (tmp_path / "files" / "previous.zip").stat().st_size > 500

@@ -16,6 +16,8 @@ from grader.sandbox.oncall.drills import SLUGS
 
 SCHEMA = "labs/oncall-progress/v1"
 FILE = "oncall.json"
+# Below the same folder: where the shift that is not over keeps how it stands.
+SHIFT = Path("oncall") / "shift.json"
 
 
 @dataclass
@@ -46,6 +48,15 @@ def read(folder: Path | None) -> dict[str, Entry]:
         except (KeyError, TypeError):
             found[slug] = Entry()
     return found
+
+
+def under_way(folder: Path | None) -> str | None:
+    """The drill that runs or waits for its learner, by what its shift keeps; None for none."""
+    try:
+        told = json.loads(((folder or Path()) / SHIFT).read_text(encoding="utf-8"))
+        return str(told["drill"]) if folder and told["over"] is False else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def record(folder: Path, grade: Grade, *, relaxed: bool, hints: int) -> Entry:

@@ -134,6 +134,8 @@ def _minutes(duty: Duty) -> str:
     rows = []
     for name, minute in marks:
         took = "" if minute is None or before is None else f"{round(minute - before):+d}"
+        if minute is None and name == "it began":
+            continue  # nobody did anything: the business grew, or an order was odd
         rows.append((name, "never" if minute is None else f"{minute:.0f}", took))
         before = before if minute is None else minute
     told = _table("Where the minutes went", ("what", "minute", "since the row above"), rows)

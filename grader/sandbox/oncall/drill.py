@@ -101,3 +101,30 @@ CAUSES: Mapping[str, str] = {
     "cold-starts": "Every invocation is a cold start.",
     "alarm-wrong": "The alarm's threshold is in seconds, the metric in milliseconds.",
 }
+
+# What would have been seen if it were that: the answer to who names it where it is not so.
+REFUTED: Mapping[str, str] = {
+    "growth": "then IteratorAge would grow while Errors and Throttles stay at zero, and every "
+    "invocation would ship its orders.",
+    "own-reservation": "then get-function-concurrency would show a reservation below the mapping's "
+    "lanes, and Throttles would be counted.",
+    "neighbour": "then another function's ConcurrentExecutions would fill the account's limit, and "
+    "this one, without a reservation, would be throttled.",
+    "deployment": "then LastModified of the function would lie right before the first error, and "
+    "the log would name a line that came with it.",
+    "poison-record": "then the same order would come first in every failing batch, and nothing "
+    "behind it would move.",
+    "mapping-disabled": "then get-event-source-mapping would show State Disabled.",
+    "role-lost-right": "then the log would say AccessDeniedException with the role's name.",
+    "table-capacity": "then the log would say ProvisionedThroughputExceededException, and the "
+    "table WriteThrottleEvents.",
+    "memory-cut": "then the log would say Task timed out, with a Memory Size below the template's.",
+    "filter": "then FilteredOutEventCount would count orders that are to be shipped.",
+    "destination": "then DestinationDeliveryFailures would be counted.",
+    "old-backlog": "then the mapping would have been off since yesterday, and the oldest order "
+    "that waits would be close to 24 hours old.",
+    "stream-replaced": "then LatestStreamArn of the table would be another one than the mapping's.",
+    "courier-slow": "then Duration would have grown at the same memory and batch size.",
+    "cold-starts": "then every REPORT line of the log would have an Init Duration.",
+    "alarm-wrong": "then the alarm would be red while no order waits for longer than promised.",
+}

@@ -20,7 +20,7 @@ from grader.cloud import Nursery
 from grader.cloud.aws import Reply
 from grader.course.files import UsageError
 from grader.course.grade import Grade
-from grader.sandbox.oncall import handout, judge
+from grader.sandbox.oncall import book, handout, judge
 from grader.sandbox.oncall.drill import CAUSES
 from grader.sandbox.oncall.drills import SLUGS, drill
 from grader.sandbox.oncall.shift import MINUTE_MS, Shift
@@ -29,7 +29,7 @@ from grader.sandbox.sandbox import Sandbox
 from grader.sandbox.world import Asked
 
 SCHEMA = "labs/oncall/v1"
-STANDS, ASKED = "shift.json", "asked.jsonl"
+STANDS, ASKED = book.SHIFT.name, "asked.jsonl"
 # Of a request's head only what says what is asked is kept; whose key it was is not.
 _KEPT = re.compile(r"(?:content-|x-amz-(?!security-token)|accept)")
 _SCOPE = re.compile(r"Credential=[^/]+/(?P<scope>[^,\s]+)")

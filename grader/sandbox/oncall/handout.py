@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from grader.sandbox.oncall.drill import CAUSES, OBJECTIVE_MIN
@@ -13,6 +14,7 @@ from grader.sandbox.oncall.shift import (
     FOLDER,
     FUNCTION,
     MAPPING,
+    MINUTE_MS,
     ORDERS,
     QUEUE,
     SHIPMENTS,
@@ -34,6 +36,9 @@ def page(shift: Shift) -> list[str]:
     for name, change in red.items():
         told = stack.resources[name].properties.get("AlarmDescription", "")
         lines += _wrapped(f'ALARM: "{name}". {told}')
+        since = datetime.fromtimestamp(change.time_ms / 1000, UTC)
+        ago = round((shift.page_ms - change.time_ms) / MINUTE_MS)
+        lines += _wrapped(f"Since {since:%Y-%m-%d %H:%M} UTC, {ago} minutes ago.", "  ")
         lines += _wrapped(change.reason, "  ")
     if shift.drill.told:
         lines += _wrapped(shift.drill.told)
@@ -94,6 +99,7 @@ def _runbook(shift: Shift, url: str) -> Iterator[str]:
     yield "# Runbook: shipping"
     yield ""
     yield "1. Look at the clock: a record is in the stream for 24 hours, and not a minute longer."
+    yield "   All times here are UTC: those of the page, of the log and of every answer."
     yield "2. Find the symptom: `labs docs operations/index`. What to type: `labs docs"
     yield "   operations/procedures`. The names that it uses are set in this terminal."
     yield "3. Mend the cause. Do not delete the mapping: a new one repeats or skips."

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from grader.cloud.words import counted
 from grader.course.grade import Criterion, Finding, Grade, Verdict
 from grader.review import pricing
-from grader.sandbox.oncall.drill import CAUSES, OBJECTIVE_MIN, Drill
+from grader.sandbox.oncall.drill import CAUSES, OBJECTIVE_MIN, REFUTED, Drill
 from grader.sandbox.oncall.shift import (
     AFTER_MIN,
     FUNCTION,
@@ -64,9 +65,21 @@ def grade(shift: Shift) -> Grade:
         lab=0,
         slug=shift.drill.slug,
         seed=shift.seed,
-        verdicts=[judge.verdict(one) for one in criteria_of(shift.drill)],
+        verdicts=_folded([judge.verdict(one) for one in criteria_of(shift.drill)]),
         notes=tuple(_notes(shift)),
     )
+
+
+def _folded(verdicts: list[Verdict]) -> list[Verdict]:
+    """What was not reached has one reason: the first such verdict tells it for all of them."""
+    closed = [one for one in verdicts if one.outcome == "unreached"]
+    for one in closed[1:]:
+        verdicts[verdicts.index(one)] = replace(one, finding=None)
+    if closed and (finding := closed[0].finding) is not None:
+        names = ", ".join(one.criterion.id for one in closed)
+        told = replace(finding, rule=f"These count once the shop is back: {names}.")
+        verdicts[verdicts.index(closed[0])] = replace(closed[0], finding=told)
+    return verdicts
 
 
 def _notes(shift: Shift) -> Iterator[str]:
@@ -204,7 +217,12 @@ class _Judge:
                 "Who mends something knows what was broken.",
                 f"{counted(len(causes), 'cause')}, and the right one: labs oncall done --cause",
                 f"named: {', '.join(named) or 'nothing'}",
-                " ".join(CAUSES[one] for one in causes),
+                " ".join(
+                    [
+                        *(f"Not {one}: {REFUTED[one]}" for one in named if one not in causes),
+                        *(CAUSES[one] for one in causes),
+                    ]
+                ),
             )
 
     def _harm(self) -> Iterator[Finding]:
@@ -264,10 +282,15 @@ def _named(orders: Sequence[Placed], most: int = 3) -> str:
 def told(shift: Shift, act: Act) -> str:
     """One call of the learner's in a line, with its minute after the page."""
     minute = (act.time_ms - shift.page_ms) / MINUTE_MS
-    params = json.dumps(dict(act.params), default=str, separators=(", ", ": "))
+    params = json.dumps(dict(act.params), default=_size, separators=(", ", ": "))
     short = params if len(params) <= 160 else params[:157] + "..."
     refused = f" ({act.refused})" if act.refused else ""
     return f"minute {minute:.0f}: {act.service} {act.operation} {short}{refused}"
+
+
+def _size(value: object) -> str:
+    """What is no JSON, for a reader: of bytes, such as a function's code, how many there are."""
+    return f"{len(value)} bytes" if isinstance(value, bytes | bytearray) else str(value)
 
 
 def harm_of(shift: Shift, act: Act) -> str:
