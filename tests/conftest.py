@@ -66,8 +66,8 @@ def _nursery() -> Iterator[object]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Half as many again as there are cores: tests wait for processes that end, sleep or start."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None  # xdist reads it
+    if config.option.numprocesses != "auto" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # `-n logical` is a worker for each core; xdist reads the variable
     from grader.course.warm import cores
 
     return cores() + cores() // 2
@@ -75,7 +75,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """A worker that has nothing left takes over tests of another: grades take seconds each."""
+    """A worker that has nothing left takes over tests of another: grades take seconds each.
+
+    Files stay whole where ``--dist loadfile`` asks for it.
+    """
+    if config.getoption("dist") == "loadfile":
+        return None
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log)
