@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ import pytest
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
     from grader.cloud.function import Nursery
+    from grader.desk.testing import Setup
 
 INI = "pipeline_template"
 PACKAGES = "pipeline_packages"
@@ -83,41 +85,49 @@ def pipeline_nursery(request: pytest.FixtureRequest) -> Iterator[Nursery]:
     nursery.close()
 
 
+@pytest.fixture(scope="session")
+def pipeline_setup(request: pytest.FixtureRequest) -> Setup | None:
+    """The stack of this project: a conftest's own fixture of this name returns another `Setup`."""
+    from grader.desk.testing import Setup
+
+    named = request.config.getini(INI)
+    return Setup(named) if named else None
+
+
 @pytest.fixture
-def pipeline(request: pytest.FixtureRequest, pipeline_nursery: Nursery) -> Iterator[Pipeline]:
+def pipeline(
+    request: pytest.FixtureRequest, pipeline_nursery: Nursery, pipeline_setup: Setup | None
+) -> Iterator[Pipeline]:
     """The stack of this project, deployed afresh for this test: `grader.cloud.pipeline.Pipeline`.
 
     The template comes from ``@pytest.mark.pipeline("template.yaml")`` or from the setting
-    ``pipeline_template``. The test fails when the template cannot be deployed, or when AWS would
-    refuse one of its mappings.
+    ``pipeline_template``, or from the fixture ``pipeline_setup``. The test fails when the template
+    cannot be deployed, or when AWS would refuse one of its mappings.
     """
     marker = request.node.get_closest_marker("pipeline")
-    options = dict(marker.kwargs) if marker else {}
-    named = marker.args[0] if marker and marker.args else options.pop("template", None)
-    named = named or request.config.getini(INI)
-    if not named:
+    changes = dict(marker.kwargs) if marker else {}
+    if marker and marker.args:
+        changes["template"] = marker.args[0]
+    from grader.desk.testing import Setup
+
+    known = {one.name for one in fields(Setup)}
+    more = {name: changes.pop(name) for name in set(changes) - known}
+    setup = replace(pipeline_setup or Setup(""), **changes)
+    if not setup.template:
         raise pytest.UsageError(
-            f"the fixture `pipeline` needs a template: set {INI} in pytest's settings or mark the "
-            'test with @pytest.mark.pipeline("template.yaml")'
+            f"the fixture `pipeline` needs a template: set {INI} in pytest's settings, define the "
+            'fixture `pipeline_setup`, or mark the test with @pytest.mark.pipeline("template.yaml")'
         )
-    from grader.cloud import Pipeline
     from grader.cloud.aws import Refused
     from grader.cloud.template import TemplateProblems
 
     root: Path = request.config.rootpath
-    code = options.pop("code", None)
-    ready, refused_is_fine = options.pop("ready", True), options.pop("refused", False)
     try:
-        deployed = Pipeline.deploy(
-            root / named,
-            code=None if code is None else root / code,
-            nursery=pipeline_nursery,
-            **options,
-        )
+        deployed = setup.deploy(root, pipeline_nursery, **more)
     except (OSError, Refused, TemplateProblems) as problem:
-        pytest.fail(f"{named} cannot be deployed: {problem}", pytrace=False)
+        pytest.fail(f"{setup.template} cannot be deployed: {problem}", pytrace=False)
     with deployed:
-        if deployed.refusals and not refused_is_fine:
+        if deployed.refusals and not setup.refused:
             pytest.fail(
                 "\n".join(
                     f"AWS would refuse {name}: {refusal.code}: {refusal.message}"
@@ -125,7 +135,7 @@ def pipeline(request: pytest.FixtureRequest, pipeline_nursery: Nursery) -> Itera
                 ),
                 pytrace=False,
             )
-        if ready:
+        if setup.ready:
             deployed.run_for(minutes=READY_MINUTES)
         yield deployed
         folder = request.config.getoption(REPLAY)

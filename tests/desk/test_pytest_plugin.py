@@ -205,3 +205,47 @@ def test_a_failed_test_leaves_the_page_of_its_run(project: pytest.Pytester) -> N
     assert "given up, with a note" in text and "RetryAttemptsExhausted" in text
     assert "What the alarms did" in text and '<th scope="row">Failing</th><td>ALARM</td>' in text
     assert "told by email" in text
+
+
+@pytest.mark.played
+def test_one_definition_in_a_conftest_gives_every_test_its_stack(
+    project: pytest.Pytester,
+) -> None:
+    """Items and template come from it; the questions are answered; a failure says what was seen."""
+    with (project.path / "template.yaml").open("a", encoding="utf-8") as template:
+        template.write(ALARM)
+    project.makeconftest(
+        """
+        import pytest
+        from grader.desk.testing import Setup
+
+        @pytest.fixture(scope="session")
+        def pipeline_setup():
+            return Setup("template.yaml", seed=3, load={"Orders": [{"id": "o-0", "amount": -1}]})
+        """
+    )
+    project.makepyfile(
+        """
+        import pytest
+        from grader.desk.testing import alarms, eventually, lag
+
+        def test_answers(pipeline):
+            assert pipeline.seed == 3
+            [note] = eventually(pipeline, lambda: pipeline.notes("Mapping"))
+            assert lag(pipeline, "Mapping") == 0
+            pipeline.run_for(minutes=5)
+            assert list(alarms(pipeline)) == ["Failing"]
+            pipeline.update_mapping("Mapping", Enabled=False)
+            pipeline.run_for(minutes=2)
+            pipeline.put("Orders", {"id": "o-1", "amount": 1})
+            pipeline.run_for(minutes=3)
+            assert lag(pipeline, "Mapping") == 180
+            with pytest.raises(AssertionError, match="within 2 minutes of virtual.*last seen: None"):
+                eventually(pipeline, lambda: pipeline.item("Orders", {"id": "o-2"}), minutes=2)
+
+        @pytest.mark.pipeline(seed=4, load={})
+        def test_marked(pipeline):
+            assert pipeline.seed == 4 and pipeline.item("Orders", {"id": "o-0"}) is None
+        """
+    )
+    run(project).assert_outcomes(passed=2)
