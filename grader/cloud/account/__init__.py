@@ -23,7 +23,7 @@ from grader.cloud.account.beyond import TAKEN, Beyond, Hook, ServiceCall
 from grader.cloud.account.callers import Denied
 from grader.cloud.account.deploy import data, delete_log_group, delete_queue, delete_table
 from grader.cloud.account.faults import Fault
-from grader.cloud.account.shapes import misfit
+from grader.cloud.account.shapes import misfit, outside
 from grader.cloud.door import LATENCY_MS
 from grader.cloud.dynamodb.consumption import ItemWrite
 from grader.cloud.dynamodb.values import plain, wire
@@ -47,6 +47,7 @@ __all__ = [
     "delete_queue",
     "delete_table",
     "misfit",
+    "outside",
     "plain",
     "wire",
 ]

@@ -21,7 +21,7 @@ from grader.cloud.account.callers import Caller, Denied
 from grader.cloud.account.contention import Contention
 from grader.cloud.account.faults import Fault, Faults
 from grader.cloud.account.observability import Logs, MetricDoor
-from grader.cloud.account.shapes import misfit
+from grader.cloud.account.shapes import misfit, outside
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.door import REFUSAL_LATENCY_MS, NotAnAwsCall, answered, denial, failed, read
@@ -332,6 +332,8 @@ class Account:
         if service == "dynamodb":
             if operation == "ListTables":
                 return {"TableNames": self.tables.names()}
+            if self.tables.defines(operation) and (refusal := outside(request)) is not None:
+                raise refusal
             return self.tables.answer(operation, params, lagging=lagging)
         if service == "dynamodbstreams":
             return self._streams.answer(operation, params)

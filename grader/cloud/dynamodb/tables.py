@@ -30,6 +30,7 @@ from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.backups import Backups, is_on, switch
 from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
+from grader.cloud.dynamodb.description import complete
 from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
 from grader.cloud.dynamodb.reads import Reading, read_many
@@ -132,17 +133,20 @@ class Tables:
         self._breakdowns = breakdowns if breakdowns is not None else []
         self._tokens: dict[str, tuple[bytes, int]] = {}
         self._backups = Backups()
+        self._on_demand_ms: dict[str, int] = {}
 
     # -- deployment --------------------------------------------------------------------------
 
     def create(self, params: dict[str, Any], ttl_attribute: str | None, pitr: bool) -> None:
         """Create a table from CreateTable's parameters. ServiceError when moto refuses them."""
+        table_name(params)
         self._ask("CreateTable", copy.deepcopy(params))
         table = self._backend.tables[params["TableName"]]
         table.created_at = datetime.fromtimestamp(self._clock.now / 1000, UTC)
         if ttl_attribute is not None:
             table.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": ttl_attribute}
         self.recover(table.name, pitr)
+        self._note_billing(table.name, False)
 
     def recover(self, name: str, on: bool) -> None:
         """Switch a table's point-in-time recovery on or off."""
@@ -172,6 +176,10 @@ class Tables:
         return self._backend.tables[table].billing_mode == "PAY_PER_REQUEST"
 
     # -- the API -----------------------------------------------------------------------------
+
+    def defines(self, operation: str) -> bool:
+        """Whether an operation is about a table's definition, which moto keeps."""
+        return operation not in _OPERATIONS
 
     def answer(
         self, operation: str, params: dict[str, Any], *, lagging: bool = False
@@ -474,31 +482,28 @@ class Tables:
 
     def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
         store = self._find(table_name(params))
-        answer = self._ask("DescribeTable", params)
-        description = answer["Table"]
-        description["ItemCount"] = len(store)
-        description["TableSizeBytes"] = sum(map(item_bytes, store.items()))
-        stream = self.streams.get(store.schema.name)
-        if stream is not None:
-            description["LatestStreamArn"] = stream.arn
-            description["LatestStreamLabel"] = stream.label
-            if stream.disabled_ms is None:
-                description["StreamSpecification"] = {
-                    "StreamEnabled": True,
-                    "StreamViewType": stream.view,
-                }
+        name, answer = store.schema.name, self._ask("DescribeTable", params)
+        complete(answer["Table"], store, self.streams.get(name), self._on_demand_ms.get(name))
         return answer
+
+    def _note_billing(self, name: str, before: bool) -> None:
+        if self.on_demand(name) and not before:
+            self._on_demand_ms[name] = self._clock.now
 
     def _defined(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """A call about a table's definition; what moto keeps of it may be another afterwards."""
         name = str(params.get("TableName", "")).rpartition("/")[2]
         table = self._backend.tables.get(name)
+        on_demand = table is not None and self.on_demand(name)
         answer = self._ask(operation, params)
         if name not in self._backend.tables:
             if table is not None and is_on(table.continuous_backups):
                 self._backups.keep(name, table.table_arn, self._clock.now)
             self._stores.pop(name, None)
-        elif name in self._stores:
+            self._on_demand_ms.pop(name, None)
+            return answer
+        self._note_billing(name, on_demand)
+        if name in self._stores:
             self._stores[name].schema = self._schema(name)
         return answer
 

@@ -116,6 +116,9 @@ class Write:
         except UpdateFailed as failure:
             raise invalid(str(failure)) from None
         if item is not None:
+            if any(len(action.path) > 1 for action in update.actions):
+                # What is not too deep by itself may be it where it was put.
+                item_in(item)
             _check_updated(self.schema, item)
         return item
 

@@ -9,11 +9,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from grader.cloud.account import delete_table, misfit
+from grader.cloud.account import delete_table, outside
 from grader.cloud.aws import Request, ServiceError
 from grader.sandbox.world import World, answers
 
-VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 PAGE_TABLES = 100
 _AT_ONCE = "The table is ACTIVE with the next request."
 
@@ -24,7 +23,7 @@ def _passed(world: World, request: Request) -> dict[str, Any]:
 
 def _fits(request: Request) -> None:
     """Refuse what does not fit the operation's input: definitions are read by nobody else."""
-    if (refusal := misfit(request)) is not None:
+    if (refusal := outside(request)) is not None:
         raise refusal
 
 
@@ -84,13 +83,8 @@ def _view(specification: Mapping[str, Any]) -> str | None:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_StreamSpecification.html
     """
-    enabled, view = specification.get("StreamEnabled"), specification.get("StreamViewType")
-    if not isinstance(enabled, bool):
-        raise _invalid(
-            "1 validation error detected: Value null at 'streamSpecification.streamEnabled' failed "
-            "to satisfy constraint: Member must not be null"
-        )
-    if not enabled:
+    view = specification.get("StreamViewType")
+    if not specification["StreamEnabled"]:
         if view is not None:
             raise _invalid(
                 "One or more parameter values were invalid: StreamViewType should not be specified "
@@ -101,12 +95,6 @@ def _view(specification: Mapping[str, Any]) -> str | None:
         raise _invalid(
             "One or more parameter values were invalid: StreamViewType must be specified when "
             "StreamEnabled is true"
-        )
-    if view not in VIEWS:
-        raise _invalid(
-            f"1 validation error detected: Value '{view}' at 'streamSpecification.streamViewType' "
-            "failed to satisfy constraint: Member must satisfy enum value set: "
-            "[NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES, KEYS_ONLY]"
         )
     return str(view)
 

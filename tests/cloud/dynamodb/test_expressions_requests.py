@@ -228,15 +228,25 @@ def test_an_item_that_the_table_cannot_hold_is_refused_by_every_kind_of_write(
         assert sentence in error.message
 
 
-@pytest.mark.parametrize("level", [31, 32])
-def test_an_attribute_is_nested_32_levels_deep_and_no_deeper(account: Any, level: int) -> None:
+@pytest.mark.parametrize("lists", [30, 31])
+def test_an_attribute_is_nested_32_levels_deep_and_no_deeper(account: Any, lists: int) -> None:
+    """The attribute is level 1, so its deepest value stands in 31 lists; an update counts too."""
     value: dict[str, Any] = {"S": "deep"}
-    for _ in range(level):
+    for _ in range(lists):
         value = {"L": [value]}
     params = {"TableName": "Seen", "Item": {"id": {"S": "deep"}, "x": value}}
     account.call("dynamodb", "PutItem", **params)
-    params["Item"]["x"] = {"M": {"y": {"L": [{"L": [value]}]}}}
+    params["Item"]["x"] = {"M": {"y": {"L": [value]}}}
     assert "Nesting Levels" in refusal(account, "PutItem", **params).message
+    params["Item"]["x"] = {"M": {"y": {"M": {}}}}
+    account.call("dynamodb", "PutItem", **params)
+    update = {
+        "TableName": "Seen",
+        "Key": {"id": {"S": "deep"}},
+        "UpdateExpression": "SET x.y.z = :v",
+        "ExpressionAttributeValues": {":v": value},
+    }
+    assert "Nesting Levels" in refusal(account, "UpdateItem", **update).message
     account.call("dynamodb", "DeleteItem", TableName="Seen", Key={"id": {"S": "deep"}})
 
 

@@ -77,6 +77,13 @@ def settled(value: Any, level: int = 1) -> Value:
     """One value in the form in which DynamoDB stores it. Raises `Invalid` and `Unreadable`."""
     if not isinstance(value, dict):
         raise Unreadable("Unexpected value type in payload")
+    # The attribute itself is level 1: a scalar in 31 lists is the deepest that AWS takes.
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+    if level > MOST_LEVELS:
+        raise Invalid(
+            "Nesting Levels have exceeded supported limits: Attributes in the item have nested "
+            "levels beyond supported limit"
+        )
     if len(value) != 1:
         known = [kind for kind in value if kind in TYPES]
         raise Invalid(
@@ -93,11 +100,6 @@ def settled(value: Any, level: int = 1) -> Value:
     elif kind == "N":
         return {"N": number_text(content)}
     elif kind == "M" or kind == "L":
-        if level > MOST_LEVELS:
-            raise Invalid(
-                "Nesting Levels have exceeded supported limits: an attribute is nested deeper than "
-                f"{MOST_LEVELS} levels"
-            )
         if kind == "M" and isinstance(content, dict):
             return {"M": _settled_map(content, level + 1)}
         if kind == "L" and isinstance(content, list):
