@@ -1,4 +1,4 @@
-"""What DescribeTable tells beside the definition that moto keeps.
+"""What moto leaves out of definitions: their rules, and what DescribeTable tells beside them.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 """
@@ -10,8 +10,35 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.cloud.dynamodb.items import item_bytes
+from grader.cloud.dynamodb.requests import Params, invalid
 from grader.cloud.dynamodb.store import Store
 from grader.cloud.dynamodb.stream import Stream
+
+
+def check_definition(params: Params) -> None:
+    """ServiceError for keys and indexes of CreateTable's parameters that do not go together.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+    """
+    local = params.get("LocalSecondaryIndexes") or []
+    indexes = [*(params.get("GlobalSecondaryIndexes") or []), *local]
+    for keys in [params["KeySchema"], *(index["KeySchema"] for index in indexes)]:
+        if keys[0]["KeyType"] != "HASH":
+            raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+    wrong = "One or more parameter values were invalid: "
+    for index in local:
+        keys, name = index["KeySchema"], index["IndexName"]
+        if keys[0]["AttributeName"] != params["KeySchema"][0]["AttributeName"]:
+            raise invalid(
+                f"{wrong}Index KeySchema does not have the same leading hash key as table "
+                f"KeySchema for index: {name}"
+            )
+        if [key["KeyType"] for key in keys] != ["HASH", "RANGE"]:
+            raise invalid(f"{wrong}Index KeySchema does not have a range key for index: {name}")
+    names = [index["IndexName"] for index in indexes]
+    for name in names:
+        if names.count(name) > 1:
+            raise invalid(f"{wrong}Duplicate index name: {name}")
 
 
 def complete(
@@ -28,6 +55,9 @@ def complete(
     if on_demand_ms is not None:
         since = datetime.fromtimestamp(on_demand_ms / 1000, UTC)
         description["BillingModeSummary"]["LastUpdateToPayPerRequestDateTime"] = since
+    for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        for index in description.get(kind) or ():
+            index["IndexArn"] = f"{description['TableArn']}/index/{index['IndexName']}"
     if stream is None:
         return
     description["LatestStreamArn"] = stream.arn

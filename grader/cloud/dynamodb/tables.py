@@ -30,7 +30,7 @@ from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.backups import Backups, is_on, switch
 from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
-from grader.cloud.dynamodb.description import complete
+from grader.cloud.dynamodb.description import check_definition, complete
 from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
 from grader.cloud.dynamodb.reads import Reading, read_many
@@ -140,6 +140,7 @@ class Tables:
     def create(self, params: dict[str, Any], ttl_attribute: str | None, pitr: bool) -> None:
         """Create a table from CreateTable's parameters. ServiceError when moto refuses them."""
         table_name(params)
+        check_definition(params)
         self._ask("CreateTable", copy.deepcopy(params))
         table = self._backend.tables[params["TableName"]]
         table.created_at = datetime.fromtimestamp(self._clock.now / 1000, UTC)

@@ -97,6 +97,29 @@ def test_a_value_outside_the_model_is_named_by_its_place(
     assert f"at '{place}' failed to satisfy constraint: Member must {rule}" in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"KeySchema": [{"AttributeName": "id", "KeyType": "RANGE"}]}, "is not a HASH key type"),
+        ({"LocalSecondaryIndexes": [INDEX]}, "the same leading hash key as table KeySchema"),
+        ({"GlobalSecondaryIndexes": [INDEX, INDEX]}, "Duplicate index name: by-x"),
+        (
+            {
+                "LocalSecondaryIndexes": [
+                    {**INDEX, "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
+                ]
+            },
+            "does not have a range key for index: by-x",
+        ),
+    ],
+)
+def test_keys_and_indexes_that_do_not_go_together_are_refused(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with account_with() as account, pytest.raises(ServiceError, match=sentence):
+        account.tables.create(_creation(**changes), None, False)
+
+
 def test_all_breaches_are_told_at_once_and_a_misfit_before_them() -> None:
     message = _refusal("CreateTable", _creation(BillingMode="FREE", TableClass="GOLD"))
     assert message is not None and message.startswith("2 validation errors detected: ")
@@ -123,6 +146,8 @@ def test_an_account_refuses_such_a_definition_and_describes_the_others() -> None
 
         seen = told("Seen")
         assert seen["TableId"] == told("Seen")["TableId"] != told("Orders")["TableId"]
+        (by_status,) = told("Orders")["GlobalSecondaryIndexes"]
+        assert by_status["IndexArn"] == f"{told('Orders')['TableArn']}/index/by-status"
         since = seen["BillingModeSummary"]["LastUpdateToPayPerRequestDateTime"]
         assert since == seen["CreationDateTime"]
         change(BillingMode="PROVISIONED", ProvisionedThroughput=throughput)
