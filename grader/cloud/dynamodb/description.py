@@ -41,6 +41,19 @@ def check_definition(params: Params) -> None:
             raise invalid(f"{wrong}Duplicate index name: {name}")
 
 
+def with_definitions(params: dict[str, Any], table: Any) -> dict[str, Any]:
+    """UpdateTable's parameters with the attributes that the table has defined already.
+
+    moto would take those of the request for all that there are, and lose the table's own keys.
+    """
+    given = params.get("AttributeDefinitions")
+    if not given or table is None:
+        return params
+    names = {one["AttributeName"] for one in given}
+    kept = [one for one in table.attr if one["AttributeName"] not in names]
+    return {**params, "AttributeDefinitions": [*kept, *given]}
+
+
 def complete(
     description: dict[str, Any], store: Store, stream: Stream | None, on_demand_ms: int | None
 ) -> None:

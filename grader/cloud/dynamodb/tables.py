@@ -30,7 +30,7 @@ from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.backups import Backups, is_on, switch
 from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
-from grader.cloud.dynamodb.description import check_definition, complete
+from grader.cloud.dynamodb.description import check_definition, complete, with_definitions
 from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
 from grader.cloud.dynamodb.reads import Reading, read_many
@@ -496,7 +496,7 @@ class Tables:
         name = str(params.get("TableName", "")).rpartition("/")[2]
         table = self._backend.tables.get(name)
         on_demand = table is not None and self.on_demand(name)
-        answer = self._ask(operation, params)
+        answer = self._ask(operation, with_definitions(params, table))
         if name not in self._backend.tables:
             if table is not None and is_on(table.continuous_backups):
                 self._backups.keep(name, table.table_arn, self._clock.now)
@@ -533,7 +533,7 @@ class Tables:
         try:
             return dynamo_to_dict(method().result) or {}
         except _RESTError as error:
-            code = str(error.error_type).rpartition("#")[2]
+            code = str(error.error_type).rpartition("#")[2].removesuffix("Exception") + "Exception"
             raise ServiceError(code, str(error.message), int(error.code or 400)) from None
         except Exception as error:
             # moto answers some malformed calls with a Python exception of its own.

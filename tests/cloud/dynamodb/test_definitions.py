@@ -155,3 +155,28 @@ def test_an_account_refuses_such_a_definition_and_describes_the_others() -> None
         change(BillingMode="PAY_PER_REQUEST")
         summary = told("Seen")["BillingModeSummary"]
         assert summary["LastUpdateToPayPerRequestDateTime"] == since + timedelta(seconds=5)
+
+
+def test_a_new_index_leaves_the_keys_of_the_table_defined() -> None:
+    with account_with() as account:
+        account.call(
+            "dynamodb",
+            "UpdateTable",
+            TableName="Seen",
+            AttributeDefinitions=[{"AttributeName": "x", "AttributeType": "S"}],
+            GlobalSecondaryIndexUpdates=[{"Create": INDEX}],
+        )
+        item = {"id": {"S": "1"}, "x": {"S": "a"}}
+        account.call("dynamodb", "PutItem", TableName="Seen", Item=item)
+        asked = {
+            "IndexName": "by-x",
+            "KeyConditionExpression": "x = :a",
+            "ExpressionAttributeValues": {":a": {"S": "a"}},
+        }
+        assert account.call("dynamodb", "Query", TableName="Seen", **asked)["Items"] == [item]
+        ttl = {"Enabled": True, "AttributeName": "until"}
+        with pytest.raises(ServiceError) as refused:
+            account.call(
+                "dynamodb", "UpdateTimeToLive", TableName="None", TimeToLiveSpecification=ttl
+            )
+        assert refused.value.code == "ResourceNotFoundException"
