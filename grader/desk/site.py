@@ -128,6 +128,9 @@ def guarded(html: str, *more: str) -> str:
             " ".join([f"script-src {own}", *(f"'sha256-{one}'" for one in hashes)]),
             f"style-src {own} 'unsafe-inline'",
             f"img-src {own} data:",
+            # A picture with links, the decision tree, is an object with a frame of its own.
+            f"object-src {own}",
+            f"frame-src {own}",
             "font-src data:",
             "connect-src 'self'",
             f"worker-src {own}",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Seen = TypeVar("Seen")
 # What says in a look that what is looked for is not there yet.
-_NOT_YET = (AssertionError, LookupError, TypeError)
+_NOT_YET = (AssertionError, AttributeError, LookupError, TypeError)
 # What is done with the stack once it stands; the rest goes to Pipeline.deploy as it is.
 _AFTERWARDS = ("template", "code", "answers", "load", "ready", "refused")
 
@@ -93,8 +93,9 @@ def eventually(
 ) -> Seen:
     """Let virtual time pass until ``look`` returns something true, and return that.
 
-    A look that raises AssertionError, LookupError or TypeError has not seen it yet. ``minutes`` and
-    ``every_s`` (seconds between two looks) are virtual. AssertionError says what was last seen.
+    A look that raises AssertionError, AttributeError, LookupError or TypeError sees nothing yet.
+    ``minutes`` and ``every_s`` (seconds between two looks) are virtual. AssertionError says what
+    was last seen.
     """
     until = pipeline.clock.now + round(minutes * 60_000)
     while True:
@@ -118,6 +119,7 @@ def eventually(
 def lag(pipeline: Pipeline, mapping: str) -> float:
     """How many virtual seconds the oldest record that a mapping has still to do has waited; or 0.
 
+    It is 0, too, for a record that was written in this very millisecond.
     The mapping is named by its logical id. Refused when AWS would not have created it.
     """
     waiting = pipeline.mapping(mapping).pending()
