@@ -97,12 +97,13 @@ def list_(as_json: bool) -> None:
     space = workspace()
     progress = Store(space.state).load() if space else Progress()
     reached = book.read(space.state if space else None)
+    under_way = book.under_way(space.state if space else None)
     if as_json:
-        emit(standing.document(labs(), progress, reached))
+        emit(standing.document(labs(), progress, reached, under_way))
         return
     for line in standing.lines(labs(), progress, paint_for(sys.stdout)):
         say(line)
-    for line in standing.drills(reached, book.under_way(space.state if space else None)):
+    for line in standing.drills(reached, under_way):
         say(line)
     if space is None:
         say("There is no workspace here: labs init makes one.")

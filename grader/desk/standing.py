@@ -69,9 +69,12 @@ def _drilled(one: Drilled, under_way: bool) -> str:
 
 
 def document(
-    labs: Sequence[Lab], progress: Progress, reached: Mapping[str, Drilled] | None = None
+    labs: Sequence[Lab],
+    progress: Progress,
+    reached: Mapping[str, Drilled] | None = None,
+    under_way: str | None = None,
 ) -> str:
-    """The same as a JSON document; with the drills where they are given."""
+    """The same as a JSON document; with the drills where they are given, one of them under way."""
     known = [(lab, progress.labs.get(lab.slug, Entry())) for lab in labs]
     rows = [
         {
@@ -95,7 +98,10 @@ def document(
     }
     told: dict[str, object] = {**whole, "complete": complete, "labs": rows}
     if reached is not None:
-        told["drills"] = [{"drill": slug, **asdict(one)} for slug, one in reached.items()]
+        told["drills"] = [
+            {"drill": slug, **asdict(one), "under_way": slug == under_way}
+            for slug, one in reached.items()
+        ]
     return json.dumps(told, indent=2) + "\n"
 
 

@@ -97,6 +97,7 @@ def test_labs_list_shows_the_drills_beside_the_labs(labs: Run, space: Path) -> N
     document = json.loads(labs("list", "--json")[1])
     assert [one["drill"] for one in document["drills"]] == list(SLUGS)
     assert {one["drill"]: one["best"] for one in document["drills"]}["filter"] == 100
+    assert not any(one["under_way"] for one in document["drills"])
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"drills": {"filter": {"x": 1}}}'])

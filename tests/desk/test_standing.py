@@ -10,6 +10,7 @@ import pytest
 from grader.course.lab import Lab, labs
 from grader.course.progress import Entry, Progress
 from grader.desk import standing
+from grader.sandbox.oncall.book import Drilled
 
 LABS = [Lab(number, f"lab-{name}", Path()) for number, name in enumerate("abc", 1)]
 
@@ -68,3 +69,9 @@ def test_the_same_is_there_for_programs(passed: bool) -> None:
     assert (document["score"], document["max_score"]) == (300, 300)
     assert document["complete"] is passed
     assert [row["lab"] for row in document["labs"]] == [1, 2, 3]
+
+
+def test_a_program_reads_which_drill_is_under_way() -> None:
+    told = standing.document(LABS, Progress(), {"one": Drilled(), "two": Drilled()}, "two")
+    rows = json.loads(told)["drills"]
+    assert [(row["drill"], row["under_way"]) for row in rows] == [("one", False), ("two", True)]
