@@ -10,7 +10,7 @@ import pytest
 from grader.course.lab import Lab, labs
 from grader.course.progress import Entry, Progress
 from grader.desk import standing
-from grader.sandbox.oncall.book import Drilled
+from grader.sandbox.oncall.book import Entry as Drilled
 
 LABS = [Lab(number, f"lab-{name}", Path()) for number, name in enumerate("abc", 1)]
 
