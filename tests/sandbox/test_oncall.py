@@ -196,3 +196,12 @@ def test_the_pages_say_what_each_criterion_is_worth() -> None:
     table = (DOCS / "operations" / "drills.md").read_text(encoding="utf-8")
     for one in judge.criteria_of(drill("destination", 0)):
         assert f"| `{one.id}` | {one.points} |" in table
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_orders_of_every_kind_are_placed_whatever_the_seed(slug: str) -> None:
+    """The first comes up to half an interval late, so that a shorter window may see none."""
+    for seed in range(10):
+        for orders in drill(slug, seed).orders:
+            if orders.until_min is not None:
+                assert (orders.until_min - orders.from_min) * 60 > orders.every_s / 2 + 1

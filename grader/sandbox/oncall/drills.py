@@ -110,7 +110,7 @@ POISON = Drill(
     orders=(
         PAST,
         DAY,
-        Orders(30, -40.2, -40, name="odd", items=({"price": "12,50"},), good=False),
+        Orders(30, -40.2, -39.8, name="odd", items=({"price": "12,50"},), good=False),
     ),
     happens=(),
     hints=(
