@@ -26,6 +26,7 @@ from grader.course.labs.lab04.scenarios import (
     large_orders,
     ordinary_day,
     outage,
+    review_repeated,
 )
 from grader.course.places import quoted, source, total_line
 from grader.course.play.paging import FUNCTION, MAPPING, lets_in, rang, watch, why_unheard
@@ -146,6 +147,19 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
     )
     if not told:
         _expect_deletions_unnoticed(stage, expect)
+        lacking = stage.play(review_repeated)
+        expect(
+            not lacking,
+            lambda: stage.finding(
+                rule="LargeOrders holds every large order, also one whose review failed once.",
+                input="a large order; ReviewFunction's environment ends right before its write",
+                expected="the order is noted when Lambda comes again",
+                observed=f"missing: {_keys(lacking)}",
+                why="Environments end. A mapping that tries nothing again gives the record up.",
+                where=stage.property_line("LargeOrdersToReview", "MaximumRetryAttempts"),
+                page=f"{PAGE}#nothing-is-invoked",
+            ),
+        )
 
 
 def _expect_deletions_unnoticed(stage: Stage, expect: Expect) -> None:

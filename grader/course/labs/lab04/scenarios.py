@@ -19,7 +19,7 @@ from grader.course.play.paging import (
     ordinary,
     recorded,
 )
-from grader.course.play.traffic import SYSTEM, TOTALS, Shop
+from grader.course.play.traffic import SYSTEM, TOTALS, Blip, Shop
 from grader.replay.incidents import Incident
 
 if TYPE_CHECKING:
@@ -182,6 +182,22 @@ def deletions(stage: Stage) -> Deletions:
     ]
     still = _noted(seen.shop)
     return Deletions(failed, [key for key in seen.noted if key not in still])
+
+
+def review_repeated(stage: Stage) -> list[Key]:
+    """The large order that is missing, if it is: the review's environment ended at its write, once.
+
+    Lambda comes again with the order when the mapping lets it; then nothing is in the way.
+    """
+    stage.play(deletions)
+    shop = stage.play(large_orders).shop
+    review = shop.pipeline.functions[REVIEW]
+    review.faults = Blip("before")
+    key = _key(shop.put("initech", "o-2", 2 * LARGE_CENTS))
+    shop.pipeline.run_for(minutes=2)
+    review.faults = None
+    shop.pipeline.flush()
+    return [] if key in _noted(shop) else [key]
 
 
 # -- ticket: import -------------------------------------------------------------------------------

@@ -185,7 +185,10 @@ def test_nobody_woken(stage: Stage, expect: Expect) -> None:
         expect(
             False,
             lambda: woken(
-                stage, f"{moment(seen.day, time_ms)}: " + harmless(seen.day, time_ms), false
+                stage,
+                seen.day,
+                f"{moment(seen.day, time_ms)}: " + harmless(seen.day, time_ms),
+                false,
             ),
         )
     if seen.ordinary:
@@ -193,6 +196,7 @@ def test_nobody_woken(stage: Stage, expect: Expect) -> None:
             False,
             lambda: woken(
                 stage,
+                seen.day,
                 "an hour of the README's own workload: an order and a change of a cart a second",
                 seen.ordinary,
             ),

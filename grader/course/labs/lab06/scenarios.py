@@ -132,6 +132,12 @@ class Day:
         """Minutes with an order every now and then."""
         ordinary(self.shop, minutes, every=every, merchant=merchant)
 
+    def idle(self, minutes: int) -> None:
+        """Minutes in which nobody orders anything; what lies in a queue is measured each minute."""
+        for _ in range(minutes):
+            self.shop.pipeline.run_for(minutes=1)
+            self.shop.pipeline.account.observe()
+
     def begin(
         self, kind: str, title: str, *, delay_ms: int = 0, pages: bool = True, minutes: int = 0
     ) -> str:
@@ -208,6 +214,7 @@ class Day:
             self.shop.put(merchant, order)
             pipeline.run_for(seconds=25)
         pipeline.run_for(seconds=10)
+        pipeline.account.observe()
         pipeline.functions[FUNCTION].faults = None
 
     def burst(self, orders: int = 40) -> None:
@@ -215,7 +222,7 @@ class Day:
         merchant = self.begin("burst", f"{orders} orders within seconds", pages=False)
         for number in range(orders):
             self.shop.put(merchant, f"o-{number}")
-        self.shop.pipeline.run_for(minutes=1)
+        self.idle(1)
 
     def ended_after_each_write(self) -> None:
         """The environment dies right after the first write of an invocation, the second, and so on.
@@ -323,7 +330,7 @@ def one_by_one(stage: Stage) -> Day:
         if number == 4:
             pipeline.cross(ORDERS)
         part()
-        pipeline.run_for(minutes=2)
+        day.idle(2)
         day.read_notes()
         day.empty_queues()
         day.business(QUIET_AFTER_MIN)
