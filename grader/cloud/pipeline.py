@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -106,6 +107,22 @@ class Pipeline:
         ssm: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
+        # The same once more, without reading the template again.
+        self.afresh: Callable[[], Pipeline] = partial(
+            type(self),
+            stack,
+            code=code,
+            nursery=nursery,
+            seed=seed,
+            mappings=mappings,
+            start_ms=start_ms,
+            mapping_takes_ms=mapping_takes_ms,
+            functions=functions,
+            layers=layers,
+            missing=missing,
+            ssm=ssm,
+            secrets=secrets,
+        )
         beyond = (*stack.unplayed, *stack.hidden, *stack.beyond)
         # Each sentence once, with the first place where it is true.
         self.unplayed = list({one.sentence: one for one in reversed(beyond)}.values())[::-1]
@@ -425,17 +442,21 @@ class Pipeline:
         self.functions[function].recycle()
 
     def kill_at(
-        self, function: str, call: int | None, when: Literal["before", "after"] = "before"
+        self,
+        function: str,
+        call: int | None,
+        when: Literal["before", "after"] = "before",
+        *,
+        times: int | None = None,
     ) -> None:
         """Let environments die right before or after the ``call``-th AWS call of an invocation.
 
-        None ends that.
+        ``times`` is how many die, all of them unless given. A ``call`` of None ends that.
         """
-        host = self.functions[function]
-        if call is None:
-            host.faults = None
-        else:
-            host.faults = lambda made: Kill(when) if made.number == call else None
+        left = repeat(Kill(when)) if times is None else repeat(Kill(when), times)
+        self.functions[function].faults = (
+            None if call is None else lambda made: next(left, None) if made.number == call else None
+        )
 
     # -- mappings ----------------------------------------------------------------------------
 

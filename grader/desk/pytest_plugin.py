@@ -7,6 +7,7 @@
         pipeline.run_for(minutes=1)
         assert pipeline.notes("Mapping")[0].condition == "RetryAttemptsExhausted"
 
+The fixture ``pipeline_afresh`` gives the stack as often as one test wants it, for hypothesis.
 With ``--streamlabs-replay DIR`` each test that fails leaves a page in DIR that shows its run step
 by step. Installed with the package and found by pytest itself. It imports nothing but pytest until
 a test asks for the fixture; a fixture of the same name in a project's own conftest.py takes its
@@ -26,7 +27,7 @@ import pytest
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
     from grader.cloud.function import Nursery
-    from grader.desk.testing import Setup
+    from grader.desk.testing import Afresh, Setup
 
 INI = "pipeline_template"
 PACKAGES = "pipeline_packages"
@@ -39,8 +40,6 @@ MARKER = (
     "refused: go on although AWS would refuse a mapping. Whatever else Pipeline.deploy takes may "
     "stand there, too: parameters, ssm, secrets, functions, layers, artifacts, tables."
 )
-# Longer than any change of a mapping's state takes.
-READY_MINUTES = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         REPLAY,
         metavar="DIR",
-        help="write a page into DIR for each failed test with the fixture `pipeline`: its run",
+        help="write a page into DIR for each failed test that deploys a stack: its run",
     )
 
 
@@ -67,10 +66,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note that a test failed, for its fixture, which ends after it."""
+    """Note that a test failed, for its fixture, which ends after it; or write the page at once."""
     report = yield
-    if report.when == "call" and report.failed:
-        item.stash[FAILED] = True
+    if report.when != "call":
+        return report
+    item.stash[FAILED] = report.failed
+    afresh: Afresh | None = getattr(item, "funcargs", {}).get("pipeline_afresh")
+    if afresh is not None:
+        if report.failed and afresh.failed is not None:
+            report.sections += _replay(afresh.failed, item)
+        afresh.forget()
     return report
 
 
@@ -108,7 +113,7 @@ def pipeline(
     changes = dict(marker.kwargs) if marker else {}
     if marker and marker.args:
         changes["template"] = marker.args[0]
-    from grader.desk.testing import Setup
+    from grader.desk.testing import READY_MINUTES, Setup
 
     known = {one.name for one in fields(Setup)}
     more = {name: changes.pop(name) for name in set(changes) - known}
@@ -127,27 +132,45 @@ def pipeline(
     except (OSError, Refused, TemplateProblems) as problem:
         pytest.fail(f"{setup.template} cannot be deployed: {problem}", pytrace=False)
     with deployed:
-        if deployed.refusals and not setup.refused:
-            pytest.fail(
-                "\n".join(
-                    f"AWS would refuse {name}: {refusal.code}: {refusal.message}"
-                    for name, refusal in deployed.refusals.items()
-                ),
-                pytrace=False,
-            )
+        if refusal := setup.refusal(deployed):
+            pytest.fail(refusal, pytrace=False)
         if setup.ready:
             deployed.run_for(minutes=READY_MINUTES)
         yield deployed
-        folder = request.config.getoption(REPLAY)
-        if folder and request.node.stash.get(FAILED, False):
-            _replay(deployed, root / folder, request.node)
+        if request.node.stash.get(FAILED, False):
+            for name, text in _replay(deployed, request.node):
+                request.node.add_report_section("teardown", name, text)
 
 
-def _replay(pipeline: Pipeline, folder: Path, test: pytest.Item) -> None:
-    """Write the page of a test that failed, and say where it lies."""
+@pytest.fixture(scope="session")
+def pipeline_afresh(
+    request: pytest.FixtureRequest, pipeline_nursery: Nursery, pipeline_setup: Setup | None
+) -> Iterator[Afresh]:
+    """The stack of this project for a test that deploys it many times, as with hypothesis.
+
+    See `grader.desk.testing.Afresh`. It comes from ``pipeline_setup``; a mark changes nothing.
+    """
+    from grader.desk.testing import Afresh
+
+    if pipeline_setup is None:
+        raise pytest.UsageError(
+            f"the fixture `pipeline_afresh` needs a template: set {INI} in pytest's settings, or "
+            "define the fixture `pipeline_setup`"
+        )
+    afresh = Afresh(pipeline_setup, request.config.rootpath, pipeline_nursery)
+    yield afresh
+    afresh.forget()
+
+
+def _replay(pipeline: Pipeline, test: pytest.Item) -> list[tuple[str, str]]:
+    """Write the page of a test that failed, if asked for; the section that says where it lies."""
+    named = test.config.getoption(REPLAY)
+    if not named:
+        return []
     from grader import replay
 
+    folder = test.config.rootpath / named
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^\w.-]+", "-", test.nodeid).strip("-")
     place = replay.write(pipeline, folder / f"{name}.html", title=test.name)
-    test.add_report_section("teardown", "streamlabs", f"The run as a page: {place}")
+    return [("streamlabs", f"The run as a page: {place}")]

@@ -130,10 +130,10 @@ def test_a_projects_own_fixture_of_that_name_takes_its_place(project: pytest.Pyt
 
 
 def test_a_run_that_does_not_use_it_imports_nothing_of_it(tmp_path: Path) -> None:
-    """pytest alone, with the plugin: neither boto3 nor moto nor the emulator."""
+    """pytest alone, with the plugin: neither boto3 nor moto nor hypothesis nor the emulator."""
     (tmp_path / "test_other.py").write_text(
         "import sys\n\ndef test_other():\n"
-        "    heavy = {'boto3', 'botocore', 'moto', 'yaml', 'grader.cloud.mapping', 'grader.cloud.pipeline'}\n"
+        "    heavy = {'boto3', 'botocore', 'moto', 'yaml', 'hypothesis', 'grader.cloud.mapping', 'grader.cloud.pipeline'}\n"
         "    assert not heavy & set(sys.modules)\n",
         encoding="utf-8",
     )

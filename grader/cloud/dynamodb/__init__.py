@@ -18,6 +18,7 @@ from grader.cloud.dynamodb.records import Record
 from grader.cloud.dynamodb.shard import PAGE_BYTES, PAGE_RECORDS, RETENTION_MS, Shard
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.dynamodb.units import read_units, write_units
+from grader.cloud.dynamodb.values import plain
 
 __all__ = [
     "PAGE_BYTES",
@@ -26,6 +27,7 @@ __all__ = [
     "Record",
     "Shard",
     "Stream",
+    "plain",
     "read_units",
     "write_units",
 ]
