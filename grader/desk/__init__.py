@@ -10,5 +10,6 @@ loaded when they are asked for. A small map, from the bottom up::
     machine    doctor and docs
     instructor/ the group ``labs class``
     maintainer the group ``labs dev``
+    testing    what a team's own tests ask; stories: what hypothesis draws for them
     cli        names them all; pytest_plugin: the fixtures for a team's own tests
 """

@@ -31,4 +31,4 @@ def test_every_example_passes_and_stands_on_the_page(
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(EXAMPLES, pytester.path, ignore=ignored, dirs_exist_ok=True)
     result = pytester.runpytest_inprocess("-p", "grader.desk.pytest_plugin")
-    result.assert_outcomes(passed=9)
+    result.assert_outcomes(passed=10)

@@ -165,3 +165,19 @@ def test_a_failing_test_tells_the_shortest_story_and_where_its_page_lies(
         ]
     )
     assert "a is written with 1." in page.read_text(encoding="utf-8")
+
+
+def test_only_so_many_environments_die_and_afresh_none_does(nursery: Nursery) -> None:
+    """A crash of a story is one; the same stack deployed again knows nothing of it."""
+    afresh = planted_bugs.stack("right_totals", nursery)
+    kinds = []
+    for times in (2, 0):
+        with afresh() as pipeline:
+            if times:
+                pipeline.kill_at("Consumer", 1, times=times)
+            pipeline.put("Orders", {"id": "a", "amount": 7})
+            pipeline.run_for(minutes=5)
+            results = [one.result for one in pipeline.invocations("Consumer")]
+            kinds.append([one.kind for one in results if one is not None])
+            assert list(rows("Totals", "id", "amount")(pipeline)) == [("a", 7)]
+    assert kinds == [["error", "error", "returned"], ["returned"]]

@@ -1,8 +1,24 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
-from grader.desk.testing import Setup, eventually, lag
+from grader.desk.stories import Plot, stories
+from grader.desk.testing import Effects, Setup, eventually, lag, lost, rows, twice
+
+PLOT = Plot(
+    "Payments",
+    "Booker",
+    "BookerStream",
+    item=lambda key, number, turn: {"id": f"p-{turn}", "account": key, "amount": number},
+    deletes=False,
+)
+BALANCES = Effects(
+    "Payments",
+    "BookerStream",
+    of=lambda change: [(change.new["account"], change.new["amount"])],
+    seen=rows("Balances", "id", "amount"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +40,12 @@ def test_a_crash_around_the_second_booking_books_each_once(pipeline, when):
     pipeline.deliver("Booker", again)
     assert pipeline.item("Balances", {"id": "a-1"})["amount"] == 30
     assert lag(pipeline, "BookerStream") == 0
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(story=stories(PLOT))
+def test_every_payment_is_booked_once_whatever_happens(pipeline_afresh, story):
+    with pipeline_afresh() as pipeline:
+        story.play(pipeline)
+        assert not lost(pipeline, BALANCES)
+        assert not twice(pipeline, BALANCES)
