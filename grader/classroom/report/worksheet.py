@@ -2,7 +2,7 @@
 
 Moodle writes headers and words in the language of whoever downloads, and reads them back in it. The
 order of columns and what stands in them is the same in all: an identifier, which is a word and a
-number, comes first; the highest grade follows the grade; then comes whether it can be changed.
+number, comes first; the highest grade follows the grade; whether it can be changed comes later.
 https://github.com/moodle/moodle/blob/main/mod/assign/gradingtable.php
 https://github.com/moodle/moodle/blob/main/mod/assign/feedback/offline/importgradeslib.php
 """
@@ -16,55 +16,15 @@ IDENTIFIER, EMAIL = "identifier", "email address"
 GRADE, MOST, CHANGEABLE = "grade", "maximum grade", "grade can be changed"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
-# What Moodle's language packs say for yes and for no.
-_YES = frozenset(
-    [
-        "yes",
-        "ja",
-        "oui",
-        "sí",
-        "si",
-        "sì",
-        "sim",
-        "tak",
-        "ano",
-        "áno",
-        "kyllä",
-        "bai",
-        "da",
-        "да",
-        "так",
-        "evet",
-        "ναι",
-        "igen",
-        "はい",
-        "是",
-    ]
-)
-_NO = frozenset(
-    [
-        "no",
-        "nein",
-        "non",
-        "não",
-        "nee",
-        "nie",
-        "nej",
-        "nei",
-        "ei",
-        "ne",
-        "ez",
-        "nu",
-        "нет",
-        "ні",
-        "не",
-        "hayır",
-        "όχι",
-        "nem",
-        "いいえ",
-        "否",
-    ]
-)
+# Yes and no in languages that Moodle has. A column with any other word says nothing to us.
+_YES = frozenset((
+    "yes", "ja", "oui", "sí", "si", "sì", "sim", "tak", "ano", "áno", "kyllä", "bai", "da",
+    "да", "так", "evet", "ναι", "igen", "はい", "是",
+))  # fmt: skip
+_NO = frozenset((
+    "no", "nein", "non", "não", "nee", "nie", "nej", "nei", "ei", "ne", "ez", "nu", "нет", "ні",
+    "не", "hayır", "όχι", "nem", "いいえ", "否",
+))  # fmt: skip
 LONGEST_WORD = 60
 
 
