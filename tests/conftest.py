@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -23,10 +22,6 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
-
-# Looks for dead objects in circles took a tenth of the CPU time of tests that compute.
-gc.set_threshold(20_000, *gc.get_threshold()[1:])
-
 
 # What starts a function process: whoever asks for one of these plays. Other tests that play, mostly
 # through a command of their own, say so with `pytestmark`.

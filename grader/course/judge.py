@@ -8,7 +8,6 @@ function process holds the handler and nothing else.
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import os
 import traceback
@@ -77,20 +76,6 @@ def clean_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-@contextlib.contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Look seldom for dead objects in circles while the block runs: a play makes hardly any.
-
-    Python's own measure, a look after every 700, takes 6 to 18 % of this process's CPU time.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(20_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 def criteria(lab: Lab) -> list[Criterion]:
     """The criteria of a lab, without grading anything."""
     return checks.criteria(lab.number, lab.slug)
@@ -115,7 +100,7 @@ def grade(
     more is decided after the first criterion that is not met: the others are skipped. ``look``
     sees the stage and the verdicts before the plays are cleared away.
     """
-    with clean_environment(), _seldom_collected(), Scratch() as place:
+    with clean_environment(), Scratch() as place:
         from grader.cloud.function import Nursery
 
         running = nursery or Nursery.start()
