@@ -78,8 +78,8 @@ def check(
     if write and not fix:
         raise UsageError("--write belongs to --fix.")
     if fix:
-        if as_json or sarif is not None or baseline or write_baseline:
-            raise UsageError("--fix prints a patch: leave the other documents out.")
+        if as_json or sarif is not None or baseline or write_baseline or verbose:
+            raise UsageError("--fix prints a patch: leave --json, --sarif, baselines and -v out.")
         return _fixed(files, parameters, skip, write, allow_unknown, allow_none)
     found = [checking.check(file, parameters=parameters, skip=skip) for file in files]
     if write_baseline is not None:
