@@ -33,10 +33,10 @@
     });
   }
 
-  // What scrolls sideways must be reachable by keyboard.
-  function focusable() {
-    const boxes = all(".md-typeset__scrollwrap, .md-typeset pre > code");
-    // All are measured before any is changed, so that the page is laid out once.
+  // What scrolls sideways must be reachable by keyboard. An observer measures when the browser has
+  // laid out what is shown anyway: asking for a width forces a layout, once for each closed fold.
+  const sizes = new ResizeObserver((entries) => {
+    const boxes = entries.map((entry) => entry.target);
     const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
     for (const [number, box] of boxes.entries()) {
       if (wide[number]) {
@@ -49,7 +49,7 @@
         box.removeAttribute("tabindex");
       }
     }
-  }
+  });
 
   // The buttons of a code block, which the theme adds one after the other.
   function nameCode() {
@@ -74,8 +74,8 @@
   if (article) new MutationObserver(nameCode).observe(article, { childList: true, subtree: true });
   const results = document.querySelector(".md-search-result__list");
   if (results) new MutationObserver(nameTags).observe(results, { childList: true });
-  // Measuring lays the whole page out: it can wait until a reader could have used it.
-  const idle = window.requestIdleCallback || setTimeout;
-  window.addEventListener("load", () => idle(focusable));
-  window.addEventListener("resize", focusable);
+  // The theme wraps a table when its own script runs, after this one.
+  window.addEventListener("load", () => {
+    for (const box of all(".md-typeset__scrollwrap, .md-typeset pre > code")) sizes.observe(box);
+  });
 })();
