@@ -6,7 +6,8 @@ A learner's *key* is the name of their folder in ``handed-in``. It comes from th
 kept as an id of the learner, such as ``moodle_id`` or ``canvas_id``.
 
 Read are comma, semicolon and tab, and UTF-8, UTF-16 (by its byte order mark) or else Windows-1252:
-what spreadsheets write. Moodle's "Participant 17" and Canvas's column "ID" become ids as well.
+what spreadsheets write. Moodle's "Participant 17" and Canvas's column "ID" become ids as well. A
+worksheet that Moodle wrote in another language is known by its structure.
 https://docs.moodle.org/en/Assignment_settings#Offline_grading_worksheet
 https://community.canvaslms.com/t5/Instructor-Guide/How-do-I-export-grades-in-the-Gradebook/ta-p/809
 """
@@ -17,10 +18,11 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grader.classroom import worksheet
 from grader.classroom.private import close_to_others
 from grader.course.files import UsageError, reason, shown
 
@@ -131,23 +133,26 @@ def table(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     text = _decoded(path, content)
     delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header: list[str] | None = None
     try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = [_column(cell) for cell in cells]
-                twice = {name for name in header if name and header.count(name) > 1}
-                if twice:
-                    raise UsageError(f"{shown(path)} has the column {min(twice)!r} twice.")
-                continue
-            row = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
-            yield reader.line_num, dict(zip(header, row, strict=False))
+        lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
         raise UsageError(f"{shown(path)}, line {reader.line_num}: {error}.") from None
-    if header is None:
+    if not lines:
         raise UsageError(f"{shown(path)} is empty; its first line names the columns.")
+    header = _columns(lines[0][1], [cells for _, cells in lines[1:]])
+    if twice := {name for name in header if name and header.count(name) > 1}:
+        raise UsageError(f"{shown(path)} has the column {min(twice)!r} twice.")
+    for line, cells in lines[1:]:
+        row = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
+        yield line, dict(zip(header, row, strict=False))
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The columns as we call them; where none is a login's, a worksheet is told by structure."""
+    columns = [_column(cell) for cell in header]
+    if not set(columns) & set(_COLUMNS["learner"]):
+        columns = [_column(name) for name in worksheet.names(columns, rows)]
+    return columns
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -182,7 +187,7 @@ def learner_of(row: Mapping[str, str]) -> Learner:
     email = _first(row, _COLUMNS["email"])
     key = _first(row, _COLUMNS["learner"]) or email.partition("@")[0]
     ids = {
-        _IDS.get(column, column): value.removeprefix("Participant ")
+        _IDS.get(column, column): worksheet.number_of(value) if column == "identifier" else value
         for column, value in row.items()
         if column and value and column not in _KNOWN
     }

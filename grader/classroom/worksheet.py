@@ -2,7 +2,8 @@
 
 Moodle writes headers and words in the language of whoever downloads, and reads them back in it. The
 order of columns and what stands in them is the same in all: an identifier, which is a word and a
-number, comes first; the highest grade follows the grade; whether it can be changed comes later.
+number, comes first and, where names may be seen, the full name second; the highest grade follows
+the grade; whether it can be changed comes later.
 https://github.com/moodle/moodle/blob/main/mod/assign/gradingtable.php
 https://github.com/moodle/moodle/blob/main/mod/assign/feedback/offline/importgradeslib.php
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-IDENTIFIER, EMAIL = "identifier", "email address"
+IDENTIFIER, NAME, EMAIL = "identifier", "full name", "email address"
 GRADE, MOST, CHANGEABLE = "grade", "maximum grade", "grade can be changed"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
@@ -55,6 +56,8 @@ def names(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
     if len(addresses) == 1:
         named[addresses[0]] = EMAIL
+        if addresses[0] > 1 and all(any(map(str.isalpha, cell)) for cell in columns[1]):
+            named[1] = NAME
     if len(grades) == 1:
         named[grades[0]], named[grades[0] + 1] = GRADE, MOST
         words = [

@@ -13,6 +13,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from made_class import grade, hand_in, settings
 
+from grader.classroom import roster
 from grader.classroom.marks import Mark, marks
 from grader.classroom.record import Record
 from grader.classroom.report.gradebooks import Filled, defused, fill, is_formula, own, platform
@@ -348,6 +349,24 @@ def test_a_worksheet_in_another_language_is_known_by_its_structure(
     assert f"'{grade_column}' as grade" in told
     assert "wang, lab 2: the platform says that this grade cannot be changed" in told
     assert platform(tmp_path / "export.csv") == "moodle"
+
+
+@pytest.mark.parametrize("language", LOCALISED)
+def test_a_worksheet_in_another_language_is_a_roster(tmp_path: Path, language: str) -> None:
+    """Name, address and Moodle's number of each participant, as from the English one."""
+    word, columns, yes, _ = LOCALISED[language]
+    place = tmp_path / "roster.csv"
+    place.write_text(
+        f"{columns.replace(' ', ',').replace('_', ' ')}\n"
+        f"{word}901,Mia Brück,mia@example.org,x,-,100.00,{yes},\n"
+        f"{word}902,王小明,wang@example.org,x,40,100.00,{yes},\n",
+        encoding="utf-8",
+    )
+    people = roster.read(place)
+    assert [(one.key, one.name, one.ids["moodle_id"]) for one in people.values()] == [
+        ("mia", "Mia Brück", "901"),
+        ("wang", "王小明", "902"),
+    ]
 
 
 def test_a_grade_column_that_is_not_surely_one_is_asked_for(

@@ -45,7 +45,8 @@ ROWS = (
     ("course.judge", "course.progress", "course.answers"),
     ("course.warm",),
     # A class: what is kept and read, then what is done with it.
-    ("classroom.private", "classroom.roster"),
+    ("classroom.private", "classroom.worksheet"),
+    ("classroom.roster",),
     ("classroom.times", "classroom.members"),
     ("classroom.settings", "classroom.archives"),
     ("classroom.record", "classroom.version"),

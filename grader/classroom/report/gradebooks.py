@@ -24,8 +24,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.classroom.marks import Mark
 from grader.classroom import worksheet
+from grader.classroom.marks import Mark
 from grader.classroom.roster import Learner, folded
 from grader.cloud.words import clean, counted
 from grader.course.files import UsageError, content_within, listed, shown
