@@ -31,9 +31,11 @@ from grader.cloud.template.kinds.messaging import (
     KMS_ALIAS,
     KMS_KEY,
     QUEUE,
+    QUEUE_INLINE_POLICY,
     QUEUE_POLICY,
     SUBSCRIPTION,
     TOPIC,
+    TOPIC_INLINE_POLICY,
     TOPIC_POLICY,
 )
 from grader.cloud.template.kinds.watching import (
@@ -75,8 +77,10 @@ KINDS = {
         SUBSCRIPTION,
         TOPIC,
         TOPIC_POLICY,
+        TOPIC_INLINE_POLICY,
         QUEUE,
         QUEUE_POLICY,
+        QUEUE_INLINE_POLICY,
     )
 }
 

@@ -77,24 +77,40 @@ QUEUE = Kind(
     named_by="QueueName",
 )
 
+_QUEUE_URL = Text(
+    pattern=r"https?://\S+", says="it must be a queue's URL, which is what Ref yields."
+)
 QUEUE_POLICY = Kind(
     "AWS::SQS::QueuePolicy",
     lambda me: (made := me.name(), {"Id": made}),
     ByHand(
         played="PolicyDocument Queues",
-        shapes={
-            "PolicyDocument": Json(),
-            "Queues": ListOf(
-                Text(
-                    pattern=r"https?://\S+",
-                    says="it must be a queue's URL, which is what Ref yields.",
-                ),
-                low=1,
-            ),
-        },
+        shapes={"PolicyDocument": Json(), "Queues": ListOf(_QUEUE_URL, low=1)},
     ),
     attributes=("Id",),
 )
+
+
+def _inline(kind: Kind, member: str, shape: Text, many: str) -> Kind:
+    """The kind that says the same for one resource, without an identifier of its own.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-topicinlinepolicy.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sqs-queueinlinepolicy.html
+    """
+    return Kind(
+        kind.type.replace("Policy", "InlinePolicy"),
+        lambda me: (str(me.given(member)), {}),
+        ByHand(
+            played=f"PolicyDocument {member}", shapes={"PolicyDocument": Json(), member: shape}
+        ),
+        plays_as=lambda own: (
+            kind.type,
+            {"PolicyDocument": own["PolicyDocument"], many: [own[member]]},
+        ),
+    )
+
+
+QUEUE_INLINE_POLICY = _inline(QUEUE_POLICY, "Queue", _QUEUE_URL, "Queues")
 
 # -- SNS -------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
@@ -223,6 +239,8 @@ TOPIC_POLICY = Kind(
     ),
     attributes=("Id",),
 )
+
+TOPIC_INLINE_POLICY = _inline(TOPIC_POLICY, "TopicArn", TOPIC_ARN, "Topics")
 
 # -- S3 --------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
