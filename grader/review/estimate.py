@@ -57,7 +57,9 @@ FREE = {
     "AWS::Lambda::Permission",
     "AWS::Logs::MetricFilter",
     "AWS::SNS::Subscription",
+    "AWS::SNS::TopicInlinePolicy",
     "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueueInlinePolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::S3::BucketPolicy",
 }

@@ -281,6 +281,13 @@ def test_every_attribute_of_the_table_has_a_value(every: Stack) -> None:
         assert set(every.resources[name].attributes) == set(KINDS[declared].attributes), declared
 
 
+def test_an_inline_policy_is_played_as_the_policy_of_its_one_resource(every: Stack) -> None:
+    topic, queue = every.resources["TopicInline"], every.resources["FailedInline"]
+    wanted = every.resources["TopicRules"].properties, every.resources["FailedPolicy"].properties
+    assert (topic.type, queue.type) == ("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+    assert (topic.properties, queue.properties) == wanted
+
+
 def test_names_depend_on_stack_and_logical_id_alone(every: Stack) -> None:
     again = stack_of(ONE_OF_EACH)
     other = stack_of(ONE_OF_EACH, stack_name="other")

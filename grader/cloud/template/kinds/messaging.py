@@ -100,9 +100,7 @@ def _inline(kind: Kind, member: str, shape: Text, many: str) -> Kind:
     return Kind(
         kind.type.replace("Policy", "InlinePolicy"),
         lambda me: (str(me.given(member)), {}),
-        ByHand(
-            played=f"PolicyDocument {member}", shapes={"PolicyDocument": Json(), member: shape}
-        ),
+        ByHand(played=f"PolicyDocument {member}", shapes={"PolicyDocument": Json(), member: shape}),
         plays_as=lambda own: (
             kind.type,
             {"PolicyDocument": own["PolicyDocument"], many: [own[member]]},
