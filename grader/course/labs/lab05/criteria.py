@@ -24,6 +24,7 @@ from grader.course.labs.lab05.scenarios import (
     busy_hour,
     folded_changes,
     killed_between_merchants,
+    late_again,
     merchants_of,
     mixed_again,
 )
@@ -235,6 +236,7 @@ def test_fold_once(stage: Stage, expect: Expect) -> None:
         expect,
         [
             stage.play(mixed_again),
+            stage.play(late_again),
             stage.play(killed_between_merchants),
             stage.play(regrouped_later),
             stage.play(two_at_once),

@@ -203,6 +203,24 @@ def mixed_again(stage: Stage) -> Book:
     return book
 
 
+# More than a list of the newest records in the merchant's own item is usually let grow to.
+MANY = 1_100
+
+
+def late_again(stage: Stage) -> Book:
+    """The first records of a merchant's best day come again, hours and many orders later."""
+    shop = open_shop(stage, "late again", mappings=False)
+    orders = [shop.put("acme", f"o-{n + 1}") for n in range(MANY)]
+    for start in range(0, MANY, BATCH):
+        settle(stage, shop, orders[start : start + BATCH])
+    shop.pipeline.run_for(minutes=20 * 60)
+    last = settle(stage, shop, [*orders[:2], shop.put("globex", "o-1")])[-1]
+    book = Book(shop)
+    story = f"{MANY:,} orders of one merchant; 20 hours later the first two come again"
+    book.truth(story, "acme", last)
+    return book
+
+
 # So long reads that need not be consistent lag behind a batch that comes again at once.
 STALE_MS = 3_000
 
@@ -293,6 +311,8 @@ def busy_hour(stage: Stage) -> BusyHour:
     for n in range(1, 13):
         if n == 5:
             bad.append(shop.put_bad("acme", "bad-1", "12,50"))
+            # As text, the number of the second bad order comes before that of the first one.
+            shop.pipeline.cross(ORDERS)
         if n == 8:
             bad.append(shop.put_bad("globex", "bad-2", None))
         orders.append(shop.put(names[n % 3], f"o-{n}"))
