@@ -274,9 +274,8 @@ class Pipeline:
         self.clock.run_until(until)
 
     def flush(self) -> None:
-        """Publish what the mappings and queues have to say as metrics, up to now."""
+        """Publish what the mappings have to say as metrics, up to now."""
         self.cloud.mappings.flush()
-        self.account.observe()
 
     def throttle(self, table: str, *, minutes: float) -> None:
         """Let the function's calls on this table be throttled from now on for a while."""

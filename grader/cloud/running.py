@@ -139,8 +139,7 @@ class Cloud:
         self._log_streams: set[tuple[str, str]] = set()
         self._stalled_until_ms = start_ms
         self._stall_ms = 0
-        if live:
-            self._observe()
+        self.clock.after(MINUTE_MS, self._observe)
 
     def close(self) -> None:
         """End every function process and forget the account."""
@@ -161,6 +160,7 @@ class Cloud:
         self._stall_ms = by_ms
 
     def _observe(self) -> None:
+        """SQS tells CloudWatch of its queues each minute, whoever looks."""
         self.account.observe()
         self.clock.after(MINUTE_MS, self._observe)
 

@@ -53,3 +53,12 @@ def test_a_reservation_still_runs_in_a_crowded_account(pipeline: Pipeline) -> No
     pipeline.run_for(minutes=2)
 
     assert len(pipeline.invocations(FUNCTION)) == 1
+
+
+def test_queues_are_measured_each_minute_whoever_looks(pipeline: Pipeline) -> None:
+    """One figure a minute, as SQS tells CloudWatch, and none more when metrics are flushed."""
+    pipeline.run_for(minutes=10, seconds=30)
+    pipeline.flush()
+    data = pipeline.metrics.find("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    minutes = [(datum.time_ms - pipeline.start_ms) / 60_000 for datum in data]
+    assert minutes == list(range(1, 16))

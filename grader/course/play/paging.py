@@ -113,7 +113,7 @@ def _stopping() -> Iterator[None]:
 
 
 def ordinary(shop: Shop, minutes: int, *, every: int = 4, merchant: str = "acme") -> None:
-    """Minutes of ordinary business: an order every few minutes; queues are measured each minute."""
+    """Minutes of ordinary business: an order every few minutes."""
     pipeline = shop.pipeline
     for minute in range(minutes):
         # Not at the moment of a poll: a record waits for the next one.
@@ -121,7 +121,6 @@ def ordinary(shop: Shop, minutes: int, *, every: int = 4, merchant: str = "acme"
         if minute % every == 0:
             shop.put(merchant, f"o-{pipeline.clock.now}")
         pipeline.run_for(seconds=60 - 7.13)
-        pipeline.account.observe()
 
 
 def incident(

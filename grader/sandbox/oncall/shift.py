@@ -46,7 +46,6 @@ DRAIN_STEP_MIN = 10
 # The orders that say whether the shop keeps its promise: those that were placed in so many minutes
 # before the promise's own.
 STRETCH_MIN = 12
-MEASURED_MIN = 20
 # What a release changes in the handler: the line as it was, and as it is then.
 RELEASE = ('int(order["price"]["N"])', 'int(order["price_snapshot"]["N"])')
 
@@ -173,9 +172,6 @@ class Shift:
         for happening in drill.happens:
             if not happening.after:
                 self._expect(happening, page_ms)
-        if not live:
-            # Nobody looks at the queues but the alarms that have rung.
-            self.cloud.clock.at(page_ms - MEASURED_MIN * MINUTE_MS, self._measure)
         self._ends(self.until_ms)
         self.run_until(page_ms)
 
@@ -188,12 +184,6 @@ class Shift:
     def physical(self, logical_id: str) -> str:
         """The physical name of a resource of the shop."""
         return self.cloud.resource(STACK, logical_id).physical_id
-
-    def _measure(self) -> None:
-        """What SQS says of its queues each minute, where nobody but the judge looks."""
-        self.cloud.account.observe()
-        if self.cloud.clock.now < self.page_ms:
-            self.cloud.clock.after(MINUTE_MS, self._measure)
 
     def arn(self, logical_id: str) -> str:
         """The ARN of a resource of the shop."""
