@@ -43,6 +43,7 @@ from grader.review.checklist import Report, review
 from grader.review.pricing import dollars
 
 if TYPE_CHECKING:
+    from grader.cloud.template import Resource
     from grader.course.stage import Stage
 
 DAYS: tuple[Callable[[Stage], Day], ...] = (one_by_one, all_at_once)
@@ -254,7 +255,7 @@ def test_role_tight(stage: Stage, expect: Expect) -> None:
         return
     spare = [
         (action, name, arn)
-        for action, name, arn in _reachable(stage)
+        for action, name, arn in _reachable(stage, role)
         if stage.may(role.logical_id, action, arn)
     ]
     if not spare:
@@ -277,15 +278,22 @@ REACHABLE = {
     "AWS::SQS::Queue": "sqs:ReceiveMessage sqs:DeleteMessage sqs:PurgeQueue sqs:DeleteQueue",
     "AWS::SNS::Topic": "sns:Subscribe sns:DeleteTopic",
     "AWS::S3::Bucket": "s3:DeleteBucket",
+    "AWS::Logs::LogGroup": "logs:DeleteLogGroup",
 }
 
 
-def _reachable(stage: Stage) -> Iterator[tuple[str, str, str]]:
-    """Each action of `REACHABLE` with the logical id and the ARN of what it would hit."""
+def _reachable(stage: Stage, role: Resource) -> Iterator[tuple[str, str, str]]:
+    """Each action of `REACHABLE`, and one on another's log, with the name and ARN of what it hits."""
     for resource in stage.stack.resources.values():
         for action in REACHABLE.get(resource.type, "").split():
             arn = resource.attributes.get("Arn") or resource.attributes.get("TopicArn")
             yield action, resource.logical_id, arn or resource.physical_id
+    # The function's own log has a name. AWS's execution roles write to any, and are taken.
+    taken = role.properties.get("ManagedPolicyArns", ())
+    if not any(":aws:policy/" in str(one) for one in taken):
+        log = f"log-group:/aws/lambda/{role.logical_id}-other:log-stream:x"
+        arn = f"arn:aws:logs:{stage.stack.region}:{stage.stack.account_id}:{log}"
+        yield "logs:PutLogEvents", "the log of another function", arn
 
 
 @criterion(
