@@ -283,7 +283,7 @@ REACHABLE = {
 
 
 def _reachable(stage: Stage, role: Resource) -> Iterator[tuple[str, str, str]]:
-    """Each action of `REACHABLE`, and one on another's log, with the name and ARN of what it hits."""
+    """Each action of `REACHABLE`, and one on another log, with the name and ARN of what it hits."""
     for resource in stage.stack.resources.values():
         for action in REACHABLE.get(resource.type, "").split():
             arn = resource.attributes.get("Arn") or resource.attributes.get("TopicArn")
