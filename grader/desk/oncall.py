@@ -46,13 +46,13 @@ _SHELL = click.option(
 def oncall() -> None:
     """Be on call for a shop: find out what is wrong, mend it, and lose nothing.
 
-    `labs list` shows the drills. `labs oncall` alone begins the first one that is not passed, and
-    `labs oncall filter` is short for `labs oncall start filter`.
+    `labs list` shows the drills, each with a number and with what is seen. `labs oncall` alone
+    begins the first one that is not passed, and `labs oncall 3` is short for `labs oncall start 3`.
 
     \b
-    labs oncall own-reservation
+    labs oncall 3
     labs oncall hint
-    labs oncall done --cause own-reservation
+    labs oncall done --cause courier-slow
     """
 
 
@@ -86,25 +86,27 @@ def start(
 ) -> int:
     """Begin a drill: the telephone rings, and you have a terminal with the AWS CLI.
 
-    Without DRILL it is the first one that is not passed. In the shell that opens, `aws` and boto3
-    reach the drill's account and nothing else, and the names of the procedures are set. Time runs
-    while you think. Leave the shell for a break; `labs oncall resume` goes on.
+    DRILL is a number or a name of `labs list`; without it, it is the first one that is not passed.
+    In the shell that opens, `aws` and boto3 reach the drill's account and nothing else, and the
+    names of the procedures are set. Time runs while you think. Leave the shell for a break;
+    `labs oncall resume` goes on.
 
     \b
     labs oncall
-    labs oncall start poison-record --speed 2
+    labs oncall start silence --speed 2
     labs oncall mixed-night --seed 7 --relaxed 2
     """
     from grader.cloud.words import nearest
     from grader.course.files import UsageError
     from grader.sandbox.oncall import book
-    from grader.sandbox.oncall.drills import SLUGS
+    from grader.sandbox.oncall.drills import SLUGS, called
 
     space = _workspace()
     if which is None:
         known = book.read(space.state)
         which = next((slug for slug in SLUGS if not known[slug].passed), SLUGS[-1])
-    if which not in SLUGS:
+    slug = called(which)
+    if slug is None:
         near = nearest(which, SLUGS)
         hint = f" Did you mean {near!r}?" if near else f" There are {', '.join(SLUGS)}."
         raise UsageError(f"There is no drill {which!r}.{hint}")
@@ -123,7 +125,7 @@ def start(
     try:
         with Status() as status:
             status("Letting the shop's last hours pass")
-            duty = Duty.begin(which, nursery, _kept(space), seed=seed, speed=speed, relaxed=factor)
+            duty = Duty.begin(slug, nursery, _kept(space), seed=seed, speed=speed, relaxed=factor)
         return _serve(duty, space, port, shell)
     finally:
         nursery.close()
@@ -171,8 +173,8 @@ def done(causes: tuple[str, ...], port: int | None, verbose: bool) -> int:
     cause that is named counts.
 
     \b
-    labs oncall done --cause filter
-    labs oncall done --cause neighbour --cause filter
+    labs oncall done --cause courier-slow
+    labs oncall done --cause courier-slow --cause alarm-wrong
     """
     from urllib.parse import quote
 

@@ -44,17 +44,21 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def drills(reached: Mapping[str, Drilled], under_way: str | None = None) -> list[str]:
-    """The on-call drills: how often each was played, what was won, and which is under way."""
-    head = ("drill", "best", "runs", "hints", "state")
+    """The on-call drills: how often each was played, what was won, and which is under way.
+
+    A drill has its number, and the name of what somebody on call sees.
+    """
+    head = ("drill", "what is seen", "best", "runs", "hints", "state")
     rows = [
         (
+            str(number),
             slug,
             f"{one.best} of 100" if one.runs else "-",
             str(one.runs),
             str(one.hints),
             _drilled(one, slug == under_way),
         )
-        for slug, one in reached.items()
+        for number, (slug, one) in enumerate(reached.items(), 1)
     ]
     passed = sum(one.passed for one in reached.values())
     return ["", *_table([head, *rows]), "", f"{passed} of {len(reached)} drills: labs oncall DRILL"]
@@ -99,8 +103,8 @@ def document(
     told: dict[str, object] = {**whole, "complete": complete, "labs": rows}
     if reached is not None:
         told["drills"] = [
-            {"drill": slug, **asdict(one), "under_way": slug == under_way}
-            for slug, one in reached.items()
+            {"drill": slug, "number": number, **asdict(one), "under_way": slug == under_way}
+            for number, (slug, one) in enumerate(reached.items(), 1)
         ]
     return json.dumps(told, indent=2) + "\n"
 

@@ -26,11 +26,11 @@ def sentence(result: tuple[int, str, str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("mapping-disable",), "Did you mean 'mapping-disabled'?"),
-        (("xyzzy",), "There are growth, own-reservation"),
-        (("filter", "--relaxed", "0.5"), "a number from 1 to 100, or 'endless'"),
-        (("filter", "--relaxed", "much"), "a number from 1 to 100, or 'endless'"),
-        (("filter", "--speed", "0"), "--speed"),
+        (("time-out",), "Did you mean 'time-outs'?"),
+        (("xyzzy",), "There are later-and-later, throttled-and-late"),
+        (("3", "--relaxed", "0.5"), "a number from 1 to 100, or 'endless'"),
+        (("silence", "--relaxed", "much"), "a number from 1 to 100, or 'endless'"),
+        (("silence", "--speed", "0"), "--speed"),
         (("resume",), "no drill to go on with"),
     ],
 )
@@ -75,28 +75,30 @@ def test_a_drill_that_waits_is_not_dropped_without_a_word(labs: Run, space: Path
     kept = space / ".labs" / "oncall"
     kept.mkdir(parents=True)
     (kept / STANDS).write_text(json.dumps({"schema": SCHEMA, **asdict(stands)}))
-    told = sentence(labs("oncall", "filter"))
-    assert "mixed-night waits for you: labs oncall resume" in told and "filter --drop" in told
+    told = sentence(labs("oncall", "3"))
+    assert "mixed-night waits for you: labs oncall resume" in told and "3 --drop" in told
 
 
 def test_labs_list_shows_the_drills_beside_the_labs(labs: Run, space: Path) -> None:
     """Each with what was won; the relaxed ones are marked."""
-    filter_, growth = (
+    half, later = (
         Grade(0, slug, 0, [Verdict(one, "met") for one in judge.criteria_of(drill(slug, 0))])
-        for slug in ("filter", "growth")
+        for slug in ("half-are-missing", "later-and-later")
     )
-    book.record(space / ".labs", filter_, relaxed=True, hints=2)
-    book.record(space / ".labs", growth, relaxed=False, hints=0)
+    book.record(space / ".labs", half, relaxed=True, hints=2)
+    book.record(space / ".labs", later, relaxed=False, hints=0)
     code, out, _ = labs("list")
     assert code == 0
-    rows = {line.split()[0]: line for line in out.splitlines() if line}
-    assert rows["filter"].split() == ["filter", "100", "of", "100", "1", "2", "passed,", "relaxed"]
-    assert rows["growth"].split()[-1] == "passed"
+    rows = {line.split()[1]: line for line in out.splitlines() if len(line.split()) > 1}
+    assert " ".join(rows["half-are-missing"].split()) == (
+        "10 half-are-missing 100 of 100 1 2 passed, relaxed"
+    )
+    assert rows["later-and-later"].split()[-1] == "passed"
     assert set(SLUGS) <= set(rows)
     assert "2 of 13 drills" in out
     document = json.loads(labs("list", "--json")[1])
     assert [one["drill"] for one in document["drills"]] == list(SLUGS)
-    assert {one["drill"]: one["best"] for one in document["drills"]}["filter"] == 100
+    assert {one["drill"]: one["best"] for one in document["drills"]}["half-are-missing"] == 100
     assert not any(one["under_way"] for one in document["drills"])
 
 

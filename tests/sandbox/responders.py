@@ -158,14 +158,14 @@ ORDERS_ONLY = '{"dynamodb": {"NewImage": {"kind": {"S": ["order"]}}}}'
 # -- growth ----------------------------------------------------------------------------------
 
 
-@right("growth")
+@right("later-and-later")
 def more_lanes(shift: Shift) -> None:
     shift.run_to(7)
     update(shift, ParallelizationFactor=10)
     shift.done("growth")
 
 
-@right("growth")
+@right("later-and-later")
 def larger_batches(shift: Shift) -> None:
     shift.run_to(12)
     update(shift, BatchSize=10)
@@ -173,14 +173,14 @@ def larger_batches(shift: Shift) -> None:
     shift.done("growth")
 
 
-@wrong("growth", "in-time")
+@wrong("later-and-later", "in-time")
 def more_memory_for_what_waits(shift: Shift) -> None:
     shift.run_to(7)
     configure(shift, MemorySize=3008)
     shift.done("growth")
 
 
-@wrong("growth", "cost-bounded")
+@wrong("later-and-later", "cost-bounded")
 def more_of_everything(shift: Shift) -> None:
     shift.run_to(7)
     configure(shift, MemorySize=10_240)
@@ -188,7 +188,7 @@ def more_of_everything(shift: Shift) -> None:
     shift.done("growth")
 
 
-@wrong("growth", "nothing-lost")
+@wrong("later-and-later", "nothing-lost")
 def only_what_is_new(shift: Shift) -> None:
     shift.run_to(7)
     recreate(shift, "LATEST")
@@ -196,7 +196,7 @@ def only_what_is_new(shift: Shift) -> None:
     shift.done("growth")
 
 
-@wrong("growth", "cause-named")
+@wrong("later-and-later", "cause-named")
 def growth_is_called_throttling(shift: Shift) -> None:
     shift.run_to(7)
     update(shift, ParallelizationFactor=10)
@@ -205,7 +205,7 @@ def growth_is_called_throttling(shift: Shift) -> None:
 
 # -- a neighbour -----------------------------------------------------------------------------
 
-NEIGHBOUR = "neighbour"
+NEIGHBOUR = "throttled"
 
 
 @right(NEIGHBOUR)
@@ -248,7 +248,7 @@ def a_new_mapping_for_a_full_pool(shift: Shift) -> None:
 
 # -- a poison record -------------------------------------------------------------------------
 
-POISON = "poison-record"
+POISON = "failing-and-late"
 
 
 @right(POISON)
@@ -300,7 +300,7 @@ def jump_over_everything(shift: Shift) -> None:
 
 # -- a disabled mapping ------------------------------------------------------------------------
 
-DISABLED = "mapping-disabled"
+DISABLED = "silence"
 
 
 @right(DISABLED)
@@ -341,7 +341,7 @@ def more_lanes_for_what_is_off(shift: Shift) -> None:
 # -- a filter --------------------------------------------------------------------------------
 
 
-@right("filter")
+@right("half-are-missing")
 def widen_and_replay(shift: Shift) -> None:
     shift.run_to(8)
     update(shift, FilterCriteria=filtered(ORDERS_ONLY))
@@ -350,7 +350,7 @@ def widen_and_replay(shift: Shift) -> None:
     shift.done("filter")
 
 
-@right("filter")
+@right("half-are-missing")
 def widen_and_write_again(shift: Shift) -> None:
     shift.run_to(8)
     update(shift, FilterCriteria={"Filters": []})
@@ -359,14 +359,14 @@ def widen_and_write_again(shift: Shift) -> None:
     shift.done("filter")
 
 
-@wrong("filter", "nothing-lost")
+@wrong("half-are-missing", "nothing-lost")
 def widen_and_go_to_bed(shift: Shift) -> None:
     shift.run_to(8)
     update(shift, FilterCriteria=filtered(ORDERS_ONLY))
     shift.done("filter")
 
 
-@wrong("filter", "nothing-twice")
+@wrong("half-are-missing", "nothing-twice")
 def widen_and_read_all_again(shift: Shift) -> None:
     shift.run_to(8)
     update(shift, FilterCriteria=filtered(ORDERS_ONLY))
@@ -375,14 +375,14 @@ def widen_and_read_all_again(shift: Shift) -> None:
     shift.done("filter")
 
 
-@wrong("filter", "in-time")
+@wrong("half-are-missing", "in-time")
 def replay_and_leave_the_filter(shift: Shift) -> None:
     shift.run_to(8)
     replay(shift, -70)
     shift.done("filter")
 
 
-@wrong("filter", "no-harm")
+@wrong("half-are-missing", "no-harm")
 def another_narrow_filter(shift: Shift) -> None:
     shift.run_to(8)
     app = '{"dynamodb": {"NewImage": {"channel": {"S": ["app", "web"]}}}}'
@@ -396,7 +396,7 @@ def another_narrow_filter(shift: Shift) -> None:
 
 # -- a destination -----------------------------------------------------------------------------
 
-DESTINATION = "destination"
+DESTINATION = "undelivered-note"
 
 
 @right(DESTINATION)
@@ -461,7 +461,7 @@ def it_was_the_carrier(shift: Shift) -> None:
 
 # -- an old backlog ----------------------------------------------------------------------------
 
-BACKLOG = "old-backlog"
+BACKLOG = "long-silence"
 
 
 @right(BACKLOG)
@@ -523,7 +523,7 @@ def begin_with_today(shift: Shift) -> None:
 
 # -- throttled by its own reservation --------------------------------------------------------------
 
-OWN = "own-reservation"
+OWN = "throttled-and-late"
 
 
 @right(OWN)
@@ -586,7 +586,7 @@ def the_right_cure_for_a_wrong_reason(shift: Shift) -> None:
 
 # -- a deployment ------------------------------------------------------------------------------
 
-DEPLOYMENT = "deployment"
+DEPLOYMENT = "notes-pile-up"
 
 
 def roll_back(shift: Shift) -> None:
@@ -653,7 +653,7 @@ def tidy_the_queue_up(shift: Shift) -> None:
 
 # -- a role --------------------------------------------------------------------------------------
 
-ROLE = "role-lost-right"
+ROLE = "every-order-fails"
 
 
 def old_role(shift: Shift) -> None:
@@ -715,7 +715,7 @@ def it_looked_like_a_release(shift: Shift) -> None:
 
 # -- a table's capacity ----------------------------------------------------------------------------
 
-CAPACITY = "table-capacity"
+CAPACITY = "fails-now-and-then"
 
 
 def units(shift: Shift, count: int) -> None:
@@ -777,7 +777,7 @@ def a_maximum_age_against_the_lag(shift: Shift) -> None:
 
 # -- memory --------------------------------------------------------------------------------------
 
-MEMORY = "memory-cut"
+MEMORY = "time-outs"
 
 
 @right(MEMORY)

@@ -45,7 +45,7 @@ def call(duty: Duty, method: str, body: dict[str, object] | None = None) -> dict
 def test_a_drill_is_kept_gone_on_with_and_judged(nursery: Nursery, tmp_path: Path) -> None:
     """One drill from the page to the debrief, with a break in it."""
     wall = Wall()
-    duty = Duty.begin("mapping-disabled", nursery, tmp_path / "kept", speed=2, wall=wall)
+    duty = Duty.begin("silence", nursery, tmp_path / "kept", speed=2, wall=wall)
     wall.now += 90
     assert call(duty, "GET")["State"] == "Disabled"
     hint = duty.control("oncall", {"hint": "1"})
@@ -96,13 +96,19 @@ def test_a_drill_is_kept_gone_on_with_and_judged(nursery: Nursery, tmp_path: Pat
 
     entry = book.record(tmp_path, grade, relaxed=False, hints=again.stands.hints)
     assert (entry.best, entry.passed, entry.hints) == (100, True, 1)
-    assert book.read(tmp_path)["mapping-disabled"] == entry
-    assert book.read(tmp_path)["filter"].runs == 0
+    assert book.read(tmp_path)["silence"] == entry
+    assert book.read(tmp_path)["half-are-missing"].runs == 0
+    # What was kept when drills had the names of their causes is still read.
+    text = (tmp_path / book.FILE).read_text(encoding="utf-8")
+    (tmp_path / book.FILE).write_text(text.replace('"silence"', '"mapping-disabled"'), "utf-8")
+    assert book.read(tmp_path)["silence"] == entry
     # The list tells a drill that waits from one that was never begun.
     (tmp_path / "oncall").mkdir()
     (tmp_path / book.SHIFT).write_text('{"drill": "filter", "over": false}', encoding="utf-8")
     listed = standing.drills(book.read(tmp_path), book.under_way(tmp_path))
-    assert [line.split()[-2:] for line in listed if line.startswith("filter")] == [["under", "way"]]
+    assert [line.split()[-2:] for line in listed if "half-are-missing" in line] == [
+        ["under", "way"]
+    ]
     assert book.under_way(None) is None
 
 
@@ -110,7 +116,7 @@ def test_the_handout_holds_the_page_the_runbook_and_the_names(
     nursery: Nursery, tmp_path: Path
 ) -> None:
     """With the code as it was deployed, and the code of before the release beside it."""
-    duty = Duty.begin("deployment", nursery, tmp_path / "kept", relaxed=2, wall=Wall())
+    duty = Duty.begin("notes-pile-up", nursery, tmp_path / "kept", relaxed=2, wall=Wall())
     handout.write(duty.shift, tmp_path / "files", "http://127.0.0.1:4566")
     names = handout.names(duty.shift, "http://127.0.0.1:4566")
     duty.shift.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grader.course.files import write_whole
 from grader.course.grade import Grade
-from grader.sandbox.oncall.drills import SLUGS
+from grader.sandbox.oncall.drills import SLUGS, called
 
 SCHEMA = "labs/oncall-progress/v1"
 FILE = "oncall.json"
@@ -38,8 +38,9 @@ def read(folder: Path | None) -> dict[str, Entry]:
         return {slug: Entry() for slug in SLUGS}
     try:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        kept = told["drills"] if told.get("schema") == SCHEMA else {}
-    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        drills = told["drills"] if told["schema"] == SCHEMA else {}
+        kept = {called(name): one for name, one in drills.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         kept = {}
     found = {}
     for slug in SLUGS:
@@ -54,7 +55,7 @@ def under_way(folder: Path | None) -> str | None:
     """The drill that runs or waits for its learner, by what its shift keeps; None for none."""
     try:
         told = json.loads(((folder or Path()) / SHIFT).read_text(encoding="utf-8"))
-        return str(told["drill"]) if folder and told["over"] is False else None
+        return called(told["drill"]) if folder and told["over"] is False else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -52,6 +52,9 @@ class Happening:
 class Drill:
     """One drill. ``parameters`` are those of the shop's template.
 
+    - ``slug`` and ``title`` are what somebody on call sees: they are shown before the debrief, and
+      do not tell the cause. ``key`` is never shown: the dice are seeded with it, and what was kept
+      under it, when drills had the names of their causes, is still read;
     - ``rings``: the alarms of the shop's template that have rung when the drill begins; the first
       one's words are the page. ``told`` are words of people beside it;
     - ``page``: where the operations guide treats the symptom;
@@ -65,6 +68,7 @@ class Drill:
     """
 
     slug: str
+    key: str
     title: str
     rings: tuple[str, ...]
     page: str
@@ -92,9 +96,9 @@ CAUSES: Mapping[str, str] = {
     "mapping-disabled": "Somebody disabled the event source mapping.",
     "role-lost-right": "The function's role has lost a right.",
     "table-capacity": "The table that is written to has too little capacity.",
-    "memory-cut": "The function has too little memory for its work, and runs out of time.",
+    "memory-cut": "The function has less memory than its work needs.",
     "filter": "The mapping's filter drops orders that are to be shipped.",
-    "destination": "Notes about given-up orders cannot be delivered.",
+    "destination": "The queue that the mapping sends its notes to is gone.",
     "old-backlog": "The mapping has been off for most of a day; the oldest orders expire soon.",
     "stream-replaced": "The stream was switched off and on, and the mapping reads the old one.",
     "courier-slow": "The courier answers more slowly than yesterday.",

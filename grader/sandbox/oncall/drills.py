@@ -1,7 +1,8 @@
 """The drills: what the operations guide calls symptoms, each as a night of its own.
 
 The shop ships an order when it is placed: `templates/shop`. A drill changes its parameters, lets
-customers order, and lets somebody or something break it. The order here is the one of `labs list`.
+customers order, and lets somebody or something break it. The order here is the one of `labs list`,
+and a drill's place in it is its number: a new one comes last.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ ONLY_ORDERS = '{"dynamodb": {"NewImage": {"kind": {"S": ["order"]}}}}'
 ONLY_WEB = '{"dynamodb": {"NewImage": {"kind": {"S": ["order"]}, "channel": {"S": ["web"]}}}}'
 
 GROWTH = Drill(
-    slug="growth",
-    title="The lag grows with the business",
+    slug="later-and-later",
+    key="growth",
+    title="Orders wait longer and longer",
     rings=("ShippingLate",),
     page="operations/index#too-slow",
     causes=("growth",),
@@ -42,8 +44,9 @@ GROWTH = Drill(
 )
 
 OWN_RESERVATION = Drill(
-    slug="own-reservation",
-    title="Throttled by its own reservation",
+    slug="throttled-and-late",
+    key="own-reservation",
+    title="Throttled, and late",
     rings=("ShippingThrottled", "ShippingLate"),
     page="operations/index#throttling",
     causes=("own-reservation",),
@@ -70,8 +73,9 @@ OWN_RESERVATION = Drill(
 )
 
 NEIGHBOUR = Drill(
-    slug="neighbour",
-    title="A neighbour eats the account's pool",
+    slug="throttled",
+    key="neighbour",
+    title="Throttled",
     rings=("ShippingThrottled",),
     page="operations/index#throttling",
     causes=("neighbour",),
@@ -101,8 +105,9 @@ NEIGHBOUR = Drill(
 )
 
 POISON = Drill(
-    slug="poison-record",
-    title="One order holds everything behind it",
+    slug="failing-and-late",
+    key="poison-record",
+    title="It fails, and everything waits",
     rings=("ShippingFailing", "ShippingLate"),
     page="operations/index#stuck-batch",
     causes=("poison-record",),
@@ -130,8 +135,9 @@ POISON = Drill(
 )
 
 DISABLED = Drill(
-    slug="mapping-disabled",
-    title="Somebody switched it off",
+    slug="silence",
+    key="mapping-disabled",
+    title="Nothing runs",
     rings=("ShippingSilent",),
     page="operations/index#nothing-is-invoked",
     causes=("mapping-disabled",),
@@ -157,9 +163,10 @@ DISABLED = Drill(
 )
 
 FILTER = Drill(
-    slug="filter",
+    slug="half-are-missing",
+    key="filter",
     title="Half of the orders never arrive",
-    rings=("OrdersFilteredOut",),
+    rings=("OrdersLeftOut",),
     page="operations/index#nothing-is-invoked",
     causes=("filter",),
     told="Support: customers who ordered in the app ask where their parcels are.",
@@ -194,8 +201,9 @@ FILTER = Drill(
 )
 
 DESTINATION = Drill(
-    slug="destination",
-    title="The notes do not arrive",
+    slug="undelivered-note",
+    key="destination",
+    title="A note did not arrive",
     rings=("NotesUndelivered",),
     page="operations/index#silent-failures",
     causes=("destination",),
@@ -254,8 +262,9 @@ DESTINATION = Drill(
 )
 
 DEPLOYMENT = Drill(
-    slug="deployment",
-    title="Since the release some orders fail",
+    slug="notes-pile-up",
+    key="deployment",
+    title="Notes pile up in the queue",
     rings=("OrdersGivenUp",),
     page="operations/index#stuck-batch",
     causes=("deployment",),
@@ -291,8 +300,9 @@ DEPLOYMENT = Drill(
 )
 
 ROLE = Drill(
-    slug="role-lost-right",
-    title="Access denied, since this evening",
+    slug="every-order-fails",
+    key="role-lost-right",
+    title="Every order fails",
     rings=("ShippingFailing", "OrdersGivenUp"),
     page="operations/index#stuck-batch",
     causes=("role-lost-right",),
@@ -323,8 +333,9 @@ ROLE = Drill(
 )
 
 CAPACITY = Drill(
-    slug="table-capacity",
-    title="The table cannot take it",
+    slug="fails-now-and-then",
+    key="table-capacity",
+    title="It fails now and then, and is late",
     rings=("ShippingFailing", "ShippingLate"),
     page="operations/index#stuck-batch",
     causes=("table-capacity",),
@@ -369,8 +380,9 @@ CAPACITY = Drill(
 )
 
 MEMORY = Drill(
-    slug="memory-cut",
-    title="Out of time",
+    slug="time-outs",
+    key="memory-cut",
+    title="Time-outs",
     rings=("ShippingFailing",),
     page="operations/index#time-outs",
     causes=("memory-cut",),
@@ -408,13 +420,14 @@ MEMORY = Drill(
 )
 
 BACKLOG = Drill(
-    slug="old-backlog",
-    title="A backlog of twenty-two hours",
+    slug="long-silence",
+    key="old-backlog",
+    title="Silence since yesterday",
     rings=("ShippingSilent",),
     page="operations/index#first-minutes",
     causes=("old-backlog",),
-    told="The team of the migration: done. We had switched shipping off yesterday at ten; you can "
-    "have it back.",
+    told="The team of the migration: we are done. You can have shipping back; it has been ours "
+    "since yesterday at ten.",
     parameters={"MaximumAge": "21600", "CourierSeconds": "20"},
     orders=(
         Orders(every_s=1_800, from_min=-1_480, until_min=-70, name="yesterday"),
@@ -461,6 +474,7 @@ def mixed_night(seed: int) -> Drill:
     return replace(
         one,
         slug=MIXED,
+        key=MIXED,
         title="A mixed night",
         rings=(*one.rings, *two.rings),
         page="operations/index#decision-tree",
@@ -489,6 +503,16 @@ _EVERY = (
 )
 DRILLS: dict[str, Drill] = {one.slug: one for one in _EVERY}
 SLUGS = (*DRILLS, MIXED)
+_CALLED = {
+    **{one.key: one.slug for one in _EVERY},
+    **{str(number): slug for number, slug in enumerate(SLUGS, 1)},
+    **{slug: slug for slug in SLUGS},
+}
+
+
+def called(name: object) -> str | None:
+    """The drill that somebody means by a name, a number, or a name of before; None for none."""
+    return _CALLED.get(str(name))
 
 
 def drill(slug: str, seed: int) -> Drill:

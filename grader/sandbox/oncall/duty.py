@@ -22,7 +22,7 @@ from grader.course.files import UsageError
 from grader.course.grade import Grade
 from grader.sandbox.oncall import book, handout, judge
 from grader.sandbox.oncall.drill import CAUSES
-from grader.sandbox.oncall.drills import SLUGS, drill
+from grader.sandbox.oncall.drills import called, drill
 from grader.sandbox.oncall.shift import MINUTE_MS, Shift
 from grader.sandbox.pace import Pace
 from grader.sandbox.sandbox import Sandbox
@@ -241,7 +241,8 @@ def _stands(folder: Path) -> Stands:
     """How the shift in a folder stands; UsageError when there is none to go on with."""
     try:
         told = json.loads((folder / STANDS).read_text(encoding="utf-8"))
-        if told.pop("schema") != SCHEMA or told["drill"] not in SLUGS:
+        told["drill"] = called(told["drill"])
+        if told.pop("schema") != SCHEMA or told["drill"] is None:
             raise ValueError("another version")
         stands = Stands(**told)
     except FileNotFoundError:

@@ -150,7 +150,7 @@ class Shift:
         self._customers_until_ms: int | None = None
         self._late_when_over: list[Placed] = []
         self._over: Event | None = None
-        self._dice = random.Random(f"{seed}/{drill.slug}")
+        self._dice = random.Random(f"{seed}/{drill.key}")
         self.cloud = Cloud(
             nursery,
             seed=seed,
