@@ -42,6 +42,23 @@ UNSET = (
 # The first AWS CLI that reads AWS_ENDPOINT_URL; version 1 reads it, too, but sends SQS elsewhere.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 FIRST_V2 = (2, 13)
+# Before that, `cloudformation package` and uploads of `deploy` do not heed --endpoint-url either: the
+# bucket's address is Amazon's. So version 2 is told by a plugin of its own configuration.
+# https://github.com/aws/aws-cli/blob/v2/awscli/plugin.py
+_PLUGGED = "labs_endpoint.py"
+_PLUGIN = """\
+def awscli_initialize(hooks):
+    hooks.register("session-initialized", pointed)
+
+
+def pointed(session, **_):
+    create = session.create_client
+
+    def here(*names, **given):
+        return create(*names, **{{**given, "endpoint_url": given.get("endpoint_url") or {url!r}}})
+
+    session.create_client = here
+"""
 _ANSWER_S = 600.0
 
 
@@ -69,9 +86,17 @@ class Home:
         self.folder.chmod(0o700)
         told = {"url": self.url, "token": token, "pid": os.getpid(), "title": title}
         write_private(self.folder / "sandbox.json", json.dumps(told), durable=False)
-        write_private(self.folder / "config", f"[default]\nregion = {REGION}\n", durable=False)
+        self._configure()
         keys = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
         write_private(self.folder / "credentials", keys, durable=False)
+
+    def _configure(self) -> None:
+        """The CLI's configuration; with the plugin, once that is there."""
+        told, own = f"[default]\nregion = {REGION}\n", self.folder / "bin"
+        if (own / _PLUGGED).exists():
+            name = _PLUGGED.removesuffix(".py")
+            told += f"[plugins]\ncli_legacy_plugin_path = {own}\nlabs = {name}\n"
+        write_private(self.folder / "config", told, durable=False)
 
     def remove(self) -> None:
         """Take everything away again."""
@@ -174,6 +199,10 @@ class Home:
         if version is not None and version[0] >= 2 and version >= FIRST_V2:
             return None
         make_private_folder(own)
+        if version is not None and version[0] >= 2:
+            plugin = _PLUGIN.format(url=self.url)
+            write_private(own / _PLUGGED, plugin, durable=False)
+            self._configure()
         if os.name == "nt":
             text = f'@"{found}" --endpoint-url {self.url} %*\r\n'
             (own / "aws.cmd").write_text(text, encoding="utf-8")

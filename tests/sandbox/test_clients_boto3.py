@@ -295,6 +295,115 @@ def test_powertools_keeps_its_idempotency_here(client: Client, server: Server) -
     client("dynamodb").delete_table(TableName="Once")
 
 
+# Powertools' batch utility as its users write it: what fails is reported, the rest is done with.
+BATCH = """
+import os
+import boto3
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor, EventType, process_partial_response)
+processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+table = boto3.resource("dynamodb").Table(os.environ["DONE"])
+def one(record):
+    image = record.dynamodb.new_image
+    table.put_item(Item={"id": image["id"], "amount": int(image["amount"])})
+def handler(event, context):
+    return process_partial_response(
+        event=event, record_handler=one, processor=processor, context=context)
+"""
+
+
+def batching() -> str:
+    """A template: orders, a function over their stream, what it has done, and its notes."""
+    key = {
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    }
+    stream = {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}
+    rights = [
+        {"Effect": "Allow", "Action": ["dynamodb:*", "sqs:SendMessage", "logs:*"], "Resource": "*"}
+    ]
+    assumed = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+    resources: dict[str, tuple[str, dict[str, Any]]] = {
+        "In": ("AWS::DynamoDB::Table", {**key, **stream}),
+        "Done": ("AWS::DynamoDB::Table", key),
+        "Notes": ("AWS::SQS::Queue", {}),
+        "Role": (
+            "AWS::IAM::Role",
+            {
+                "AssumeRolePolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{**assumed, "Action": "sts:AssumeRole"}],
+                },
+                "Policies": [
+                    {
+                        "PolicyName": "work",
+                        "PolicyDocument": {"Version": "2012-10-17", "Statement": rights},
+                    }
+                ],
+            },
+        ),
+        "Worker": (
+            "AWS::Lambda::Function",
+            {
+                "Runtime": "python3.13",
+                "Handler": "index.handler",
+                "Timeout": 30,
+                "Role": {"Fn::GetAtt": "Role.Arn"},
+                "Code": {"ZipFile": BATCH},
+                "Environment": {"Variables": {"DONE": {"Ref": "Done"}}},
+            },
+        ),
+        "Mapping": (
+            "AWS::Lambda::EventSourceMapping",
+            {
+                "EventSourceArn": {"Fn::GetAtt": "In.StreamArn"},
+                "FunctionName": {"Ref": "Worker"},
+                "StartingPosition": "TRIM_HORIZON",
+                "MaximumBatchingWindowInSeconds": 5,
+                "MaximumRetryAttempts": 2,
+                "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": "Notes.Arn"}}},
+            },
+        ),
+    }
+    body = {name: {"Type": kind, "Properties": given} for name, (kind, given) in resources.items()}
+    return json.dumps({"Resources": body})
+
+
+def test_powertools_batches_report_the_bad_record_alone(client: Client, server: Server) -> None:
+    """Deployed as a stack: the good ones are done once, the bad one is tried and noted."""
+    client("cloudformation").create_stack(
+        StackName="batches", TemplateBody=batching(), Capabilities=["CAPABILITY_IAM"]
+    )
+    resources = client("cloudformation").describe_stack_resources(StackName="batches")
+    names = {
+        one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources["StackResources"]
+    }
+    dynamodb = client("dynamodb")
+    for number in range(5):
+        amount = {"S": "much"} if number == 2 else {"N": str(number)}
+        dynamodb.put_item(
+            TableName=names["In"], Item={"id": {"S": f"o-{number}"}, "amount": amount}
+        )
+    server.sandbox.pace.move(60_000)
+    done = dynamodb.scan(TableName=names["Done"])["Items"]
+    assert sorted(one["id"]["S"] for one in done) == ["o-0", "o-1", "o-3", "o-4"]
+    (message,) = client("sqs").receive_message(QueueUrl=names["Notes"])["Messages"]
+    note = json.loads(message["Body"])
+    assert note["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    (stream,) = client("dynamodbstreams").list_streams(TableName=names["In"])["Streams"]
+    iterator = client("dynamodbstreams").get_shard_iterator(
+        StreamArn=stream["StreamArn"],
+        ShardId=note["DDBStreamBatchInfo"]["shardId"],
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        SequenceNumber=note["DDBStreamBatchInfo"]["startSequenceNumber"],
+    )["ShardIterator"]
+    first = client("dynamodbstreams").get_records(ShardIterator=iterator)["Records"][0]
+    assert first["dynamodb"]["Keys"]["id"]["S"] == "o-2"
+    client("cloudformation").delete_stack(StackName="batches")
+
+
 def test_nothing_broke_down(server: Server) -> None:
     """After everything above: no fault of the sandbox's, and every request is written down."""
     box = server.sandbox

@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import runpy
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -251,3 +253,15 @@ def test_an_aws_that_would_go_elsewhere_gets_a_wrapper(
     (line,) = looked(environment, ["/bin/sh", "-c", "aws sqs list-queues"])
     asked = f"--endpoint-url {home.url} sqs list-queues" if wrapped else "sqs list-queues"
     assert line == asked
+    # What version 2 uploads for a stack heeds no option; a plugin of its configuration points it.
+    plugged = version.startswith("2.9")
+    config = (home.folder / "config").read_text(encoding="utf-8")
+    assert (f"cli_legacy_plugin_path = {home.folder / 'bin'}" in config) == plugged
+    if plugged:
+        plugin = runpy.run_path(str(home.folder / "bin" / "labs_endpoint.py"))
+        session = SimpleNamespace(create_client=lambda _name, **given: given["endpoint_url"])
+        plugin["pointed"](session)
+        assert session.create_client("s3", endpoint_url=None) == home.url
+        assert (
+            session.create_client("s3", endpoint_url="http://127.0.0.1:1") == "http://127.0.0.1:1"
+        )
