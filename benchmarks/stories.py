@@ -3,8 +3,8 @@
     python benchmarks/stories.py [FIRST-LAST [BUG ...]]
 
 Each bug of ``tests/desk/planted_bugs.py`` has to be found within 300 examples from each of the
-seeds FIRST to LAST (1-10), and what is right has to withstand 300 on each. Says after how many examples
-each one was found, and the seconds that took. Exits with 1 when anything was otherwise.
+seeds FIRST to LAST (1-10), and what is right has to withstand 300 on each. Says after how many
+examples each one was found, and the seconds that took. Exits with 1 when anything was otherwise.
 """
 
 from __future__ import annotations

@@ -148,6 +148,7 @@ class Pipeline:
                 self.clock,
                 stack.account_id,
                 stack.region,
+                self.account.faults.meet,
                 ssm or {},
                 secrets or {},
                 [one.physical_id for one in stack.of_type("AWS::Lambda::Function")],
@@ -383,11 +384,17 @@ class Pipeline:
         return self.deliver_together(function, [records])[0]
 
     def deliver_together(
-        self, function: str, batches: Sequence[Sequence[Record]], *, apart_ms: int = 0
+        self,
+        function: str,
+        batches: Sequence[Sequence[Record]],
+        *,
+        apart_ms: int = 0,
+        around: Mapping[str, Any] | None = None,
     ) -> list[Invocation]:
         """Hand several batches to the function, each to its own environment.
 
-        Each one starts ``apart_ms`` virtual milliseconds after the one before it.
+        Each one starts ``apart_ms`` virtual milliseconds after the one before it. ``around`` is
+        what each event holds beside its records: a tumbling window and its state.
         """
         host = self.functions[function]
         mine: list[Invocation] = []
@@ -404,7 +411,7 @@ class Pipeline:
             running -= 1
 
         for number, records in enumerate(batches):
-            event = {"Records": [record.event for record in records]}
+            event = {**(around or {}), "Records": [record.event for record in records]}
             self.clock.after(number * apart_ms, partial(invoke, event))
         while running:
             self.clock.step()
@@ -419,20 +426,33 @@ class Pipeline:
         return self.settle_together(function, [records])
 
     def settle_together(
-        self, function: str, batches: Sequence[Sequence[Record]], *, apart_ms: int = 0
+        self,
+        function: str,
+        batches: Sequence[Sequence[Record]],
+        *,
+        apart_ms: int = 0,
+        around: Mapping[str, Any] | None = None,
+        reports: bool = True,
     ) -> list[Invocation]:
-        """Like `settle`, for several batches whose first deliveries overlap."""
-        invocations = self.deliver_together(function, batches, apart_ms=apart_ms)
-        left = [_unaccepted(one, list(two)) for one, two in zip(invocations, batches, strict=True)]
+        """Like `settle`, for several batches whose first deliveries overlap.
+
+        ``around`` as for `deliver_together`. Without ``reports`` the mapping has no
+        ReportBatchItemFailures: all that returns is a success.
+        """
+        invocations = self.deliver_together(function, batches, apart_ms=apart_ms, around=around)
+        left = [
+            _left(one, records, around or {}, reports)
+            for one, records in zip(invocations, batches, strict=True)
+        ]
         for delay in SETTLE_DELAYS_MS:
-            left = [records for records in left if records]
+            left = [one for one in left if one[0]]
             if not left or self.hangs.exhausted:
                 break
             self.clock.run_for(delay)
             again = []
-            for records in left:
-                invocations.append(self.deliver(function, records))
-                again.append(_unaccepted(invocations[-1], records))
+            for records, beside in left:
+                invocations += self.deliver_together(function, [records], around=beside)
+                again.append(_left(invocations[-1], records, beside, reports))
             left = again
         return invocations
 
@@ -508,13 +528,19 @@ class Pipeline:
         return self.account.denied
 
 
-def _unaccepted(invocation: Invocation, records: list[Record]) -> list[Record]:
-    """What of a batch would come again after this invocation."""
-    assert invocation.result is not None
-    if invocation.result.kind == "throttled":
-        return records
-    verdict = read_response(invocation.result, Batch(records), report_failures=True)
-    return [] if verdict.kind == "success" else records[verdict.index :]
+def _left(
+    invocation: Invocation, records: Sequence[Record], around: Mapping[str, Any], reports: bool
+) -> tuple[Sequence[Record], Mapping[str, Any]]:
+    """What of a batch would come again after this invocation, and what its event then holds."""
+    result = invocation.result
+    assert result is not None
+    if result.kind == "throttled":
+        return records, around
+    windowed = "window" in around
+    verdict = read_response(result, Batch(list(records)), reports, windowed=windowed)
+    if windowed and verdict.kind == "partial":
+        around = {**around, "state": result.payload["state"]}
+    return [] if verdict.kind == "success" else records[verdict.index :], around
 
 
 def may(stack: Stack, role: str, action: str, resource: str) -> bool:

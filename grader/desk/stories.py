@@ -19,12 +19,19 @@ environments at a time, or long after newer ones. What is never delivered before
 record that the mapping has not come to yet.
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html ("duplicate processing")
 
+What comes again is read as the mapping reads it: a report of failed records counts only with
+ReportBatchItemFailures, and in a tumbling window an event has the window and the state with which
+its first record came. AWS does not say what becomes of the state that a duplicate returns; here it
+is dropped, because the mapping has gone on with that of the first delivery.
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+
 A story that fails is shrunk to the fewest and simplest steps; its repr tells it in sentences. Only
 this module of the package needs hypothesis: the extra ``testing``.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -34,6 +41,7 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from grader.cloud import Pipeline
     from grader.cloud.dynamodb import Record
+    from grader.cloud.mapping import EventSourceMapping
 
 # Where texts and numbers are ordered differently, and where a number gets one more digit.
 NUMBERS = (1, 2, 9, 10, 11, 99, 100, 101, 999, 1000, 1001)
@@ -54,7 +62,8 @@ class Plot:
     ``item`` makes what is written of a key, a number, and how many writes there have been with this
     one: ``lambda key, number, turn: {"id": key, "amount": number, "version": turn}``. Where the
     primary key comes from ``turn``, every write is an item of its own. ``services`` are those whose
-    calls may be refused, of the services that the emulator plays.
+    calls may be refused, as IAM calls them (``ses``): also those that hooks answer, for which the
+    beginning of an address stands, too (``https://api.example.com/``).
     """
 
     table: str
@@ -82,13 +91,62 @@ class _Scene:
         item = self.written.get(name) or self.plot.item(name, self.plot.numbers[0], 0)
         return {one["AttributeName"]: item[one["AttributeName"]] for one in schema}
 
-    def batches(self) -> list[list[Record]]:
-        """What the function was given so far, one batch after the other."""
+    @property
+    def mapping(self) -> EventSourceMapping:
+        """The mapping that the stories are about."""
+        return self.pipeline.mapping(self.plot.mapping)
+
+    def given(self) -> list[tuple[list[Record], dict[str, Any]]]:
+        """What the function was given so far: the records of each event, and what it held beside.
+
+        The last event of a tumbling window holds no records.
+        """
         shards = self.pipeline.stream(self.plot.table).shards
         known = {record.sequence: record for shard in shards for record in shard.records}
-        given = self.pipeline.invocations(self.plot.function)
-        found = ([known[number] for number in one.sequences if number in known] for one in given)
-        return [records for records in found if records]
+        found = []
+        for one in self.pipeline.invocations(self.plot.function):
+            beside = {name: value for name, value in one.event.items() if name != "Records"}
+            found.append(([known[number] for number in one.sequences if number in known], beside))
+        return [(records, beside) for records, beside in found if records or beside]
+
+    def deliver(
+        self, batches: list[list[Record]], around: Mapping[str, Any], apart_ms: int = 0
+    ) -> None:
+        """Hand batches to the function as often as the mapping would until they are accepted."""
+        self.pipeline.settle_together(
+            self.plot.function,
+            batches,
+            apart_ms=apart_ms,
+            around=around,
+            reports=self.mapping.settings.report_failures,
+        )
+
+    def around(self, first: Record) -> Mapping[str, Any]:
+        """What an event that begins with this record holds beside its records: window and state.
+
+        The state is that with which the record came; of one that waits it is the newest.
+        """
+        from grader.cloud.mapping import Ended, Invoked, window_at
+
+        length_ms = self.mapping.settings.tumbling_window_ms
+        if not length_ms:
+            return {}
+        stream = self.pipeline.stream(self.plot.table)
+        shard = next(one.id for one in stream.shards if first in one.records)
+        window = window_at(first.time_ms, length_ms)
+        made = window.event([], final=False, shard_id=shard, stream_arn=stream.arn)
+        place, under_way = (made["window"], shard), None
+        for entry in self.pipeline.journals[self.plot.mapping]:
+            if isinstance(entry, Invoked):
+                if (entry.event["window"], entry.event["shardId"]) == place:
+                    made["state"], under_way = entry.event["state"], entry.batch
+                    if first in entry.batch.records:
+                        break
+            elif isinstance(entry, Ended) and entry.batch is under_way:
+                answer = entry.result.payload if entry.result.kind == "returned" else None
+                answer = answer if isinstance(answer, dict) else {}
+                made["state"] = answer.get("state", made["state"])
+        return made
 
     def cut(self, back: int, count: int) -> list[Record]:
         """At most ``count`` records of one shard that the mapping passes on, in their order.
@@ -98,8 +156,9 @@ class _Scene:
         """
         from grader.cloud.mapping import matches_any
 
-        mapping = self.pipeline.mapping(self.plot.mapping)
-        filters, waiting = mapping.settings.filters, {one.sequence for one in mapping.pending()}
+        settings = self.mapping.settings
+        filters, waiting = settings.filters, {one.sequence for one in self.mapping.pending()}
+        length_ms = settings.tumbling_window_ms or sys.maxsize
         cuts = []
         for shard in self.pipeline.stream(self.plot.table).shards:
             passed = [one for one in shard.records if matches_any(filters, one.event)]
@@ -107,7 +166,10 @@ class _Scene:
             done = next(undone, len(passed))
             first = max(0, done - back)
             if done or not back:
-                cuts.append(passed[first : first + count])
+                some = passed[first : first + count]
+                # A batch stays inside one tumbling window.
+                spans = [one.time_ms // length_ms for one in some]
+                cuts.append(some[: spans.count(min(spans, default=0))])
         return max(cuts, key=len, default=[])
 
 
@@ -198,9 +260,10 @@ class Redeliver:
 
     def play(self, scene: _Scene) -> None:
         """Let it happen."""
-        batches = scene.batches()
-        if len(batches) > self.back:
-            scene.pipeline.settle(scene.plot.function, batches[-1 - self.back])
+        given = scene.given()
+        if len(given) > self.back:
+            records, around = given[-1 - self.back]
+            scene.deliver([records], around)
 
 
 @dataclass(frozen=True)
@@ -227,12 +290,12 @@ class Again:
     def play(self, scene: _Scene) -> None:
         """Let it happen."""
         records = scene.cut(self.back, self.count)
-        function, settle = scene.plot.function, scene.pipeline.settle_together
         if self.how == "single":
             for record in records:
-                settle(function, [[record]])
+                scene.deliver([[record]], scene.around(record))
         elif records:
-            settle(function, [records] * (1 + (self.how == "overlap")), apart_ms=self.apart_ms)
+            batches = [records] * (1 + (self.how == "overlap"))
+            scene.deliver(batches, scene.around(records[0]), self.apart_ms)
 
 
 @dataclass(frozen=True)
@@ -320,11 +383,12 @@ class Story:
             pipeline.story.moments.append((pipeline.clock.now, step.words))
             step.play(scene)
         pipeline.kill_at(self.plot.function, None)
-        mapping = pipeline.mapping(self.plot.mapping)
         for _ in range(END_TIMES):
             pipeline.run_for(minutes=END_MINUTES)
-            if not mapping.pending():
+            if not scene.mapping.pending():
                 break
+        # A tumbling window ends after its last record.
+        pipeline.run_for(seconds=scene.mapping.settings.tumbling_window_ms / 1000)
 
 
 @st.composite

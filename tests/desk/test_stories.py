@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import planted_bugs
 import pytest
 from hypothesis import given, settings
 
-from grader.cloud import Nursery
-from grader.desk.stories import Again, Crash, Delete, Redeliver, Story, Wait, Write, stories
-from grader.desk.testing import lost, rows, twice
+from grader.cloud import Nursery, Pipeline
+from grader.cloud.aws import Call
+from grader.desk.stories import (
+    Again,
+    Crash,
+    Delete,
+    Redeliver,
+    Refuse,
+    Stall,
+    Step,
+    Story,
+    Wait,
+    Write,
+    _Scene,
+    stories,
+)
+from grader.desk.testing import Afresh, Setup, lost, rows, twice
 
 pytest_plugins = ["pytester"]
 PLANTED = Path(planted_bugs.__file__).parent / "planted"
@@ -99,6 +117,88 @@ def test_a_record_that_a_note_tells_of_is_not_lost_in_silence(
                 (lost(pipeline, planted_bugs.TOTALS), len(pipeline.notes("ConsumerStream")))
             )
     assert told == [({"a": 7}, 0), ({}, 1)]
+
+
+def played(folder: Path, settings: str, answer: Callable[..., Any], *steps: Step) -> Pipeline:
+    """A story on the planted stack with more settings of its mapping, and a stand-in's answers."""
+    template, none = folder / "t.yaml", cast(Nursery, None)
+    plain = (PLANTED / "template.yaml").read_text(encoding="utf-8")
+    template.write_text(f"{plain}            {settings}\n", encoding="utf-8")
+    setup = Setup(template, parameters={"Module": "none"}, functions={"Consumer": answer})
+    with Afresh(setup, folder, none)() as pipeline:
+        Story(planted_bugs.PLOT, steps).play(pipeline)
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("settings", "times"),
+    [("MaximumRetryAttempts: 0", 2), ("FunctionResponseTypes: [ReportBatchItemFailures]", 5)],
+)
+def test_a_report_of_failed_records_counts_only_where_the_mapping_reads_it(
+    settings: str, times: int, tmp_path: Path
+) -> None:
+    """Delivered, and delivered once more; with the setting each time until it is accepted."""
+    left = [True, True, False, True, False]
+
+    def answer(event: dict[str, Any]) -> dict[str, Any]:
+        if not left.pop(0):
+            return {}
+        number = event["Records"][0]["dynamodb"]["SequenceNumber"]
+        return {"batchItemFailures": [{"itemIdentifier": number}]}
+
+    pipeline = played(tmp_path, settings, answer, Write("a", 1), Wait(60), Redeliver(0))
+    assert len(pipeline.invocations("Consumer")) == times
+
+
+def test_in_a_tumbling_window_what_comes_again_has_its_state(tmp_path: Path) -> None:
+    """A batch as it was, its last event too; other cuts begin with their first record's state."""
+    events: list[dict[str, Any]] = []
+
+    def answer(event: dict[str, Any]) -> dict[str, Any]:
+        events.append(copy.deepcopy(event))
+        if event["isFinalInvokeForWindow"]:
+            return {}
+        return {"state": {"seen": event["state"].get("seen", 0) + len(event["Records"])}}
+
+    writes = [step for number in (1, 2, 9) for step in (Write("a", number), Wait(5))]
+    steps = (*writes, Redeliver(1), Again(3, 2), Again(1, 1), Wait(600), Redeliver(0))
+    played(tmp_path, "TumblingWindowInSeconds: 60", answer, *steps)
+    once, again, two, last, end, ended = events[:3], events[3], events[4], events[5], *events[6:8]
+    assert [one["state"] for one in once] == [{}, {"seen": 1}, {"seen": 2}]
+    assert again == once[1] and last == once[2] and ended == end
+    assert (two["state"], two["window"], len(two["Records"])) == ({}, once[0]["window"], 2)
+    assert end["isFinalInvokeForWindow"] and end["state"] == {"seen": 3}
+
+
+def test_calls_that_hooks_answer_are_refused_and_late_like_others(nursery: Nursery) -> None:
+    """SES is refused for a while, then answers too late: its mail goes out, and once more."""
+    plot = dataclasses.replace(planted_bugs.PLOT, services=("ses",))
+    steps = (Refuse("ses", "AccessDenied", 400), Write("a", 1), Wait(60), Stall(), Write("b", 1))
+    with planted_bugs.stack("mails", nursery)() as pipeline:
+        Story(plot, steps).play(pipeline)
+        errors = [one.error for one in pipeline.calls("ses:SendEmail")]
+        refused = errors.index(None)
+        assert refused > 1 and set(errors[:refused]) == {"AccessDenied"}
+        assert lost(pipeline, planted_bugs.MAILS) == {}
+        assert twice(pipeline, planted_bugs.MAILS) == {"b": 1}
+
+
+def test_an_address_is_refused_by_its_beginning(tmp_path: Path) -> None:
+    """What a hook answers elsewhere: the status instead, for as long as the refusal lasts."""
+    service = "https://api.example.com/"
+    plot = dataclasses.replace(planted_bugs.PLOT, services=(service,))
+    pipeline = played(tmp_path, "MaximumRetryAttempts: 0", lambda event: None)
+    pipeline.answer(service, lambda asked: "done")
+    call = Call(1, 1, 1, pipeline.clock.now, "GET", f"{service}rates", {}, b"")
+    Refuse(service, "InternalServerError", 500).play(_Scene(plot, pipeline))
+    told = [pipeline.account.answer(call, [])]
+    pipeline.run_for(seconds=30)
+    told.append(pipeline.account.answer(call, []))
+    assert [(one.status, one.body) for one in told] == [
+        (500, b"InternalServerError"),
+        (200, b"done"),
+    ]
+    assert [one.error for one in pipeline.calls()] == ["InternalServerError", None]
 
 
 TEST = """

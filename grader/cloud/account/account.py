@@ -504,7 +504,10 @@ class Account:
         message: str = "Internal server error",
         status: int = 500,
     ) -> None:
-        """Let function code's calls of a service fail for a while of virtual time; see `Fault`."""
+        """Let function code's calls of a service fail for a while of virtual time; see `Fault`.
+
+        Those, too, that a test's hook answers; ``service`` may be the beginning of an address.
+        """
         wanted = None if operations is None else frozenset(operations)
         self.faults.add(Fault(from_ms, until_ms, service, wanted, resource, code, message, status))
 

@@ -72,11 +72,16 @@ class ServiceCall:
 
 @dataclass
 class Beyond:
-    """What answers in the place of other services; ``functions`` are names of the stack's own."""
+    """What answers in the place of other services; ``functions`` are names of the stack's own.
+
+    ``refuse`` is asked before each answer, with service and operation: it raises ServiceError while
+    a fault is in force; see `grader.cloud.account.faults.Faults.meet`.
+    """
 
     clock: Clock
     account_id: str
     region: str
+    refuse: Callable[[str, str], None]
     ssm: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     functions: Sequence[str] = ()
@@ -95,7 +100,8 @@ class Beyond:
         found = _operation(request)
         if found is None:
             return None
-        action = f"{_PREFIXES.get(request.service, request.service)}:{found[0].name}"
+        service, operation = _PREFIXES.get(request.service, request.service), found[0].name
+        action = f"{service}:{operation}"
         hook = self._hook(action)
         taken = None if hook is not None or played else _TAKEN.get(action)
         if hook is None and taken is None:
@@ -108,6 +114,7 @@ class Beyond:
                 sentence = f"no policy of {function} allows {lacking}"
                 return self._failed(request, function, action, params, denial("", sentence))
         try:
+            self.refuse(service, operation)
             answer = hook(params) if hook is not None else taken(self, params)  # type: ignore[misc]
         except ServiceError as error:
             return self._failed(request, function, action, params, error)
@@ -128,6 +135,13 @@ class Beyond:
             "headers": dict(call.headers),
             "body": call.body,
         }
+        try:
+            self.refuse(call.url, call.method)
+        except ServiceError as error:
+            self.calls.append(
+                ServiceCall(self.clock.now, function, call.url, params, None, error.code)
+            )
+            return Reply(error.status, {}, error.code.encode(), LATENCY_MS)
         answer = hook(params)
         status, body = answer if isinstance(answer, tuple) else (200, answer)
         self.calls.append(ServiceCall(self.clock.now, function, call.url, params, answer))

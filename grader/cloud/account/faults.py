@@ -100,6 +100,26 @@ class Faults:
                 raise _cancelled(fault, request.params)
             raise ServiceError(fault.code, fault.message, fault.status)
 
+    def meet(self, service: str, operation: str) -> None:
+        """Raise the scripted error that meets a call beyond the account, if there is one.
+
+        ``service`` is as IAM calls it, or the address of a request elsewhere, whose beginning the
+        fault names. A fault of one resource meets no such call: what it is about is not known.
+        """
+        now = self._clock.now
+        for fault in self._faults:
+            named = fault.service == service or (
+                fault.service.startswith("http") and service.startswith(fault.service)
+            )
+            wanted = fault.operations is None or operation in fault.operations
+            if (
+                named
+                and wanted
+                and fault.resource is None
+                and fault.from_ms <= now < fault.until_ms
+            ):
+                raise ServiceError(fault.code, fault.message, fault.status)
+
     def hold_back(self, request: Request) -> dict[str, Any]:
         """Take the tables that are throttled out of a batch; the answer's member for them."""
         if request.operation not in _BATCHES:

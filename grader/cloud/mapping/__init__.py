@@ -89,6 +89,7 @@ from grader.cloud.mapping.payload import PAYLOAD_BYTES
 from grader.cloud.mapping.ports import Delivery, Destinations, Function, Result
 from grader.cloud.mapping.service import EventSourceMappings
 from grader.cloud.mapping.settings import Settings
+from grader.cloud.mapping.windows import window_at
 
 __all__ = [
     "DEFAULT_ACCOUNT_LIMIT",
@@ -147,4 +148,5 @@ __all__ = [
     "read_response",
     "retry_delay_ms",
     "throttle_pause_ms",
+    "window_at",
 ]

@@ -178,22 +178,10 @@ def decide(batch: Batch, result: Result, settings: Settings) -> Decision:
             retry_delay_ms(waiting.attempts + waiting.throttles),
         )
 
-    if result.kind == "error":
-        verdict = Reading("failure", reason="the function failed", source=ERRORS)
-    elif settings.tumbling_window_ms and not _has_state(result.payload):
-        # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
-        verdict = Reading(
-            "failure", reason="in a tumbling window the response must hold state", source=WINDOWS
-        )
-    elif settings.report_failures:
-        verdict = read_response(result, batch, True)
-    else:
-        # Without ReportBatchItemFailures the returned value is irrelevant. https://docs.aws.
-        # amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
-        return ADVANCE
-
+    windowed = bool(settings.tumbling_window_ms)
+    verdict = read_response(result, batch, settings.report_failures, windowed=windowed)
     if verdict.kind == "success":
-        return ADVANCE_REPORTED
+        return ADVANCE_REPORTED if settings.report_failures else ADVANCE
 
     # The checkpoint moves to the lowest reported record; it and everything after it come again.
     # The retry budget starts afresh after such progress (recorded). With BisectBatchOnFunctionError
@@ -245,15 +233,24 @@ def decide(batch: Batch, result: Result, settings: Settings) -> Decision:
     )
 
 
-def read_response(result: Result, batch: Batch, report_failures: bool) -> Reading:
+def read_response(
+    result: Result, batch: Batch, report_failures: bool, *, windowed: bool = False
+) -> Reading:
     """What a finished invocation says about its batch.
 
-    ``report_failures`` is whether the mapping has ReportBatchItemFailures. A throttled invocation
-    says nothing and must not be asked about.
+    ``report_failures`` is whether the mapping has ReportBatchItemFailures, ``windowed`` whether it
+    has a tumbling window. A throttled invocation says nothing and must not be asked about.
     """
     if result.kind == "error":
         return Reading("failure", reason="the function failed", source=ERRORS)
+    if windowed and not _has_state(result.payload):
+        # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+        return Reading(
+            "failure", reason="in a tumbling window the response must hold state", source=WINDOWS
+        )
     if not report_failures:
+        # Without ReportBatchItemFailures the returned value is irrelevant. https://docs.aws.
+        # amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
         return SUCCESS
     payload = result.payload
     # Complete successes, documented: an empty or null list, an empty or null response. Recorded:
