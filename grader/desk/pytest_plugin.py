@@ -1,6 +1,7 @@
 """A pytest plugin for teams: the fixture ``pipeline``, their own stack on virtual time.
 
     # pytest.ini:  pipeline_template = template.yaml
+    #              pipeline_parameters = Stage=test
 
     def test_poison(pipeline):
         pipeline.put("Orders", {"id": "o-1", "amount": "not a number"})
@@ -17,10 +18,10 @@ place.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,8 +30,24 @@ if TYPE_CHECKING:
     from grader.cloud.function import Nursery
     from grader.desk.testing import Afresh, Setup
 
-INI = "pipeline_template"
+INI = "pipeline_"
 PACKAGES = "pipeline_packages"
+# What of a `Setup` can be said as text: by its field the type of pytest's setting, and what it is.
+SETTINGS = {
+    "template": ("string", "the CloudFormation template that the fixture `pipeline` deploys"),
+    "code": ("string", "where the template's local Code lies; its own folder unless given"),
+    "parameters": ("linelist", "values for the template's parameters: NAME=VALUE, a line each"),
+    "ssm": ("linelist", "what Systems Manager holds: NAME=VALUE, a line each"),
+    "secrets": ("linelist", "what Secrets Manager holds: NAME=VALUE, a line each"),
+    "functions": ("linelist", "folders whose code runs in the template's place: FUNCTION=FOLDER"),
+    "layers": ("linelist", "folders of layers: LAYER=FOLDER; without a folder it is left out"),
+    "artifacts": ("string", "the folder where lies what the template looks for in S3"),
+    "tables": ("linelist", "tables outside the template: NAME=merchant:S id:S, the hash key first"),
+    "load": ("linelist", "items that tables hold at the start: TABLE=FILE, a JSON list of items"),
+    "seed": ("int", "another seed, another order of the shards' polls"),
+    "ready": ("bool", "run until every mapping is Enabled (true)"),
+    "refused": ("bool", "go on although AWS would refuse a mapping"),
+}
 REPLAY = "--streamlabs-replay"
 FAILED = pytest.StashKey[bool]()
 MARKER = (
@@ -43,8 +60,12 @@ MARKER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting that names the template of a whole project."""
-    parser.addini(INI, "the CloudFormation template that the fixture `pipeline` deploys")
+    """Add the settings that describe the stack of a whole project."""
+    for name, (kind, what) in SETTINGS.items():
+        options: dict[str, Any] = {"type": kind}
+        if name == "ready":
+            options["default"] = True
+        parser.addini(INI + name, what, **options)
     parser.addini(
         PACKAGES,
         "what functions may import beside Lambda's runtime; everything installed unless given",
@@ -91,23 +112,80 @@ def pipeline_nursery(request: pytest.FixtureRequest) -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="session")
-def pipeline_setup(request: pytest.FixtureRequest) -> Setup | None:
-    """The stack of this project: a conftest's own fixture of this name returns another `Setup`."""
+def pipeline_setup(request: pytest.FixtureRequest) -> Setup:
+    """The stack of this project as pytest's settings describe it.
+
+    A conftest's own fixture of this name returns another `Setup`; it may ask for this one.
+    """
     from grader.desk.testing import Setup
 
-    named = request.config.getini(INI)
-    return Setup(named) if named else None
+    given = {name: request.config.getini(INI + name) for name in SETTINGS}
+    root = request.config.rootpath
+    said: dict[str, Any] = {"template": ""}
+    said |= {name: _read(name, value, root) for name, value in given.items() if value != ""}
+    return Setup(**said)
+
+
+def _read(name: str, value: Any, root: Path) -> Any:
+    """A setting as `Setup` has it; UsageError says what cannot be read."""
+    if name == "artifacts":
+        return Path(value)
+    if SETTINGS[name][0] != "linelist":
+        return value
+    made: dict[str, Any] = {}
+    for line in value:
+        key, equals, text = (part.strip() for part in line.partition("="))
+        try:
+            if not key or not equals:
+                raise ValueError("a line is NAME=VALUE")
+            made[key] = _VALUES.get(name, _text)(text, root)
+        except (OSError, ValueError) as problem:
+            raise pytest.UsageError(f"{INI}{name}: {line.strip()!r}: {problem}") from None
+    return made
+
+
+def _text(text: str, root: Path) -> str:
+    return text
+
+
+def _folder(text: str, root: Path) -> Path | None:
+    return Path(text) if text else None
+
+
+def _keys(text: str, root: Path) -> dict[str, str]:
+    pairs = [one.partition(":") for one in text.split()]
+    if not pairs or any(kind not in ("S", "N", "B") for _, _, kind in pairs):
+        raise ValueError("a key is an attribute and its type, like merchant:S")
+    return {name: kind for name, _, kind in pairs}
+
+
+def _items(text: str, root: Path) -> list[dict[str, Any]]:
+    import json
+    from decimal import Decimal
+
+    found = json.loads((root / text).read_text(encoding="utf-8"), parse_float=Decimal)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError("the file holds no list of items")
+    return found
+
+
+_VALUES: dict[str, Callable[[str, Path], Any]] = {
+    "functions": _folder,
+    "layers": _folder,
+    "tables": _keys,
+    "load": _items,
+}
 
 
 @pytest.fixture
 def pipeline(
-    request: pytest.FixtureRequest, pipeline_nursery: Nursery, pipeline_setup: Setup | None
+    request: pytest.FixtureRequest, pipeline_nursery: Nursery, pipeline_setup: Setup
 ) -> Iterator[Pipeline]:
     """The stack of this project, deployed afresh for this test: `grader.cloud.pipeline.Pipeline`.
 
-    The template comes from ``@pytest.mark.pipeline("template.yaml")`` or from the setting
-    ``pipeline_template``, or from the fixture ``pipeline_setup``. The test fails when the template
-    cannot be deployed, or when AWS would refuse one of its mappings.
+    It comes from ``@pytest.mark.pipeline("template.yaml")`` and from pytest's settings
+    ``pipeline_…``, or from the fixture ``pipeline_setup``. The test fails when the template cannot
+    be deployed, or when AWS would refuse one of its mappings.
     """
     marker = request.node.get_closest_marker("pipeline")
     changes = dict(marker.kwargs) if marker else {}
@@ -117,11 +195,12 @@ def pipeline(
 
     known = {one.name for one in fields(Setup)}
     more = {name: changes.pop(name) for name in set(changes) - known}
-    setup = replace(pipeline_setup or Setup(""), **changes)
+    setup = replace(pipeline_setup, **changes)
     if not setup.template:
         raise pytest.UsageError(
-            f"the fixture `pipeline` needs a template: set {INI} in pytest's settings, define the "
-            'fixture `pipeline_setup`, or mark the test with @pytest.mark.pipeline("template.yaml")'
+            f"the fixture `pipeline` needs a template: set {INI}template in pytest's settings, "
+            "define the fixture `pipeline_setup`, or mark the test with "
+            '@pytest.mark.pipeline("template.yaml")'
         )
     from grader.cloud.aws import Refused
     from grader.cloud.template import TemplateProblems
@@ -129,7 +208,7 @@ def pipeline(
     root: Path = request.config.rootpath
     try:
         deployed = setup.deploy(root, pipeline_nursery, **more)
-    except (OSError, Refused, TemplateProblems) as problem:
+    except (LookupError, OSError, Refused, TemplateProblems) as problem:
         pytest.fail(f"{setup.template} cannot be deployed: {problem}", pytrace=False)
     with deployed:
         if refusal := setup.refusal(deployed):
@@ -144,7 +223,7 @@ def pipeline(
 
 @pytest.fixture(scope="session")
 def pipeline_afresh(
-    request: pytest.FixtureRequest, pipeline_nursery: Nursery, pipeline_setup: Setup | None
+    request: pytest.FixtureRequest, pipeline_nursery: Nursery, pipeline_setup: Setup
 ) -> Iterator[Afresh]:
     """The stack of this project for a test that deploys it many times, as with hypothesis.
 
@@ -152,10 +231,10 @@ def pipeline_afresh(
     """
     from grader.desk.testing import Afresh
 
-    if pipeline_setup is None:
+    if not pipeline_setup.template:
         raise pytest.UsageError(
-            f"the fixture `pipeline_afresh` needs a template: set {INI} in pytest's settings, or "
-            "define the fixture `pipeline_setup`"
+            f"the fixture `pipeline_afresh` needs a template: set {INI}template in pytest's "
+            "settings, or define the fixture `pipeline_setup`"
         )
     afresh = Afresh(pipeline_setup, request.config.rootpath, pipeline_nursery)
     yield afresh

@@ -1,6 +1,7 @@
 """What a team's tests are made of: one definition of the stack, and questions that tests ask.
 
-A project's conftest defines the stack once, and each test gets it deployed::
+A project's conftest defines the stack once, or pytest's settings do, and each test gets it
+deployed::
 
     from grader.desk.testing import Setup
 
@@ -86,7 +87,12 @@ class Setup:
         return self.furnish(pipeline)
 
     def furnish(self, pipeline: Pipeline) -> Pipeline:
-        """Give a stack that has just been deployed its answers and its items."""
+        """Give a stack that has just been deployed its answers and its items.
+
+        LookupError for items of a table that the stack has not.
+        """
+        if strangers := sorted(set(self.load) - set(pipeline.stack.resources)):
+            raise LookupError(f"the stack has no table {', '.join(strangers)}")
         for action, hook in self.answers.items():
             pipeline.answer(action, hook)
         for table, items in self.load.items():

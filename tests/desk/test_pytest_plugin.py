@@ -6,12 +6,15 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 # Loaded once here, not once for each project: pytester forgets what its runs have imported.
 import grader.cloud.pipeline  # noqa: F401
+from grader.desk.pytest_plugin import SETTINGS
+from grader.desk.testing import Setup
 
 pytest_plugins = ["pytester"]
 
@@ -63,6 +66,94 @@ def test_each_test_gets_the_stack_afresh_and_enabled(project: pytest.Pytester) -
         """
     )
     run(project).assert_outcomes(passed=2)
+
+
+SAID = """
+parameters = ["Start=TRIM_HORIZON", "Text = a=b"]
+ssm = ["/shop/currency=EUR"]
+secrets = ["shop=hush"]
+functions = ["Checker=lib"]
+layers = ["Checker="]
+tables = ["orders=merchant:S id:N"]
+load = ["Orders=items.json"]
+seed = {}
+ready = {}
+"""
+
+
+@pytest.mark.played
+@pytest.mark.parametrize("where", ["pytest.ini", "tool.pytest.ini_options", "tool.pytest"])
+def test_settings_describe_the_stack_and_conftest_adds_what_is_python(
+    project: pytest.Pytester, where: str
+) -> None:
+    """The same in each of pytest's files: what is text comes from there, a stand-in from Python."""
+    numbers = ("3", "false") if where == "tool.pytest" else ('"3"', '"false"')
+    said = SAID.format(*numbers).replace("\n", "\npipeline_").removesuffix("pipeline_")
+    if where == "pytest.ini":
+        said = re.sub(r'\[?"(.*?)",? ?\]?', r"\n    \1", said)
+        project.makeini(f"[pytest]\npipeline_template = template.yaml\n{said}")
+    elif where == "tool.pytest" and pytest.version_tuple < (9,):
+        pytest.skip("pytest reads tool.pytest from version 9 on")
+    else:
+        project.makepyprojecttoml(f'[{where}]\npipeline_template = "template.yaml"\n{said}')
+    (project.path / "items.json").write_text('[{"id": "o-0", "amount": 0.5}]')
+    project.mkdir("lib").joinpath("handler.py").write_text("def handler(event, context): pass\n")
+    template = (project.path / "template.yaml").read_text(encoding="utf-8")
+    (project.path / "template.yaml").write_text(
+        "Parameters: {Start: {Type: String}, Text: {Type: String}}\n"
+        + template.replace("StartingPosition: TRIM_HORIZON", "StartingPosition: !Ref Start")
+    )
+    project.makeconftest(
+        """
+        from dataclasses import replace
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def pipeline_setup(pipeline_setup):
+            return replace(pipeline_setup, answers={"ses:SendEmail": print})
+        """
+    )
+    project.makepyfile(
+        """
+        from decimal import Decimal
+        from pathlib import Path
+
+        def test_said(pipeline, pipeline_setup):
+            assert pipeline.item("Orders", {"id": "o-0"})["amount"] == Decimal("0.5")
+            assert pipeline.seed == 3 and pipeline.mapping("Mapping").state == "Creating"
+            said = pipeline_setup
+            assert said.parameters == {"Start": "TRIM_HORIZON", "Text": "a=b"}
+            assert (said.ssm, said.secrets) == ({"/shop/currency": "EUR"}, {"shop": "hush"})
+            assert said.functions == {"Checker": Path("lib")} and said.layers == {"Checker": None}
+            assert said.tables == {"orders": {"merchant": "S", "id": "N"}}
+            assert list(said.answers) == ["ses:SendEmail"]
+        """
+    )
+    run(project).assert_outcomes(passed=1)
+
+
+def test_each_field_of_a_setup_that_can_be_text_has_a_setting() -> None:
+    """Hooks are Python; whatever else a Setup has stands in the table of settings."""
+    assert set(SETTINGS) == {one.name for one in fields(Setup)} - {"answers"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("parameters = Stage", "pipeline_parameters: 'Stage': a line is NAME=VALUE"),
+        ("load = Orders=none.json", "pipeline_load: 'Orders=none.json': *No such file*none.json*"),
+        ("load = Orders=template.yaml", "pipeline_load: 'Orders=template.yaml': Expecting value*"),
+        ("tables = orders=merchant", "*a key is an attribute and its type, like merchant:S"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named(
+    project: pytest.Pytester, setting: str, sentence: str
+) -> None:
+    project.makeini(f"[pytest]\npipeline_template = template.yaml\npipeline_{setting}\n")
+    project.makepyfile("def test_it(pipeline_setup): pass")
+    result = run(project)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{sentence}"])
 
 
 @pytest.mark.played
