@@ -189,9 +189,12 @@ def text(
     lines = []
     for consumer in report.consumers:
         table = consumer.table.logical_id if consumer.table else "a table outside the template"
-        target = consumer.function.logical_id if consumer.function else "a function outside it"
+        called = consumer.function.logical_id if consumer.function else ""
+        reader = called or "A function outside the template"
+        if consumer.pipe:
+            reader = f"A pipe to {called}" if called else "A pipe"
         lines += [paint(f"{consumer.name} (line {consumer.mapping.line})", "strong")]
-        lines += wrapped(f"{target} reads the stream of {table}.", WIDTH, 2)
+        lines += wrapped(f"{reader} reads the stream of {table}.", WIDTH, 2)
         if not consumer.certain:
             lines += wrapped(
                 "Its source comes from outside; it is taken for a DynamoDB stream.", WIDTH, 2

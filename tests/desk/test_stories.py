@@ -121,7 +121,7 @@ def test_a_record_that_a_note_tells_of_is_not_lost_in_silence(
 
 def played(folder: Path, settings: str, answer: Callable[..., Any], *steps: Step) -> Pipeline:
     """A story on the planted stack with more settings of its mapping, and a stand-in's answers."""
-    template, none = folder / "t.yaml", cast(Nursery, None)
+    template, none = folder / "t.yaml", cast(Nursery, object())
     plain = (PLANTED / "template.yaml").read_text(encoding="utf-8")
     template.write_text(f"{plain}            {settings}\n", encoding="utf-8")
     setup = Setup(template, parameters={"Module": "none"}, functions={"Consumer": answer})

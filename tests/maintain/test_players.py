@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,6 +85,54 @@ def test_the_text_around_a_player_does_not_answer_its_question(name: str, tool: 
     block = (ROOT / "includes" / "players" / f"{name}.md").read_text(encoding="utf-8")
     assert question.ask and question.answer and "Ask it: " in block
     assert question.shows not in source(tool, name)
+
+
+FIGURE = re.compile(
+    r"(?<![\w.:,-])(\d[\d,]*\d(?:\.\d+)?|\d+\.\d+)( ?(?:ms|s|h|min))?(?![\w:]|[.,]\d)"
+)
+# Of fewer digits than this, or further apart, two figures are near each other by chance.
+DIGITS, NEAR = 3, 0.02
+
+
+def figures(text: str) -> dict[tuple[float, str], str]:
+    """The figures of a text that have digits enough, by their value and unit."""
+    found = {}
+    for number, unit in FIGURE.findall(text):
+        plain = number.replace(",", "")
+        if len(plain.replace(".", "").lstrip("0")) >= DIGITS:
+            found[float(plain), unit.strip()] = number + unit
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_of_the_text_is_not_almost_one_of_its_player(name: str, tool: ModuleType) -> None:
+    """Who says almost what the player shows has drifted from it: the same figure, or another."""
+    prose = re.sub(r"^```.*?^```$", "", source(tool, name), flags=re.M | re.S)
+    said = figures(re.sub(r"\]\(.*?\)|<[a-z/!][^>\n]*>", "", prose))
+    block = (ROOT / "includes" / "players" / f"{name}.md").read_text(encoding="utf-8")
+    shown = figures(re.sub(r"<[^>]*>", " ", unescape(block)))
+    drifted = {
+        (text, shown[other])
+        for (value, unit), text in said.items()
+        if (value, unit) not in shown
+        for other in shown
+        if other[1] == unit and abs(other[0] - value) <= NEAR * other[0]
+    }
+    assert not drifted
+
+
+def test_a_day_of_deliveries_is_the_same_in_story_picture_and_player(tool: ModuleType) -> None:
+    """What the text of module 2 tells, the lab's README and the picture, as the emulator plays it."""
+    block = (ROOT / "includes" / "players" / "poison.md").read_text(encoding="utf-8")
+    position = '<th scope="row">raises</th><td>off</td><td>no limit</td><td>no limit</td>'
+    shown = block.partition(f"{position}<td>")[2].partition("</td>")[0]
+    story = (ROOT / "labs/02-lambda-triggers/README.md").read_text(encoding="utf-8")
+    picture = (ROOT / "docs/assets/pictures/poison-day.svg").read_text(encoding="utf-8")
+    assert f"delivered the same batch {shown} times" in source(tool, "poison")
+    assert f"{shown} deliveries" in story and f"delivered {shown} times" in picture
+    counted = 1_220 * int(shown.replace(",", ""))
+    assert f"1,220.00 became {counted:,}.00" in source(tool, "poison")
+    assert f"1,220.00 stand in the totals as {counted:,}.00" in story
 
 
 def test_every_player_stands_on_its_page_and_no_other(tool: ModuleType) -> None:

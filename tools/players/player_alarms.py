@@ -138,10 +138,12 @@ ALARMS = Player(
     id="alarms",
     page="modules/03-monitoring",
     title="One alarm on lag, eleven incidents",
-    about="TotalsLate on IteratorAge, Maximum of a minute, with settings of yours. ✓ stands for "
-    "what "
-    "was right: a person told in time, or nobody for nothing. At mark 1 it begins, at mark 2 a "
-    "person must have been told.",
+    about="TotalsLate on IteratorAge, Maximum of a minute, with settings of yours. In the first "
+    "seven incidents something is wrong: it begins at mark 1, and by mark 2 a person must have "
+    "been told. In the last four nothing is, and nobody may be told: a burst of orders that is "
+    "worked off in time; a deployment at which two invocations die, and their retries succeed; a "
+    "night in which nobody orders; a day with up to three quarters of an hour between orders, and "
+    "an import at eleven. ✓ stands for what was right.",
     switches=[
         Switch("Incident", list(NAMES.items())),
         Switch("Threshold", [("1 min", 60), ("3 min", 180)]),
@@ -156,11 +158,10 @@ ALARMS = Player(
     picture="Iterator age climbs in a straight line after the service became slow; the alarm goes "
     "from OK to ALARM when three of five minutes are above three minutes.",
     question=Question(
-        "Missing data is breaching. Of the incidents of which nobody has to be told: in which does "
+        "Missing data is breaching. Of the four incidents in which nothing is wrong: in which does "
         "the alarm ring whatever the threshold and the minutes above it?",
-        "In the idle night, on the quiet day, and during a deployment on a quiet system: a "
-        "function without work has no iterator age. In the night, with 3 of 5, it rings two "
-        "minutes after the start.",
+        "In the idle night, on the quiet day, and during the deployment: a function without work "
+        "has no iterator age. In the night, with 3 of 5, it rings two minutes after the start.",
         ["an idle night", "3 min", "3 of 5", "breaching"],
         "it rings 2 min after the start, 2 times in all",
     ),

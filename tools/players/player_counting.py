@@ -46,9 +46,10 @@ def scene(staged: Staged, truth: int, *, key: str = "acme", **more: Any) -> Scen
     item = function.account.item(TOTALS, {"merchant": key}) or {}
     total = int(item.get("total", 0))
     function.account.close()
+    calls = sum(len(one.calls) for one in function.invocations)
     figures = [
         Figure("total", f"{total / 100:.2f}", f"right: {truth / 100:.2f}", total == truth),
-        Figure("calls of DynamoDB", str(sum(len(one.calls) for one in function.invocations))),
+        Figure("calls of DynamoDB, all attempts", str(calls)),
     ]
     options = {"functions": {FUNCTION: function.invocations}, "words": function.words}
     return staged.scene("counting", figures=figures, **options, **more)
@@ -134,7 +135,10 @@ CRASH = Player(
     id="crash",
     page=PAGE,
     title="A crash before and after each write",
-    about="Orders of 10.00 and 5.00 in one batch; the environment of the first attempt dies.",
+    about="Orders of 10.00 and 5.00 in one batch; the environment of the first attempt dies. Its "
+    "writes are numbered through: marker and sum of the first order are writes 1 and 2. A "
+    "transaction is one write, so that of the second order is write 2. A call that is cut off "
+    "counts.",
     switches=[
         Switch(
             "Order of writes",
@@ -160,8 +164,8 @@ CRASH = Player(
     picture="Both orders are in work until the environment dies, wait for a second, and are done "
     "by the second attempt.",
     question=Question(
-        "One transaction for each order, and the environment dies after the second order's. "
-        "How many calls does the second attempt make, and what comes of them?",
+        "One transaction for each order, and the environment dies after write 2. How many calls "
+        "does the second attempt make, and what comes of them?",
         "Two. Both transactions are refused, TransactionCanceledException, because their markers "
         "are there: the work was done, only the answer was lost.",
         ["one transaction", "after write 2"],
@@ -243,9 +247,9 @@ OVERLAP = Player(
     play=overlap,
     picture="Two orders in two lanes are in work at the same time, and both are done.",
     question=Question(
-        "With two lanes and writes on condition: how many calls do the two invocations make "
-        "together, where DynamoDB's own addition needs two?",
-        "Six: one of the two is refused once, reads again and writes again.",
+        "Two lanes, and the function writes if unchanged: how many calls do the two invocations "
+        "make together? DynamoDB's own addition needs two.",
+        "Six: two reads and two writes, of which one is refused; it reads again and writes again.",
         ["writes if unchanged", "2"],
         "PutItem ConditionalCheckFailedException",
     ),
@@ -304,7 +308,7 @@ def overtaken(stored: Stored, memory: Memory, times: int) -> Scene:
     def count(record: Record) -> Steps:
         elapsed = (staged.bench.now - staged.start_ms) / 1000
         if FAILS_FROM < elapsed < FAILS_TO:
-            raise ServiceError("ServiceUnavailable", "the rates are not to be had")
+            raise ServiceError("ServiceUnavailable", "there are no exchange rates")
         try:
             yield "TransactWriteItems", {"TransactItems": [*memory(record), stored(record)]}
         except ServiceError as error:
@@ -323,7 +327,8 @@ def overtaken(stored: Stored, memory: Memory, times: int) -> Scene:
     by_hand: list[Handed] = []
 
     def redrive(attempt: int) -> None:
-        staged.say(f"the note's record is redriven by hand, time {attempt}")
+        again = " once more" if attempt > 1 else ""
+        staged.say(f"the record that the note names is redriven by hand{again}")
         function: Acted = staged.function
         function.invoke({"Records": [late[0].event]}, lambda _result: None)
         made = function.invocations[-1]
@@ -340,7 +345,7 @@ OVERTAKEN = Player(
     page=PAGE,
     title="An older record after newer ones",
     about="An order is placed at 10.00, changed to 15.00 and to 20.00. The record in the middle is "
-    "given up, and redriven when the third one is counted.",
+    "given up, and redriven after the third one has been counted.",
     switches=[
         Switch(
             "What is stored",
@@ -348,7 +353,11 @@ OVERTAKEN = Player(
         ),
         Switch(
             "What is remembered",
-            [("every record", counted_set), ("the highest number", mark), ("nothing", nothing)],
+            [
+                ("every record", counted_set),
+                ("the highest sequence number", mark),
+                ("nothing", nothing),
+            ],
         ),
         Switch("Redriven", [("once", 1), ("twice", 2)]),
     ],
@@ -357,8 +366,8 @@ OVERTAKEN = Player(
     picture="Three records of one order. The first and the third are done when they come; the "
     "second is given up with a note, and redriven by hand half a minute after the third.",
     question=Question(
-        "Differences without any memory: the redrive gives the right total. What does the same "
-        "redrive give when an impatient person starts it twice?",
+        "Differences, and nothing is remembered: one redrive gives the right total. What does it "
+        "give when an impatient person starts it twice?",
         "25.00: the difference of 5.00 is added once more each time.",
         ["sum of differences", "nothing", "twice"],
         "25.00",

@@ -53,7 +53,7 @@ def split(bad: bool, factor: int) -> Scene:
 
 
 def children(play: Play) -> Figures:
-    """When the parent was over, and when its children were begun with."""
+    """When the parent was over, and when the earlier of its two children was begun with."""
     ends: dict[int, int] = {}
     begins: dict[int, int] = {}
     for one in play["batches"]:
@@ -63,8 +63,8 @@ def children(play: Play) -> Figures:
     first = min(at for one, at in begins.items() if one not in parents)
     return [
         ("the parent is over at", clock(max(ends[one] for one in parents))),
-        ("the first child begins at", clock(first)),
-        ("longest wait", duration(max(waits(play)))),
+        ("the earlier of its two children begins at", clock(first)),
+        ("longest wait of a record that is done", duration(max(waits(play)))),
     ]
 
 
@@ -72,7 +72,8 @@ SPLIT = Player(
     id="split",
     page="modules/01-stream-setup",
     title="A shard is split while it is read",
-    about="Six orders, then the split, then six more; Lambda is the reader, two records a batch.",
+    about="Six orders go to shard 1. It is split into two children, shards 2 and 3, which take six "
+    "more. Lambda is the reader, two records a batch.",
     switches=[
         Switch("In the parent", [("only good records", False), ("a bad one, four retries", True)]),
         Switch("Lanes for each shard", [("1", 1), ("2", 2)]),
@@ -83,11 +84,11 @@ SPLIT = Player(
     picture="Twelve records, one under the other. The six of the children wait until the last one "
     "of the parent is done, although they lie there before.",
     question=Question(
-        "One lane, and a bad record in the parent that is tried five times. How long is the "
-        "longest wait of a good record, and when does a child begin, though nothing is wrong in "
-        "it?",
-        "6.4 s, right behind the bad one in the parent. The first child begins after 9.903 s, "
-        "right behind its parent's end after 9.900 s: a child waits for its parent.",
+        "One lane, and a bad record in the parent with four retries, which is five attempts. How "
+        "long is the longest wait of a record that is done, and when does the earlier of the two "
+        "children begin, though nothing is wrong in it?",
+        "6.4 s, for a record right behind the bad one in the parent. The earlier child begins at "
+        "9.903 s, 3 ms after its parent is over at 9.900 s: a child waits for its parent.",
         ["a bad one, four retries", "1"],
         "6.4 s",
     ),
@@ -184,7 +185,8 @@ LANES = Player(
     id="lanes",
     page="modules/05-cost",
     title="Lanes against a hot item",
-    about="Eighty changes at once in one shard, 40 ms of work for each, five in a batch.",
+    about="Eighty changes at once in one shard, 40 ms of work for each, five in a batch. The hot "
+    "item shares its lane with others.",
     switches=[
         Switch("Lanes", [("1", 1), ("2", 2), ("4", 4), ("10", 10)]),
         Switch("Changes of one item", [("none", 0), ("half of them", 50), ("all of them", 100)]),
@@ -198,8 +200,8 @@ LANES = Player(
         "Half of the changes are of one item. How much sooner is everything done with ten lanes "
         "than with four?",
         "0.28 s sooner: after 1.72 s instead of 2 s. The hot item's forty changes come one after "
-        "the "
-        "other whatever the number of lanes, and take 1.6 s.",
+        "the other whatever the number of lanes: 1.6 s of work. The rest is what other items of "
+        "its lane need in between, 0.12 s with ten lanes and 0.4 s with four.",
         ["10", "half of them"],
         "1.72 s",
     ),
@@ -239,7 +241,7 @@ def backlog(play: Play) -> Figures:
     ]
     return [
         ("longest wait", duration(worst)),
-        ("it has caught up at", clock(max(late)) if late else "it never was behind"),
+        ("it has caught up at", clock(max(late)) if late else "it was never behind"),
         ("throttled attempts", str(len(play["throttles"]))),
         ("invocations", str(sum(one["outcome"] == "returned" for one in play["batches"]))),
     ]
@@ -258,13 +260,13 @@ BURST = Player(
     first=["1", "none"],
     play=burst,
     figures=backlog,
-    picture="Iterator age is flat, grows while the burst lasts, and falls for about as long again "
-    "until it is flat.",
+    picture="Iterator age is flat, grows while the burst lasts, and then falls, for about as long "
+    "as the burst lasted, until it is flat again.",
     question=Question(
-        "With a reservation of 2: is it sooner through with one lane for each shard or with "
-        "four, and how many attempts are throttled?",
-        "With one: it has caught up more than a minute before the four lanes have, of which 136 "
-        "attempts are throttled. A throttled batch comes back later and later.",
+        "With a reservation of 2: which is through sooner, one lane for each shard or four, and "
+        "how many attempts are throttled?",
+        "One lane: it has caught up more than a minute earlier than four lanes, where 136 attempts "
+        "are throttled. A throttled batch comes back later and later.",
         ["4", "2"],
         "136",
     ),

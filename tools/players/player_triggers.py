@@ -12,6 +12,8 @@ from grader.replay.viewing import duration
 
 PAGE = "modules/02-lambda-triggers"
 BAD = "o-5"
+# How long an attempt takes: short enough for as many in a day as in the module's story.
+POISON_MS = 30
 
 
 def poison(reports: bool, bisects: bool, retries: int | None, age: int | None) -> Scene:
@@ -23,6 +25,7 @@ def poison(reports: bool, bisects: bool, retries: int | None, age: int | None) -
         MaximumRetryAttempts=retries,
         MaximumRecordAgeInSeconds=age,
         DestinationConfig={"OnFailure": {"Destination": QUEUE}},
+        duration_ms=POISON_MS,
     )
     staged.put(*(f"o-{number}" for number in range(1, 9)))
     for number in range(9, 13):
@@ -56,7 +59,8 @@ POISON = Player(
     id="poison",
     page=PAGE,
     title="One bad record, sixteen settings",
-    about="Eight orders at once, four more behind them; o-5 can never be counted.",
+    about="Eight orders at once, four more behind them. One, o-5, can never be counted; the other "
+    "eleven are good.",
     switches=[
         Switch("The function", [("raises", False), ("reports it", True)]),
         Switch("Bisect", [("off", False), ("on", True)]),
@@ -73,8 +77,7 @@ POISON = Player(
         "The function reports, bisect is on, and the only limit is an age of 60 s. How many good "
         "records are given up?",
         "Seven: the bad one is tried until it is 60 s old, and by then all that waited behind it "
-        "is as "
-        "old, also the four that came later.",
+        "is as old, also the four that came later.",
         ["reports it", "on", "no limit", "60 s"],
         "given up: o-9; o-10; o-11; o-12",
     ),

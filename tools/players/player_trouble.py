@@ -24,6 +24,7 @@ COUNTERS = (
     "FailedInvokeEventCount",
 )
 Answer = Callable[[Event], Any]
+BEFORE = "before the repair"
 NUMERIC = {"dynamodb": {"NewImage": {"amount": {"N": [{"numeric": [">=", 50000]}]}}}}
 BY_KEY = {"dynamodb": {"Keys": {"id": {"S": [{"prefix": "o-"}]}}}}
 BOUNDED = {
@@ -112,9 +113,9 @@ def incident(which: str, mended: bool) -> Scene:
 INCIDENTS = Player(
     id="incidents",
     page="modules/04-debugging",
-    title="Four incidents, as found and mended",
-    about="Ten minutes of each. The counters are the doors of the table above, for the ten minutes "
-    "together.",
+    title="Four incidents, before and after the repair",
+    about="Ten minutes of each. The counters are those of the table of doors above, summed up over "
+    "the ten minutes; an attempt counts all of its records again.",
     switches=[
         Switch(
             "Incident",
@@ -123,19 +124,18 @@ INCIDENTS = Player(
                 for one in ("large orders", "an import", "a bad amount", "a throttled table")
             ],
         ),
-        Switch("The stack", [("as found", False), ("mended", True)]),
+        Switch("The stack", [(BEFORE, False), ("after the repair", True)]),
     ],
-    first=["a bad amount", "as found"],
+    first=["a bad amount", BEFORE],
     play=incident,
     picture="Six orders are done one by one. From the seventh on nothing is: one attempt after the "
     "other fails, at longer and longer distances, and iterator age climbs.",
     question=Question(
-        "The import has 120 orders. How many records did the function get in ten minutes, and how "
-        "many of the orders were counted?",
+        "The import has 120 orders. How many records did the function get in ten minutes before "
+        "the repair, and how many of the orders were counted?",
         "1600, and 40: sixteen attempts with the same hundred records, each cut off at the same "
-        "place. "
-        "The other twenty never came to the function.",
-        ["an import", "as found"],
+        "place. The other twenty orders never came to the function.",
+        ["an import", BEFORE],
         "1600",
     ),
 )
@@ -180,15 +180,27 @@ def _redriven(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
                 done = (f"redrive of note {number}", 1, made[-1], FUNCTION, records, records)
                 by_hand.append(Handed(BY_HAND, *done))
         staged.bench.run_for(seconds=1)
-    redriven = sum(len(one.records) for one in by_hand)
-    noted = sum(one["DDBStreamBatchInfo"]["batchSize"] for one in notes)
+    redriven = _named(staged, [record for one in by_hand for record in one.records])
+    noted = _named(staged, [record for one in notes for record in _told(staged, one)])
     figures = [
         Figure("notes", str(len(notes))),
-        Figure("records in them", str(noted)),
-        Figure("redriven", str(redriven), "", redriven == noted if notes else None),
+        Figure("records in them", noted),
+        Figure("redriven", redriven, "", redriven == noted if notes else None),
         Figure("from the write to the redrive", _since(staged) if notes else "nobody is told"),
     ]
     return staged.scene("redrive", figures=figures, handed=by_hand, functions={FUNCTION: made})
+
+
+def _told(staged: Staged, note: dict[str, Any]) -> list[Any]:
+    """The records that a note names."""
+    place = note["DDBStreamBatchInfo"]
+    first, last = int(place["startSequenceNumber"]), int(place["endSequenceNumber"])
+    return [one for one in staged.written if first <= one.sequence <= last]
+
+
+def _named(staged: Staged, records: Sequence[Any]) -> str:
+    """Records by their names."""
+    return ", ".join(staged.roles[one.sequence] for one in records) or "none"
 
 
 def _since(staged: Staged) -> str:
@@ -227,9 +239,9 @@ REDRIVE = Player(
     id="redrive",
     page="modules/06-production-checklist",
     title="A record is given up, and redriven in time or not",
-    about="Three orders; o-2 cannot be counted. When somebody reads the note, the cause is "
-    "mended and "
-    "what the notes name is fetched from the stream and handed to the function.",
+    about="Three orders; o-2 cannot be counted. When somebody reads the notes, the cause is "
+    "mended, and the records that the notes name are fetched from the stream and handed to the "
+    "function.",
     switches=[
         Switch(
             "Given up after",
@@ -247,11 +259,9 @@ REDRIVE = Player(
     "which waited behind it, with it. Five hours later both are redriven.",
     question=Question(
         "Only o-2 is bad. Which good record do the notes name when the age is the only limit, "
-        "and why "
-        "not with two retries?",
+        "and why not with two retries?",
         "o-3. It waited behind o-2 until both were six hours old. With two retries o-2 was out "
-        "of the "
-        "way within two seconds.",
+        "of the way within two seconds.",
         ["an age of 6 h", "5 h"],
         "given up: o-3",
     ),

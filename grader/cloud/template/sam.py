@@ -353,14 +353,19 @@ class _Marks:
         properties = _below(body, "Properties")
         if rest == "Role" and isinstance(properties, Fields) and "Policies" in properties.fields:
             here = properties.fields["Policies"][0]
-            twin = {"ManagedPolicyArns": (here, properties), "Policies": (here, properties)}
-            return place, _fields(place, {"Properties": (here, _fields(here, dict(twin)))})
+            written: tuple[Mark, Node] = (here, Items(here, 1, 1, ()))
+            twin = {"ManagedPolicyArns": written, "Policies": written}
+            return place, _fields(place, {"Properties": (here, _fields(here, twin))})
         return place, None
 
 
 def _node(value: Any, twin: Node | None, mark: Mark) -> Node:
-    """A value as a node; ``twin`` is what was written for it, ``mark`` the place around it."""
-    mark = twin.mark if twin is not None else mark
+    """A value as a node; ``twin`` is what was written for it, ``mark`` the place around it.
+
+    A mapping's own mark is its first key: what is added to it stands at the place around it, and a
+    property that is added to a resource at the resource.
+    """
+    around, mark = mark, twin.mark if twin is not None else mark
     if isinstance(value, Mapping):
         if len(value) == 1:
             ((key, argument),) = value.items()
@@ -371,8 +376,9 @@ def _node(value: Any, twin: Node | None, mark: Mark) -> Node:
         fields: dict[str, tuple[Mark, Node]] = {}
         for key, one in value.items():
             entry = twin.fields.get(str(key)) if isinstance(twin, Fields) else None
-            place = entry[0] if entry else mark
-            fields[str(key)] = (place, _node(one, entry[1] if entry else None, place))
+            place = entry[0] if entry else around
+            outer = around if key == "Properties" else place
+            fields[str(key)] = (place, _node(one, entry[1] if entry else None, outer))
         return _fields(mark, fields)
     if isinstance(value, list | tuple):
         twins = twin.items if isinstance(twin, Items) else ()

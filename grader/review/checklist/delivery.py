@@ -77,19 +77,21 @@ def starting_position(consumer: Consumer) -> Answer:
 @item(
     "mapping-enabled",
     pipes=True,
-    title="The mapping is switched on.",
+    title="The mapping or pipe is switched on.",
     severity="critical",
     why="A disabled mapping reads nothing, and after 24 hours the stream deletes what it missed.",
-    fix="Remove Enabled, or set it to true. A pause belongs into a runbook, not into the template.",
+    fix="Remove Enabled, or set it to true; a pipe's DesiredState to RUNNING. A pause belongs into "
+    "a runbook, not into the template.",
     sources=(_CREATE, _STREAMS),
 )
 def mapping_enabled(consumer: Consumer) -> Answer:
     """Enabled is absent or true."""
     value, here = consumer.value("Enabled"), _here(consumer, "Enabled")
+    which = "pipe" if consumer.pipe else "mapping"
     if value in (None, "RUNNING") or flag(value) is True:
-        return met("The mapping is enabled.", here)
+        return met(f"The {which} is enabled.", here)
     if value == "STOPPED" or flag(value) is False:
-        return unmet("The mapping is disabled.", here)
+        return unmet(f"The {which} is disabled.", here)
     return _unreadable(consumer, "Enabled", value)
 
 
@@ -165,8 +167,8 @@ _DESTINATIONS = {
     why="Without a destination that takes the note, a discarded batch leaves no trace of which "
     "records are missing.",
     fix="Set DestinationConfig.OnFailure.Destination to the ARN of a standard SQS queue, a "
-    "standard "
-    "SNS topic or an S3 bucket. The function's own DeadLetterConfig does not serve a stream.",
+    "standard SNS topic or an S3 bucket; of a pipe DynamoDBStreamParameters.DeadLetterConfig.Arn "
+    "to a queue or topic. The function's own DeadLetterConfig does not serve a stream.",
     sources=(_ERRORS, _PARAMETERS, _RETRIES),
 )
 def failure_destination(consumer: Consumer) -> Answer:
@@ -221,11 +223,11 @@ _SEND = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "s3": "s3:PutObject"}
 @item(
     "destination-permission",
     pipes=True,
-    title="The function's role may write to the failure destination.",
+    title="The role of the function or pipe may write to the failure destination.",
     severity="critical",
     applies="consumers with an on-failure destination",
-    why="Lambda sends the note with the function's role; where it may not, the note is dropped and "
-    "the records are gone all the same.",
+    why="Lambda sends the note with the function's role, a pipe with its own; where it may not, "
+    "the note is dropped and the records are gone all the same.",
     fix="Allow sqs:SendMessage, sns:Publish, or s3:PutObject and s3:ListBucket on the destination. "
     "Under a key of your own allow kms:GenerateDataKey on it too, and kms:Decrypt for queues and "
     "topics.",
@@ -318,10 +320,10 @@ _READ = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIte
 @item(
     "stream-permission",
     pipes=True,
-    title="The function's role may read the stream.",
+    title="The role of the function or pipe may read the stream.",
     severity="critical",
     why="Lambda reads the stream with the function's role, and refuses to create a mapping whose "
-    "role may not.",
+    "role may not. A pipe reads with its own role.",
     fix="Allow dynamodb:DescribeStream, GetRecords and GetShardIterator on the stream and "
     "dynamodb:ListStreams, or attach AWSLambdaDynamoDBExecutionRole.",
     sources=(_CREATE,),
@@ -491,7 +493,7 @@ def view_type(consumer: Consumer) -> Answer:
     arn = consumer.value("EventSourceArn")
     if arn == table.attributes.get("Arn") or arn == table.physical_id:
         return unmet(
-            "The mapping names the table; it reads the table's stream (GetAtt StreamArn).",
+            "The table is named as the source; what is read is its stream (GetAtt StreamArn).",
             _here(consumer, "EventSourceArn"),
         )
     if unknown(view):

@@ -8,6 +8,7 @@ import pytest
 
 from grader.cloud import template
 from grader.cloud.template import read
+from grader.desk.check import reviewed
 from grader.review.checklist import ITEMS, Report, review
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -314,3 +315,36 @@ def test_a_condition_that_cannot_be_judged_leaves_other_actions_decided() -> Non
         "destination-permission"
     )
     assert answer.verdict == "cannot tell" and "condition" in answer.detail
+
+
+def test_what_sam_adds_is_shown_at_the_function_and_not_at_its_first_property() -> None:
+    """SAM's own tags stand at the function, a statement of its policies at Policies."""
+    template_text = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: NEW_IMAGE}
+  Reader:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: reader.handler
+      Runtime: python3.13
+      InlineCode: x
+      Policies:
+        - Statement: [{Effect: Allow, Action: events:PutEvents, Resource: "*"}]
+      Events:
+        Stream:
+          Type: DynamoDB
+          Properties: {Stream: !GetAtt Orders.StreamArn, StartingPosition: TRIM_HORIZON}
+"""
+    report = reviewed(template_text, "t").report
+    quoted = {
+        item: [place.quote for one in report.of(item) for place in one.evidence]
+        for item in ("tags", "least-privilege")
+    }
+    assert quoted == {"tags": ["Reader:"], "least-privilege": ["Policies:"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader.cloud.template import read
+from grader.desk.check import reviewed, text
 from grader.review.checklist import Report, review
 
 PIPE = """
@@ -156,3 +157,22 @@ def test_a_pipe_to_a_function_reads_its_own_table() -> None:
     (consumer,) = _asked(text).consumers
     assert consumer.function is not None and consumer.function.logical_id == "Work"
     assert consumer.table is not None and consumer.table.logical_id == "Orders"
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("!GetAtt Bus.Arn", "A pipe reads the stream of Orders."),
+        ("!GetAtt Reader.Arn", "A pipe to Reader reads the stream of Orders."),
+    ],
+)
+def test_the_report_calls_a_pipe_a_pipe(target: str, sentence: str) -> None:
+    """Who reads is the pipe, whatever it hands the records to; its fix names its own property."""
+    written = PIPE.replace("Target: !GetAtt Bus.Arn", f"Target: {target}") + (
+        "  Reader: {Type: AWS::Lambda::Function, Properties: {Handler: a.b, Runtime: python3.13,"
+        " Role: !GetAtt Role.Arn, Code: {ZipFile: x}}}\n"
+    )
+    told = text(reviewed(written.replace("DeadLetterConfig: {Arn: !GetAtt Notes.Arn}", ""), "t"))
+    assert sentence in told
+    assert "DynamoDBStreamParameters.DeadLetterConfig.Arn" in " ".join(told.split())
+    assert "The pipe is enabled." in text(reviewed(written, "t"), verbose=True)

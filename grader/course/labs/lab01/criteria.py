@@ -56,8 +56,9 @@ def test_stream_images(stage: Stage, expect: Expect) -> None:
             input="an order is changed in the deployed table",
             expected=f"a record with {IMAGES['NEW_AND_OLD_IMAGES']}",
             observed=f"a record with {IMAGES[view]}" if view else "no record: there is no stream",
-            why="The totals need the difference of both. A view type cannot be edited: a stream "
-            "with another one has a new ARN, and what reads the old one reads nothing more.",
+            why="The totals need the difference of both. A view type cannot be edited: with "
+            "another, the table gets a new stream with a new ARN, and readers of the old one get "
+            "nothing more.",
             where=stage.property_line(ORDERS, "StreamSpecification", "StreamViewType"),
             page=f"{PAGE}#view-types",
         ),
