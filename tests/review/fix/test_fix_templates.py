@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from grader.cloud import Nursery, Pipeline
+from grader.cloud import Pipeline
 from grader.cloud.template import root_of
 from grader.cloud.template.sam import plain
 from grader.course.files import UsageError
@@ -183,7 +183,8 @@ def test_a_mended_starter_deploys_in_its_lab_and_outside(name: str, tmp_path: Pa
         key for key, verdict in verdicts[0].items() if verdict == "met" != verdicts[1][key]
     }
     file.write_bytes(found.content)
-    none = Mock(Nursery)  # no function process is started: nothing is invoked in one
+    # No function process is started: nothing is invoked in one.
+    none = Mock(work=tmp_path, **{"keep.return_value": "kept"})
     with Player(folder, seed=0, nursery=none) as player:
         settings_of(player.deploy(), made)
     with Pipeline.deploy(file, nursery=none) as own:
