@@ -174,6 +174,55 @@ def _one_held_up(player: Player, book: Book) -> None:
             last = held.together(shop, [batch, batch])
             story = f"a batch of two new orders comes to two environments at once; {held}"
             book.truth(story, merchant, last)
+    if once:
+        _one_held_up_at_changes(player, book)
+
+
+def _one_held_up_at_changes(player: Player, book: Book) -> None:
+    """As with new orders, with changes of orders of which a function may have stored something.
+
+    Both bring the same changes of two orders, or the first one brings the newer and the other the
+    older change of one order. Only what is right one after the other is played at once.
+    """
+    shop = book.shop
+    first, second, third = (shop.amount() for _ in range(3))
+
+    def placed(merchant: str) -> None:
+        settle(player, shop, [shop.put(merchant, f"o-{n}", first) for n in (1, 2)])
+
+    def changed(merchant: str) -> list[Record]:
+        return [shop.put(merchant, "o-1", second), shop.delete(merchant, "o-2")]
+
+    def newer_first(merchant: str) -> list[list[Record]]:
+        older, newer = (shop.put(merchant, "o-1", amount) for amount in (second, third))
+        return [[newer], [older]]
+
+    placed("changed-in-a-row")
+    batch = changed("changed-in-a-row")
+    both = settle(player, shop, batch)[-1]
+    peace = shop.stored("changed-in-a-row")
+    shop.pipeline.recycle(FUNCTION)
+    settle(player, shop, batch)
+    if shop.stored("changed-in-a-row") == peace:
+        for held in held_up(player, both):
+            merchant = f"changed-twice-{held.call}"
+            placed(merchant)
+            batch = changed(merchant)
+            last = held.together(shop, [batch, batch])
+            story = f"a changed and a deleted order come to two environments at once; {held}"
+            book.like(story, merchant, peace, "the same changes, delivered once", last)
+
+    placed("newer-in-a-row")
+    newer, older = newer_first("newer-in-a-row")
+    one = settle(player, shop, newer)[-1]
+    settle(player, shop, older)
+    peace = shop.stored("newer-in-a-row")
+    for held in held_up(player, one):
+        merchant = f"newer-{held.call}"
+        placed(merchant)
+        last = held.together(shop, newer_first(merchant))
+        story = f"the newer change of an order to one environment, the older to another; {held}"
+        book.like(story, merchant, peace, "the newer and then the older one, in turn", last)
 
 
 def overtaken(player: Player) -> Book:

@@ -42,6 +42,7 @@ LINES = {
     "expired": ((r"except .*ExpiredIterator", 1), (r"get_records", 0)),
     "trimmed": ((r"TrimmedData", 0), (r"get_shard_iterator", 0)),
     "lost": ((r"\blost *(\+?=|:)|\blost\.(add|append)", 0), (r"TrimmedData", 0)),
+    "parent": ((r"ParentShardId", 0),),
     # Where a shard is begun of which nothing was read, and where one is taken for read before.
     "start": ((r"""["']TRIM_HORIZON""", 0), (r"get_shard_iterator", 0)),
     "fresh": ((r"= .*\bcheckpoint is None|= .*\bnot checkpoint\b", 0), (r"TRIM_HORIZON", 0)),
@@ -76,11 +77,15 @@ def where(stage: Stage, said: Said, about: str) -> str:
     return line(stage, about) if said.line is None else stage.line(READER, said.line)
 
 
-def untold(shards: set[str]) -> str:
-    """What losses that are not named have to do with: O is new, P was empty when it was read."""
-    if shards == {"P"}:
+def of_losses(untold: set[str], invented: set[str], first: bool) -> str:
+    """What wrong losses have to do with: O is new, P was empty when it was read, Y long gone."""
+    if untold == {"P"}:
         return "fresh"
-    return "start" if shards and shards <= {"O", "P"} else "lost"
+    if untold:
+        return "start" if untold <= {"O", "P"} else "lost"
+    if first:
+        return "behind"
+    return "parent" if invented == {"Y"} else "lost"
 
 
 def _repeats(said: Said, about: str) -> str:

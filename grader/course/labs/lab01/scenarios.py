@@ -131,15 +131,22 @@ def read_on(stage: Stage) -> Play:
 def after_a_day(stage: Stage) -> Play:
     """The reader is away for more than a day, and some records are gone when it comes back."""
     library = Library(stage, "after a day")
-    library.open("AFNP")
+    # Gone before anybody read: A's parent Y, and A's first record. None of it is lost by a reader.
+    library.open("Y")
+    library.write("Y", 1)
+    library.close("Y")
+    library.open("A", parent="Y")
+    library.write("A", 1)
+    library.clock.run_for(28 * HOUR_MS)
+    library.open("FNP")
     library.write("A", 2)
     library.write("F", 1)
     library.close("F")
     library.open("G", parent="F")
     library.write("G", 2)
     first = library.read(
-        "shards A and G, F, a closed parent of G, and N and P, in which there is nothing yet; the "
-        "first read"
+        "shards A and G, F, a closed parent of G, and N and P, in which there is nothing yet; A1 "
+        "and A's parent Y left the stream before this first read"
     )
     if first.error:
         return Play(library, [first])
@@ -166,9 +173,9 @@ def after_a_day(stage: Stage) -> Play:
     library.write("K", 1)
     library.anew(60)
     second = library.read(
-        "30 hours later, from the checkpoint: records A3 to A5 have left the stream; so have shard "
+        "30 hours later, from the checkpoint: records A4 to A6 have left the stream; so have shard "
         "F, which was read to its end, G with its record G3, N with N1, and N's child M, which has "
-        "come and gone in between; M's child O has lost O1, and P, empty until then, P1. A6, A7, "
+        "come and gone in between; M's child O has lost O1, and P, empty until then, P1. A7, A8, "
         "O2, P2, H1 and H2 of G's child and K1 of a new shard are there",
         first.checkpoint,
     )
