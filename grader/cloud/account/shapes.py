@@ -52,7 +52,7 @@ def _refusal(request: Request, bounded: tuple[type, ...]) -> ServiceError | None
         return None
     shapes, name = model["shapes"], operation["input"]["shape"]
     text_only = request.protocol == "query"
-    problem = _problem(shapes, name, request.params, request.operation, text_only)
+    problem = _problem(shapes, name, request.params, "", text_only)
     if problem is not None:
         return ServiceError(*problem)
     found = [
@@ -76,22 +76,31 @@ def _breaches(
     shape = shapes[name]
     for rule in _broken(shape, value) if isinstance(value, bounded) else ():
         yield where, value, rule
-    parts: list[tuple[str, Any, str]] = []
+    for inner, part, path in _parts(shape, value, where):
+        yield from _breaches(shapes, inner, part, path, bounded)
+
+
+def _parts(shape: dict[str, Any], value: Any, where: str) -> list[tuple[str, Any, str]]:
+    """(shape, value, place) of each part of a value; none of a scalar."""
     if shape["type"] == "structure":
-        members, before = shape.get("members", {}), f"{where}." if where else ""
-        parts = [
-            (members[key]["shape"], part, f"{before}{key[0].lower()}{key[1:]}")
+        members = shape.get("members", {})
+        return [
+            (members[key]["shape"], part, _place(where, key))
             for key, part in value.items()
             if key in members and part is not None
         ]
-    elif shape["type"] == "list":
+    if shape["type"] == "list":
         inner = shape["member"]["shape"]
-        parts = [(inner, part, f"{where}.{at}.member") for at, part in enumerate(value, 1)]
-    elif shape["type"] == "map":
+        return [(inner, part, f"{where}.{at}.member") for at, part in enumerate(value, 1)]
+    if shape["type"] == "map":
         inner = shape["value"]["shape"]
-        parts = [(inner, part, f"{where}.{key}.member") for key, part in value.items()]
-    for inner, part, path in parts:
-        yield from _breaches(shapes, inner, part, path, bounded)
+        return [(inner, part, f"{where}.{key}.member") for key, part in value.items()]
+    return []
+
+
+def _place(where: str, member: str) -> str:
+    """A member's place as AWS writes it: ``keySchema.1.member.attributeName``."""
+    return f"{where}{'.' if where else ''}{member[0].lower()}{member[1:]}"
 
 
 def _broken(shape: dict[str, Any], value: Any) -> Iterator[str]:
@@ -135,29 +144,18 @@ def _problem(
     scalar = kind not in ("structure", "map", "list")
     wanted: Any = str if text_only and scalar else _JSON_TYPES[kind]
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "boolean"):
-        return "SerializationException", f"{where} is no {kind}."
-    parts: list[tuple[str, Any, str]] = []
-    if kind == "structure":
-        members = shape.get("members", {})
-        for member in shape.get("required", ()):
-            if value.get(member) is None:
-                return "ValidationException", f"{where} lacks the required member {member}."
-        parts = [
-            (members[key]["shape"], part, key)
-            for key, part in value.items()
-            if key in members and part is not None
-        ]
-    elif kind == "list":
-        member = shape["member"]["shape"]
-        parts = [(member, part, f"{where} item {at}") for at, part in enumerate(value, 1)]
-    elif kind == "map":
-        inner = shape["value"]["shape"]
-        parts = [(inner, part, f"{where} entry {key}") for key, part in value.items()]
-    elif isinstance(value, (int, float)):
+        return "SerializationException", f"{where or 'The request'} is no {kind}."
+    for member in shape.get("required", ()) if kind == "structure" else ():
+        if value.get(member) is None:
+            return "ValidationException", (
+                f"1 validation error detected: Value null at '{_place(where, member)}' failed to "
+                "satisfy constraint: Member must not be null"
+            )
+    if isinstance(value, (int, float)):
         low, high = -(2**63), 2**63 - 1
         if not low <= value <= high:
             return "ValidationException", f"{where} must be between {low} and {high}."
-    for inner, part, path in parts:
+    for inner, part, path in _parts(shape, value, where):
         if (problem := _problem(shapes, inner, part, path, text_only)) is not None:
             return problem
     return None

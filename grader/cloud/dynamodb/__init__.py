@@ -9,7 +9,8 @@ table hands it to its `Stream`, and the stream calls everybody who listens to it
     consumption, units    what a request costs
     values, items         attribute values: read, compared, measured
     records               one stream record
-    backups               what is kept of deleted tables
+    catalog, definitions  the tables' definitions, and their rules
+    description, backups  what is told of a table; what is kept of deleted ones
 
 The face is what is pure; tables are reached through ``grader.cloud.account``.
 """

@@ -231,11 +231,11 @@ class Reading:
         except ServiceError as error:
             raise invalid(f"{wrong}: {error.message}") from None
         keys = self.read.asked.keys
-        if keys is not None and not keys.holds(start, self.keys.hash):
+        if keys is not None and not keys.hold(start, self.keys.hashes):
             raise invalid(
                 "The provided starting key is outside query boundaries based on provided conditions"
             )
-        if keys is not None and self.keys.range and not keys.holds(start, self.keys.range):
+        if keys is not None and not keys.hold(start, self.keys.ranges):
             raise invalid("The provided starting key does not match the range key predicate")
         segment = self.read.segment
         if segment is not None and not _in_segment(start[self.keys.hash], segment):
@@ -306,12 +306,12 @@ class Reading:
                     item for item in found if name in item and _in_segment(item[name], segment)
                 ]
             return self.store.ordered(found, self.index, scan=True).after(read.start)
-        if self.index is None or self.keys.hash == self.schema.keys.hash:
+        if self.keys.hashes == self.schema.keys.hashes:
             found = self.store.partition(keys.tests[self.keys.hash][1][0], time_ms)
         else:
-            found = [item for item in self.store.all(time_ms) if keys.holds(item, self.keys.hash)]
-        if self.keys.range is not None:
-            found = [item for item in found if keys.holds(item, self.keys.range)]
+            found = [item for item in self.store.all(time_ms) if keys.hold(item, self.keys.hashes)]
+        if self.keys.ranges:
+            found = [item for item in found if keys.hold(item, self.keys.ranges)]
         ordered = self.store.ordered(found, self.index, scan=False)
         return ordered.after(read.start, backwards=not read.forward)
 
@@ -322,16 +322,26 @@ def _in_segment(value: Value, segment: tuple[int, int]) -> bool:
 
 
 def _check_conditions(schema: Schema, keys: Keys, asked_keys: KeyCondition) -> None:
-    """A Query asks for one partition, and for a stretch of its sort keys at most."""
+    """A Query asks for one partition, and for a stretch of its sort keys at most.
+
+    Of a sort key of several attributes it asks from the first one on, and only the last that it
+    asks for may be asked for by anything but equality.
+    """
     tests = asked_keys.tests
-    if len(tests) > 2:
-        raise invalid("Conditions can be of length 1 or 2 only")
-    if keys.range is None and len(tests) > 1:
+    if len(tests) > max(2, len(keys.names)):
+        raise invalid(
+            f"Conditions can be of length 1 {'to' if len(keys.names) > 2 else 'or'} "
+            f"{max(2, len(keys.names))} only"
+        )
+    if not keys.ranges and len(tests) > len(keys.hashes):
         raise invalid("Query key condition not supported")
-    if keys.hash not in tests:
-        raise invalid(f"Query condition missed key schema element: {keys.hash}")
-    if len(tests) > 1 and keys.range not in tests:
-        raise invalid(f"Query condition missed key schema element: {keys.range}")
+    for name in keys.hashes:
+        if name not in tests:
+            raise invalid(f"Query condition missed key schema element: {name}")
+    for name in keys.ranges[: len(tests) - len(keys.hashes)]:
+        if name not in tests:
+            raise invalid(f"Query condition missed key schema element: {name}")
+    last = [name for name in keys.names if name in tests][-1]
     for name in keys.names:
         if name not in tests:
             continue
@@ -341,7 +351,7 @@ def _check_conditions(schema: Schema, keys: Keys, asked_keys: KeyCondition) -> N
                 "One or more parameter values were invalid: Condition parameter type does not "
                 "match schema type"
             )
-        if name == keys.hash and operator != "=":
+        if operator != "=" and (name in keys.hashes or name != last):
             raise invalid("Query key condition not supported")
         for value in values:
             _check_asked(name, value)

@@ -24,14 +24,19 @@ from grader.cloud.dynamodb.expressions import (
 )
 from grader.cloud.dynamodb.expressions.typed import Item, Unreadable, Value, kind_of, settled_item
 from grader.cloud.dynamodb.items import item_bytes
-from grader.cloud.dynamodb.store import Index, Keys, Schema
+from grader.cloud.dynamodb.store import (
+    MOST_HASH_BYTES,
+    MOST_RANGE_BYTES,
+    Index,
+    Keys,
+    Schema,
+    value_bytes,
+)
 
 Params = Mapping[str, Any]
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MOST_ITEM_BYTES = 409_600
-MOST_HASH_BYTES = 2048
-MOST_RANGE_BYTES = 1024
 
 _ENUMS = {
     "ReturnConsumedCapacity": ("INDEXES", "TOTAL", "NONE"),
@@ -233,18 +238,13 @@ def _empty(kind: str, name: str) -> ServiceError:
     )
 
 
-def _key_bytes(value: Value) -> int:
-    """The bytes of a key's value: those of an attribute without its name."""
-    return item_bytes({"": value})
-
-
 def _check_key_value(value: Value, name: str, *, is_hash: bool) -> None:
     kind = kind_of(value)
     if kind == "N":
         return
     if not value[kind]:
         raise _empty(kind, name)
-    size = _key_bytes(value)
+    size = value_bytes(value)
     if is_hash and size > MOST_HASH_BYTES:
         raise invalid(
             "One or more parameter values were invalid: Size of hashkey has exceeded the maximum "
@@ -259,13 +259,13 @@ def _check_key_value(value: Value, name: str, *, is_hash: bool) -> None:
 
 def check_key(schema: Schema, key: Mapping[str, Value], keys: Keys | None = None) -> None:
     """ServiceError unless this is a key of the table (or of ``keys``), and nothing more."""
-    names = (keys or schema.keys).names
+    names, hashes = (keys or schema.keys).names, (keys or schema.keys).hashes
     if len(key) != len(names):
         raise invalid("The provided key element does not match the schema")
     for name in names:
         if name not in key or kind_of(key[name]) != schema.types[name]:
             raise invalid("The provided key element does not match the schema")
-        _check_key_value(key[name], name, is_hash=name == names[0])
+        _check_key_value(key[name], name, is_hash=name in hashes)
 
 
 def check_item(schema: Schema, item: Item) -> None:
@@ -311,7 +311,7 @@ def _check_index_key(schema: Schema, index: Index, name: str, value: Value) -> N
             f"key is not supported. The AttributeValue for a key attribute cannot contain an empty "
             f"{what} value. IndexName: {index.name}, IndexKey: {name}"
         )
-    size, is_hash = _key_bytes(value), name == index.keys.hash
+    size, is_hash = value_bytes(value), name in index.keys.hashes
     if size > (MOST_HASH_BYTES if is_hash else MOST_RANGE_BYTES):
         most, which = (MOST_HASH_BYTES, "hashkey") if is_hash else (MOST_RANGE_BYTES, "rangekey")
         raise invalid(

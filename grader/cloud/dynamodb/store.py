@@ -13,23 +13,43 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from grader.cloud.dynamodb.expressions.typed import Item, Value, sort_key
+from grader.cloud.dynamodb.items import item_bytes
 
 # An item's place: what its partition key and its sort key hold ("" where the table has no sort
 # key). Settled values are the same exactly when their contents are.
 Place = tuple[str, str]
 
 
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MOST_HASH_BYTES = 2048
+MOST_RANGE_BYTES = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """A key schema: the partition key's attribute, and the sort key's or None."""
+    """A key schema: the attributes of the partition key and those of the sort key.
 
-    hash: str
-    range: str | None
+    Only a global index has more than one of a kind, up to four.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+    """
+
+    hashes: tuple[str, ...]
+    ranges: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """The partition key's first attribute, the only one of a table."""
+        return self.hashes[0]
+
+    @property
+    def range(self) -> str | None:
+        """The sort key's first attribute; None without a sort key."""
+        return self.ranges[0] if self.ranges else None
 
     @property
     def names(self) -> list[str]:
-        """The key attributes, partition key first."""
-        return [self.hash] if self.range is None else [self.hash, self.range]
+        """The key attributes, those of the partition key first."""
+        return [*self.hashes, *self.ranges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +62,16 @@ class Index:
     projection: Literal["ALL", "KEYS_ONLY", "INCLUDE"]
     # The attributes that it holds, keys included; None for all of them.
     attributes: frozenset[str] | None
+    # Its key attributes: name, type and most bytes.
+    parts: tuple[tuple[str, str, int], ...]
 
     def entry(self, item: Item | None) -> Item | None:
-        """What the index holds of an item: None when the item is not in it."""
-        if item is None or any(name not in item for name in self.keys.names):
+        """What the index holds of an item: None when the item is not in it.
+
+        An item that is older than the index may have a value there that cannot be a key.
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.OnlineOps.html
+        """
+        if item is None or not all(_is_key(item.get(part[0]), *part[1:]) for part in self.parts):
             return None
         if self.attributes is None:
             return item
@@ -72,6 +98,11 @@ class Schema:
         for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
             for one in table.get(kind) or ():
                 index_keys = _keys(one["KeySchema"])
+                parts = tuple(
+                    (name, types[name], MOST_HASH_BYTES if hashed else MOST_RANGE_BYTES)
+                    for hashed, names in ((True, index_keys.hashes), (False, index_keys.ranges))
+                    for name in names
+                )
                 projection = one.get("Projection") or {}
                 how = projection.get("ProjectionType", "ALL")
                 held = {*keys.names, *index_keys.names, *(projection.get("NonKeyAttributes") or ())}
@@ -81,13 +112,29 @@ class Schema:
                     kind.startswith("Local"),
                     how,
                     None if how == "ALL" else frozenset(held),
+                    parts,
                 )
         return cls(table["TableName"], keys, types, indexes)
 
 
 def _keys(schema: Sequence[Mapping[str, str]]) -> Keys:
-    names = {one["KeyType"]: one["AttributeName"] for one in schema}
-    return Keys(names["HASH"], names.get("RANGE"))
+    hashes, ranges = (
+        tuple(one["AttributeName"] for one in schema if one["KeyType"] == kind)
+        for kind in ("HASH", "RANGE")
+    )
+    return Keys(hashes, ranges)
+
+
+def value_bytes(value: Value) -> int:
+    """The bytes of a key's value: those of an attribute without its name."""
+    return item_bytes({"": value})
+
+
+def _is_key(value: Value | None, kind: str, most: int) -> bool:
+    """Whether a value can be a key of this type and so many bytes."""
+    if value is None or kind not in value:
+        return False
+    return kind == "N" or (bool(value[kind]) and value_bytes(value) <= most)
 
 
 def _content(value: Value) -> str:
@@ -208,23 +255,23 @@ class Ordered:
         self, store: Store, items: Iterable[Item], index: Index | None, scan: bool
     ) -> None:
         keys = store.schema.keys if index is None else index.keys
-        names = [keys.range] if keys.range is not None else []
+        names = list(keys.ranges)
         if index is not None:
             names += [name for name in store.schema.keys.names if name not in names]
         self._names = names
-        self._hash = keys.hash if scan else None
-        found = [(self.rank(item), item) for item in items if keys.hash in item]
+        self._hashes = keys.hashes if scan else ()
         if index is not None:
-            found = [one for one in found if index.entry(one[1]) is not None]
+            items = [item for item in items if index.entry(item) is not None]
+        found = [(self.rank(item), item) for item in items]
         self._items = sorted(found, key=lambda one: one[0])
 
     def rank(self, item: Mapping[str, Value]) -> tuple[Any, ...]:
         """Where an item, or one with these keys, stands among the others."""
         rank = tuple(sort_key(item[name]) for name in self._names if name in item)
-        if self._hash is None:
+        if not self._hashes:
             return rank
-        content = _content(item[self._hash])
-        return (checksum(content), content, *rank)
+        contents = [_content(item[name]) for name in self._hashes]
+        return (*((checksum(content), content) for content in contents), *rank)
 
     def after(
         self, start: Mapping[str, Value] | None, *, backwards: bool = False

@@ -1,8 +1,7 @@
 """DynamoDB's data plane: requests in DynamoDB's own JSON, answered as DynamoDB answers them.
 
 What a request says is read and checked by `requests` and `expressions`, what it asks of items by
-`writes` and `reads`; `store` holds the items. moto 5.2.5 keeps the definitions of the tables, and
-nothing that a function sends reaches its parsers.
+`writes` and `reads`; `store` holds the items, `catalog` the definitions of the tables.
 
 One idea carries writing: every write knows beforehand which items it touches, and items are never
 changed in place. So the states before and after are at hand, and everything follows from the two:
@@ -11,26 +10,17 @@ what the stream gets, what is consumed, that a transaction is all or nothing.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import moto.dynamodb.responses as responses
-from moto.core.exceptions import _RESTError
-from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.table import Table
-from moto.dynamodb.models.utilities import dynamo_to_dict
-
 from grader.cloud.aws import ServiceError
 from grader.cloud.clock import Clock
-from grader.cloud.dynamodb.backups import Backups, is_on, switch
+from grader.cloud.dynamodb.catalog import Catalog
 from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
-from grader.cloud.dynamodb.description import check_definition, complete, with_definitions
 from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
 from grader.cloud.dynamodb.reads import Reading, read_many
@@ -65,7 +55,6 @@ from grader.cloud.dynamodb.writes import (
     read_write,
     reasons_against,
 )
-from grader.cloud.moto_world import moto_method
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TOKEN_LIFE_MS = 10 * 60 * 1000
@@ -75,27 +64,6 @@ OLDEST_TTL_S = 5 * 365 * 86_400
 
 # A write that fails in one of these ways has been looked at, and is billed.
 _CONSUMES = ("ConditionalCheckFailedException", "TransactionCanceledException")
-
-
-class _Backend(DynamoDBBackend):  # type: ignore[misc]
-    """moto's backend; the streams of its tables stay off."""
-
-    def create_table(self, name: str, **options: Any) -> Table:
-        """As moto's, without a stream."""
-        return super().create_table(name, **{**options, "streams": None})
-
-
-class _Handler(responses.DynamoHandler):  # type: ignore[misc]
-    """moto's response class on our backend, fed with parameters instead of a request."""
-
-    def __init__(self, backend: _Backend, params: dict[str, Any]) -> None:
-        super().__init__()
-        self.body = self.params = params
-        self._backend = backend
-
-    @property
-    def dynamodb_backend(self) -> DynamoDBBackend:
-        return self._backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +90,9 @@ class Tables:
         seed: int = 0,
     ) -> None:
         self._clock = clock
-        self._backend = _Backend(region, account_id)
+        self._catalog = Catalog(
+            clock, account_id, region, breakdowns if breakdowns is not None else []
+        )
         self._stores: dict[str, Store] = {}
         # By table name.
         self.streams: dict[str, Stream] = {}
@@ -130,32 +100,21 @@ class Tables:
         self.writes: list[ItemWrite] = []
         self.staleness = Staleness(clock, seed)
         self._lagging = False
-        self._breakdowns = breakdowns if breakdowns is not None else []
         self._tokens: dict[str, tuple[bytes, int]] = {}
-        self._backups = Backups()
-        self._on_demand_ms: dict[str, int] = {}
 
     # -- deployment --------------------------------------------------------------------------
 
     def create(self, params: dict[str, Any], ttl_attribute: str | None, pitr: bool) -> None:
-        """Create a table from CreateTable's parameters. ServiceError when moto refuses them."""
-        table_name(params)
-        check_definition(params)
-        self._ask("CreateTable", copy.deepcopy(params))
-        table = self._backend.tables[params["TableName"]]
-        table.created_at = datetime.fromtimestamp(self._clock.now / 1000, UTC)
-        if ttl_attribute is not None:
-            table.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": ttl_attribute}
-        self.recover(table.name, pitr)
-        self._note_billing(table.name, False)
+        """Create a table from CreateTable's parameters. ServiceError when they are refused."""
+        self._catalog.create(params, ttl_attribute, pitr)
 
     def recover(self, name: str, on: bool) -> None:
         """Switch a table's point-in-time recovery on or off."""
-        switch(self._backend.tables[name].continuous_backups, on, self._clock.now)
+        self._catalog.recover(name, on)
 
     def names(self) -> list[str]:
         """The names of all tables, in the order of their creation."""
-        return list(self._backend.tables)
+        return list(self._catalog.tables)
 
     def count(self, table: str) -> int:
         """How many items a table has. KeyError when there is no such table."""
@@ -163,18 +122,15 @@ class Tables:
 
     def name_of(self, table: str) -> str:
         """A table's name, from its name or ARN. KeyError when there is no such table."""
-        name = table.rpartition("/")[2] if table.startswith("arn:") else table
-        if name not in self._backend.tables:
-            raise KeyError(table)
-        return name
+        return self._catalog.name_of(table)
 
     def keys_of(self, table: str) -> list[str]:
         """The names of a table's key attributes, partition key first."""
-        return list(self._backend.tables[table].table_key_attrs)
+        return list(self._catalog.tables[table].table_key_attrs)
 
     def on_demand(self, table: str) -> bool:
         """Whether the table is billed (and throttled) on demand."""
-        return self._backend.tables[table].billing_mode == "PAY_PER_REQUEST"
+        return self._catalog.on_demand(table)
 
     # -- the API -----------------------------------------------------------------------------
 
@@ -189,7 +145,7 @@ class Tables:
 
         ``lagging`` lets eventually consistent reads see an older state, as function code does.
         """
-        known = _OPERATIONS.get(operation)
+        known = _OPERATIONS.get(operation) or _DEFINITIONS.get(operation)
         if known is None:
             return self._defined(operation, params)
         self._lagging = lagging
@@ -214,7 +170,7 @@ class Tables:
         """
         now = self._clock.now // 1000
         gone = 0
-        for name, table in self._backend.tables.items():
+        for name, table in self._catalog.tables.items():
             attribute = table.ttl.get("AttributeName")
             if table.ttl["TimeToLiveStatus"] != "ENABLED" or attribute is None:
                 continue
@@ -482,63 +438,31 @@ class Tables:
     # -- definitions -------------------------------------------------------------------------
 
     def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
-        store = self._find(table_name(params))
-        name, answer = store.schema.name, self._ask("DescribeTable", params)
-        complete(answer["Table"], store, self.streams.get(name), self._on_demand_ms.get(name))
-        return answer
+        store = self._store(self._catalog.found(table_name(params), named=True))
+        return self._catalog.described(store, self.streams.get(store.schema.name))
 
-    def _note_billing(self, name: str, before: bool) -> None:
-        if self.on_demand(name) and not before:
-            self._on_demand_ms[name] = self._clock.now
+    def _delete(self, params: dict[str, Any]) -> dict[str, Any]:
+        store = self._store(self._catalog.found(table_name(params), named=True))
+        answer = self._catalog.delete(params, store)
+        del self._stores[store.schema.name]
+        return answer
 
     def _defined(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """A call about a table's definition; what moto keeps of it may be another afterwards."""
+        """A call about a table's definition, which may be another afterwards."""
+        answer = self._catalog.change(operation, params)
         name = str(params.get("TableName", "")).rpartition("/")[2]
-        table = self._backend.tables.get(name)
-        on_demand = table is not None and self.on_demand(name)
-        answer = self._ask(operation, with_definitions(params, table))
-        if name not in self._backend.tables:
-            if table is not None and is_on(table.continuous_backups):
-                self._backups.keep(name, table.table_arn, self._clock.now)
-            self._stores.pop(name, None)
-            self._on_demand_ms.pop(name, None)
-            return answer
-        self._note_billing(name, on_demand)
         if name in self._stores:
-            self._stores[name].schema = self._schema(name)
+            self._stores[name].schema = self._catalog.schema(name)
         return answer
-
-    def _schema(self, name: str) -> Schema:
-        return Schema.described(self._backend.tables[name].describe(base_key="Table")["Table"])
 
     def _store(self, name: str) -> Store:
         if name not in self._stores:
-            self._stores[name] = Store(self._schema(name))
+            self._stores[name] = Store(self._catalog.schema(name))
         return self._stores[name]
 
     def _find(self, table: str) -> Store:
         """The items of a table by its name or ARN. ServiceError when there is none."""
-        try:
-            name = self.name_of(table)
-        except KeyError:
-            raise ServiceError(
-                "ResourceNotFoundException", "Requested resource not found"
-            ) from None
-        return self._store(name)
-
-    def _ask(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """moto's answer to one call about definitions."""
-        handler = _Handler(self._backend, params)
-        method = getattr(handler, moto_method(operation))
-        try:
-            return dynamo_to_dict(method().result) or {}
-        except _RESTError as error:
-            code = str(error.error_type).rpartition("#")[2].removesuffix("Exception") + "Exception"
-            raise ServiceError(code, str(error.message), int(error.code or 400)) from None
-        except Exception as error:
-            # moto answers some malformed calls with a Python exception of its own.
-            self._breakdowns.append(f"{operation}: {type(error).__name__}: {error}")
-            raise invalid(f"The request could not be carried out: {error}") from error
+        return self._store(self._catalog.found(table))
 
 
 _OPERATIONS: dict[str, Callable[[Tables, dict[str, Any]], dict[str, Any]]] = {
@@ -552,8 +476,13 @@ _OPERATIONS: dict[str, Callable[[Tables, dict[str, Any]], dict[str, Any]]] = {
     "TransactGetItems": Tables._transact_get,
     "Query": lambda self, params: self._many("Query", params),
     "Scan": lambda self, params: self._many("Scan", params),
+    "ListBackups": lambda self, params: self._catalog.backups.listed(params, self._clock.now),
+}
+
+# These are about definitions, too, and need the items beside.
+_DEFINITIONS: dict[str, Callable[[Tables, dict[str, Any]], dict[str, Any]]] = {
     "DescribeTable": Tables._describe,
-    "ListBackups": lambda self, params: self._backups.listed(params, self._clock.now),
+    "DeleteTable": Tables._delete,
 }
 
 

@@ -119,7 +119,7 @@ class Write:
             if any(len(action.path) > 1 for action in update.actions):
                 # What is not too deep by itself may be it where it was put.
                 item_in(item)
-            _check_updated(self.schema, item)
+            _check_updated(self.schema, item, update)
         return item
 
 
@@ -149,9 +149,10 @@ def _check_update(schema: Schema, update: Update) -> None:
             check_index_keys(schema, {name: action.operand})
 
 
-def _check_updated(schema: Schema, item: Item) -> None:
+def _check_updated(schema: Schema, item: Item, update: Update) -> None:
+    written = {str(action.path[0]) for action in update.actions}
     try:
-        check_index_keys(schema, item)
+        check_index_keys(schema, {name: item[name] for name in written if name in item})
     except ServiceError as error:
         if "Type mismatch" not in error.message:
             raise

@@ -116,8 +116,6 @@ def _create(world: World, request: Request) -> dict[str, Any]:
         if unplayed in params:
             raise ServiceError("NotImplemented", f"{unplayed} is not played here.", 501)
     name = str(params.get("TableName", ""))
-    if name in account.tables.names():
-        raise ServiceError("ResourceInUseException", f"Table already exists: {name}")
     account.tables.create(params, None, False)
     if view is not None:
         account.enable_stream(name, view)
@@ -141,7 +139,7 @@ def _update(world: World, request: Request) -> dict[str, Any]:
     specification = params.pop("StreamSpecification", None)
     if specification is not None:
         _change_stream(world, name, _view(specification))
-    if set(params) - {"TableName"}:
+    if specification is None or set(params) - {"TableName"}:
         account.call("dynamodb", "UpdateTable", **params)
     return _described(world, name, "UPDATING")
 
@@ -166,6 +164,4 @@ def _change_stream(world: World, name: str, view: str | None) -> None:
 @answers("dynamodb", "DeleteTable")
 def _delete(world: World, request: Request) -> dict[str, Any]:
     _fits(request)
-    answer = delete_table(world.cloud.account, str(request.params.get("TableName", "")))
-    answer["TableDescription"]["TableStatus"] = "DELETING"
-    return answer
+    return delete_table(world.cloud.account, str(request.params.get("TableName", "")))

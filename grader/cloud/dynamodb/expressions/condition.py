@@ -362,10 +362,13 @@ class KeyCondition:
             tests[name] = (operator_name, values)
         return cls(tests)
 
-    def holds(self, item: Item, name: str) -> bool:
-        """Whether an item's key attribute passes what is asked of it; True when nothing is."""
-        asked = self.tests.get(name)
-        return asked is None or _holds(asked[0], [item.get(name), *asked[1]])
+    def hold(self, item: Item, names: Sequence[str]) -> bool:
+        """Whether an item's key attributes pass what is asked of them; True when nothing is."""
+        return all(
+            _holds(self.tests[name][0], [item.get(name), *self.tests[name][1]])
+            for name in names
+            if name in self.tests
+        )
 
 
 def _key_test(test: Test) -> tuple[str, str, list[Value]]:
