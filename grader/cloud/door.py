@@ -208,6 +208,10 @@ def _read_json(request: Request) -> None:
     except (ValueError, RecursionError):
         params = None
     if isinstance(params, dict) and _is_deep(params):
+        if request.service == "dynamodb":
+            raise ServiceError(
+                "ValidationException", "Nesting Levels have exceeded supported limits"
+            )
         params = None
     if not isinstance(params, dict):
         raise ServiceError("SerializationException", "The request body is not a JSON object.")

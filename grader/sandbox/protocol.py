@@ -175,7 +175,33 @@ def reply(request: Request, result: Mapping[str, Any], request_id: str) -> Reply
     if request.protocol == "query" and request.service != "sns":
         body = write_xml(request.service, request.operation, result, request_id)
         return Reply(200, {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}, body)
-    return answered(request, result, request_id)
+    found = answered(request, result, request_id)
+    if result or _tells(request):
+        return found
+    checked = {"x-amz-crc32": "0"} if "x-amz-crc32" in found.headers else {}
+    return replace(found, body=b"", headers={**found.headers, **checked})
+
+
+def _tells(request: Request) -> bool:
+    """Whether an operation of a JSON service answers anything: others have an empty body.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html
+    """
+    if request.protocol != "json" or not has(request):
+        return True
+    return model(request.service).operation_model(request.operation).output_shape is not None
+
+
+def has(request: Request) -> bool:
+    """Whether AWS has this operation; True of services that speak no JSON or are none."""
+    from botocore.exceptions import UnknownServiceError
+
+    if request.protocol != "json":
+        return True
+    try:
+        return request.operation in model(request.service).operation_names
+    except UnknownServiceError:
+        return True
 
 
 def error(request: Request, problem: ServiceError, request_id: str) -> Reply:

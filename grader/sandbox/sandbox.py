@@ -102,6 +102,8 @@ class Sandbox:
             raise request.problem
         known = OPERATIONS.get(f"{request.service}:{request.operation}")
         if known is None:
+            if not protocol.has(request):
+                raise ServiceError("UnknownOperationException", "")
             raise ServiceError("NotImplemented", instead(request.service, request.operation), 501)
         try:
             result = known.answer(self.world, request)

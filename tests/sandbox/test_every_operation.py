@@ -57,3 +57,29 @@ def test_nonsense_is_refused_and_nothing_breaks_down(key: str, box: Sandbox) -> 
         assert reply.status < 500 or box.asked[-1].outcome == "NotImplemented"
     assert box.asked[-1].action == key
     assert not box.cloud.account.breakdowns
+
+
+def test_an_operation_that_aws_does_not_have_is_unknown_and_tagging_answers_nothing(
+    box: Sandbox,
+) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html"""
+    unknown = sent(box, "dynamodb", "Bogus", {})
+    assert unknown.status == 400 and b"#UnknownOperationException" in unknown.body
+    definition = {
+        "TableName": "Tagged",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    made = json.loads(sent(box, "dynamodb", "CreateTable", definition).body)
+    tags = {
+        "ResourceArn": made["TableDescription"]["TableArn"],
+        "Tags": [{"Key": "team", "Value": "shop"}],
+    }
+    tagged = sent(box, "dynamodb", "TagResource", tags)
+    assert (tagged.status, tagged.body, tagged.headers["x-amz-crc32"]) == (200, b"", "0")
+    deep: Any = {"S": "x"}
+    for _ in range(60):
+        deep = {"L": [deep]}
+    nested = sent(box, "dynamodb", "PutItem", {"TableName": "Tagged", "Item": {"id": deep}})
+    assert b"ValidationException" in nested.body and b"Nesting Levels" in nested.body

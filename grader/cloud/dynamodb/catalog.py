@@ -193,8 +193,8 @@ class Catalog:
         return self._ask("UntagResource", params)
 
     def _list_tags(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._tagged(params)
-        return self._ask("ListTagsOfResource", params)
+        """All tags on one page: a table has at most 50."""
+        return {"Tags": list(self._tagged(params).tags)}
 
     def _tagged(self, params: Params) -> Table:
         arn = params["ResourceArn"]

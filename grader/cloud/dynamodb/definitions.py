@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from grader.cloud.aws import ServiceError
-from grader.cloud.dynamodb.requests import Params, invalid
+from grader.cloud.dynamodb.requests import Params, invalid, required
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MOST_GLOBAL = 20
@@ -33,6 +33,8 @@ Elements = Sequence[Mapping[str, str]]
 
 def check_creation(params: Params) -> None:
     """ServiceError for CreateTable's parameters that do not go together."""
+    for member in ("AttributeDefinitions", "KeySchema"):
+        required(params, member, list)
     _check_distinct(params["AttributeDefinitions"])
     keys = params["KeySchema"]
     _check_schema(keys, 1)

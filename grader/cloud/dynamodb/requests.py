@@ -58,8 +58,9 @@ def invalid(message: str) -> ServiceError:
 
 def constraint(value: Any, member: str, rule: str) -> ServiceError:
     """The ValidationException of a member that breaks a rule of the API's model."""
+    told = "null" if value is None else f"'{value}'"
     return invalid(
-        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
+        f"1 validation error detected: Value {told} at '{member}' failed to satisfy "
         f"constraint: {rule}"
     )
 
@@ -91,7 +92,7 @@ def required(params: Params, name: str, kind: type) -> Any:
     """A parameter that must be there."""
     value = member(params, name, kind)
     if value is None:
-        raise constraint("null", name[0].lower() + name[1:], "Member must not be null")
+        raise constraint(None, name[0].lower() + name[1:], "Member must not be null")
     return value
 
 
@@ -121,7 +122,7 @@ def table_name(params: Params) -> str:
 def check_enums(params: Params) -> None:
     """ServiceError for a parameter that has one of a few values, and has none of them."""
     for name, allowed in _ENUMS.items():
-        value = params.get(name)
+        value = member(params, name, str)
         if value is not None and value not in allowed:
             raise constraint(
                 value,

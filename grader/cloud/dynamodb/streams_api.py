@@ -13,6 +13,7 @@ from typing import Any
 from grader.cloud.aws import Refused, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.reading import PAGE_SHARDS
+from grader.cloud.dynamodb.requests import constraint
 from grader.cloud.dynamodb.shard import PAGE_RECORDS
 from grader.cloud.dynamodb.stream import Stream
 
@@ -146,22 +147,14 @@ def _whole(params: dict[str, Any], name: str, default: int) -> int:
 
 def _check_length(value: Any, member: str, shortest: int, longest: int) -> None:
     if not isinstance(value, str):
-        raise _broken("null" if value is None else value, member, "Member must not be null")
+        raise constraint(value, member, "Member must not be null")
     if not shortest <= len(value) <= longest:
         edge = (
             f"greater than or equal to {shortest}"
             if len(value) < shortest
             else f"less than or equal to {longest}"
         )
-        raise _broken(value, member, f"Member must have length {edge}")
-
-
-def _broken(value: Any, member: str, rule: str) -> ServiceError:
-    return ServiceError(
-        "ValidationException",
-        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
-        f"constraint: {rule}",
-    )
+        raise constraint(value, member, f"Member must have length {edge}")
 
 
 def _check_arn(arn: Any, member: str) -> None:

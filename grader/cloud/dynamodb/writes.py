@@ -259,7 +259,7 @@ def read_transaction(params: Params, find: Find) -> list[Write]:
         if kind in needed and part.get(needed[kind]) is None:
             where = f"{kind[0].lower()}{kind[1:]}.{needed[kind][0].lower()}{needed[kind][1:]}"
             raise constraint(
-                "null", f"transactItems.{number}.member.{where}", "Member must not be null"
+                None, f"transactItems.{number}.member.{where}", "Member must not be null"
             )
         writes.append(read_write(kind, part))
     if sum(write.payload() for write in writes) > MOST_TRANSACTION_BYTES:

@@ -150,6 +150,8 @@ INCLUDE = {"ProjectionType": "INCLUDE"}
         ({"KeySchema": _keys("id", "at")}, "The second KeySchemaElement is not a RANGE key type"),
         ({"KeySchema": _keys("id", "+at", "+x")}, "at most 2 elements"),
         ({"KeySchema": _keys("id", "+id")}, "have the same name"),
+        ({"AttributeDefinitions": None}, "Value null at 'attributeDefinitions'"),
+        ({"KeySchema": None}, "Value null at 'keySchema'"),
         ({"AttributeDefinitions": _defined("id", "id")}, "Duplicate AttributeName .*: id"),
         # The table is there already, and that is not what is told.
         (
@@ -312,8 +314,13 @@ def test_tags_and_what_they_are_about_are_checked(
     assert refused.value.code == code
 
 
-def test_a_tag_given_again_has_the_new_value(account: Any) -> None:
+def test_all_tags_are_listed_and_one_given_again_has_the_new_value(account: Any) -> None:
     arn = account.call("dynamodb", "DescribeTable", TableName="Seen")["Table"]["TableArn"]
+    many = [{"Key": str(number), "Value": ""} for number in range(40)]
+    account.call("dynamodb", "TagResource", ResourceArn=arn, Tags=many)
+    assert account.call("dynamodb", "ListTagsOfResource", ResourceArn=arn)["Tags"] == many
+    names = [tag["Key"] for tag in many]
+    account.call("dynamodb", "UntagResource", ResourceArn=arn, TagKeys=names)
     for value in ("first", "the Zürich office: 2.0"):
         tags = [{"Key": "team", "Value": value}]
         account.call("dynamodb", "TagResource", ResourceArn=arn, Tags=tags)
