@@ -33,7 +33,7 @@ _MAIN = Path(__file__).parent / "child" / "main.py"
 # the socket without mixing their requests.
 _REQUEST_BYTES = 1024
 # Clients whose models are loaded before the first fork; others load in the environment.
-_WARM_SERVICES = ("dynamodb", "sqs", "cloudwatch")
+_WARM_SERVICES = ("dynamodb", "dynamodbstreams", "sqs", "cloudwatch")
 # What a function may import beside the standard library: the SDK that Lambda's runtime brings with
 # what it needs, and Powertools, which AWS publishes as a layer, with what that needs.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html

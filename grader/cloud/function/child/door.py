@@ -134,13 +134,15 @@ class Door:
         """One log event. Writing it takes time; what is past the caps is dropped."""
         if os.getpid() != self._owner:
             return
-        data = text.encode("utf-8", "replace")
-        cut = max(0, len(data) - LOG_EVENT_BYTES)
         with self.clock.turns.turn():
             self.clock.pass_ns(self.log_line_ns)
+            if self._log_frames >= LOG_FRAMES or self._log_bytes > LOG_BYTES:
+                return
+            data = text.encode("utf-8", "replace")
+            cut = max(0, len(data) - LOG_EVENT_BYTES)
             self._log_frames += 1
             self._log_bytes += len(data) - cut
-            if self._log_frames <= LOG_FRAMES and self._log_bytes <= LOG_BYTES:
+            if self._log_bytes <= LOG_BYTES:
                 self.send({"t": "log", "cut": cut}, data[:LOG_EVENT_BYTES])
 
     def start_phase(self) -> None:
@@ -238,10 +240,23 @@ class _Raw(io.BytesIO):
         """There is no connection."""
 
 
-class Connection:
-    """The door of this process; the nursery has none yet when it warms botocore up."""
+class Rehearsal:
+    """Stands in for a door while botocore is warmed up: answers every call the same, at once."""
 
-    door: Door | None = None
+    def __init__(self, status: int, body: bytes) -> None:
+        self._answer: frames.Frame = {"status": status, "headers": {}}, body
+
+    def call(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, patience_ns: int
+    ) -> frames.Frame | None:
+        """See Door."""
+        return self._answer
+
+
+class Connection:
+    """The door of this process; the nursery has none when it warms botocore up."""
+
+    door: Door | Rehearsal | None = None
 
 
 def connect_botocore(connection: Connection) -> None:
