@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -24,8 +25,7 @@ def dimensions(values: Mapping[str, str] | None = None, /, **more: str) -> Dimen
     return tuple(sorted({**(values or {}), **more}.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesKey:
+class SeriesKey(NamedTuple):
     """What makes a metric a metric of its own: namespace, name, dimensions and unit."""
 
     namespace: str
@@ -76,9 +76,9 @@ class Metrics:
 
         ``arrived_ms`` None: as soon as it can be, see `arrival_ms`.
         """
-        self.put_all(
-            namespace, name, {value: count}, time_ms, unit=unit, dims=dims, arrived_ms=arrived_ms
-        )
+        arrived = arrival_ms(namespace, time_ms) if arrived_ms is None else arrived_ms
+        series = self._series.setdefault(SeriesKey(namespace, name, dims, unit), [])
+        series.append(Datum(time_ms, value, count, arrived))
 
     def put_all(
         self,

@@ -161,13 +161,15 @@ class Account:
         For ``dynamodb``, ``dynamodbstreams``, ``sqs``, ``sns``, ``cloudwatch`` and ``logs``. Raises
         `ServiceError`. Scripted faults do not meet the judge.
         """
-        params = copy.deepcopy(params)
+        return self._asked(service, operation, copy.deepcopy(params))
+
+    def _asked(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         request = Request(service, operation, params, None, "json", "POST", "", {}, b"")
         return self._carried_out(request)
 
     def put(self, table: str, item: Mapping[str, Any]) -> None:
         """Put an item of plain Python values (numbers as int or Decimal) into a table."""
-        self.call("dynamodb", "PutItem", TableName=table, Item=wire(item))
+        self._asked("dynamodb", "PutItem", {"TableName": table, "Item": wire(item)})
 
     def delete(self, table: str, key: Mapping[str, Any]) -> None:
         """Delete the item with this key of plain Python values."""

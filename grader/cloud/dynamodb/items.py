@@ -183,6 +183,8 @@ def item_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """
+    if (plain := plain_bytes(item)) >= 0:
+        return plain
     return sum(_text_bytes(name) + _value_bytes(value) for name, value in item.items())
 
 

@@ -45,16 +45,15 @@ class Meter:
         """What SQS reports of its queues each minute."""
         now = self._clock.now
         for queue in queues.arns:
-            messages = queues.messages(queue)
-            if messages:
+            counts = queues.counts(queue)
+            if counts.oldest_ms is not None:
                 self.accessed(queue)
             elif now - self._accessed_ms.setdefault(queue, self._born_ms) > ACTIVE_MS:
                 continue
-            self._of_queue(queue, "ApproximateNumberOfMessagesVisible", queues.visible(queue))
-            hidden = sum(message.in_flight for message in messages)
-            self._of_queue(queue, "ApproximateNumberOfMessagesNotVisible", hidden)
-            if messages:
-                oldest_s = (now - min(message.sent_ms for message in messages)) // 1000
+            self._of_queue(queue, "ApproximateNumberOfMessagesVisible", counts.visible)
+            self._of_queue(queue, "ApproximateNumberOfMessagesNotVisible", counts.in_flight)
+            if counts.oldest_ms is not None:
+                oldest_s = (now - counts.oldest_ms) // 1000
                 self._of_queue(queue, "ApproximateAgeOfOldestMessage", oldest_s, "Seconds")
 
     def published(self, topic: str, size: int, delivered: int, failed: int) -> None:

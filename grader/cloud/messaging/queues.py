@@ -16,9 +16,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from moto.core.exceptions import ServiceException
+from moto.core.utils import unix_time_millis
 
 from grader.cloud.aws import ServiceError
 from grader.cloud.door import NOT_XML
@@ -37,6 +38,14 @@ class Message:
     receive_count: int
     in_flight: bool
     attributes: Mapping[str, Any]
+
+
+class Counts(NamedTuple):
+    """What could be received now, what was and is hidden, and when the oldest came (or None)."""
+
+    visible: int
+    in_flight: int
+    oldest_ms: int | None
 
 
 class Queues:
@@ -101,10 +110,20 @@ class Queues:
                 for message in self._backend.queues[self.name_of(queue)]._messages
             ]
 
-    def visible(self, queue: str) -> int:
-        """How many messages could be received now."""
+    def counts(self, queue: str) -> Counts:
+        """How many messages there are of each kind; looking changes nothing."""
+        found = self._backend.queues[self.name_of(queue)]._messages
+        if not found:
+            return Counts(0, 0, None)
         with self._world.entered():
-            return len(self._backend.queues[self.name_of(queue)].messages)
+            now = unix_time_millis()
+        # As moto says of each message, which asks for the time anew.
+        shown = [message for message in found if now > message.visible_at]
+        return Counts(
+            visible=sum(now >= message.delayed_until for message in shown),
+            in_flight=len(found) - len(shown),
+            oldest_ms=min(message.sent_timestamp for message in found),
+        )
 
     def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one API call. ServiceError as SQS's."""
