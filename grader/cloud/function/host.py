@@ -145,6 +145,7 @@ class FunctionHost:
             cold=cold,
             start_ms=now_ms,
             event=event,
+            limits=self._nursery.limits,
         )
         self.invocations.append(invocation)
         if self.hangs.exhausted:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grader.cloud.aws import ACCOUNT_ID, REGION, Call, Refused, Reply
+from grader.cloud.function.limits import Limits
 from grader.cloud.mapping.ports import Result
 
 
@@ -87,7 +88,7 @@ class LogLine:
 class Invocation:
     """The record of one invocation; ``end_ms`` and ``result`` are None while it runs.
 
-    ``real_limit`` names the judge's own limit that ended it (`limits.told` says what that is),
+    ``real_limit`` names which of ``limits``, the judge's own, ended it (`limits.told` says it),
     "hang budget" when it was never started because the play had hung too often, None in the
     ordinary case. ``killed`` is the fault's ``when`` ("before", "after").
     ``ends`` says by a call's number how it ended: "answered", or the code of the service's error; a
@@ -109,6 +110,7 @@ class Invocation:
     ends: dict[int, str] = field(default_factory=dict)
     killed: str | None = None
     real_limit: str | None = None
+    limits: Limits = field(default_factory=Limits)
     init_failed: bool = False
 
     @property

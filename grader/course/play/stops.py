@@ -97,8 +97,8 @@ def error_text(invocation: Invocation) -> str:
     text = f"{result.error_type}: {result.error_message}" if result.error_message else ""
     text = text or str(result.error_type) or result.kind
     if invocation.real_limit is not None:
-        from grader.cloud.function import Limits, told
+        from grader.cloud.function import told
 
         # What happened comes before the words in which AWS would tell of it.
-        text = f"a limit: {told(invocation.real_limit, Limits())} ({text})"
+        text = f"a limit: {told(invocation.real_limit, invocation.limits)} ({text})"
     return text
