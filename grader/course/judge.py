@@ -100,32 +100,25 @@ def grade(
     more is decided after the first criterion that is not met: the others are skipped. ``look``
     sees the stage and the verdicts before the plays are cleared away.
     """
-    with clean_environment(), Scratch() as place:
-        from grader.cloud.function import Nursery
+    with clean_environment(), Scratch() as place, _running(nursery) as running:
+        copy = place / "lab"
+        files = lab.copy_editable(folder, copy)
+        # Imported only now: the nursery warms up beside these slow imports.
+        from grader.course.stage import Stage
 
-        running = nursery or Nursery.start()
-        try:
-            copy = place / "lab"
-            files = lab.copy_editable(folder, copy)
-            # Imported only now: the nursery warms up beside these slow imports.
-            from grader.course.stage import Stage
-
-            with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
-                verdicts = stage.reviewed(_decide(lab, stage, only, progress, first_loss))
-                if look is not None:
-                    look(stage, verdicts)
-                return Grade(
-                    lab=lab.number,
-                    slug=lab.slug,
-                    seed=seed,
-                    verdicts=verdicts,
-                    files={name: _sha256(copy / name) for name in files},
-                    notes=stage.notes,
-                    advice=stage.advice,
-                )
-        finally:
-            if nursery is None:
-                running.close()
+        with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
+            verdicts = stage.reviewed(_decide(lab, stage, only, progress, first_loss))
+            if look is not None:
+                look(stage, verdicts)
+            return Grade(
+                lab=lab.number,
+                slug=lab.slug,
+                seed=seed,
+                verdicts=verdicts,
+                files={name: _sha256(copy / name) for name in files},
+                notes=stage.notes,
+                advice=stage.advice,
+            )
 
 
 def grade_seen(lab: Lab, folder: Path, **options: Any) -> tuple[Grade, Evidence]:
@@ -169,18 +162,23 @@ def timeline(
 
 
 def run(
-    lab: Lab, folder: Path, seed: int = 0, scenario: str | None = None
+    lab: Lab,
+    folder: Path,
+    seed: int = 0,
+    scenario: str | None = None,
+    *,
+    nursery: Nursery | None = None,
 ) -> tuple[dict[str, Any], Finding | None]:
     """The document of a scenario's run (`grader.replay.run`), and what stopped it.
 
-    Raises KeyError as `timeline` does.
+    ``nursery`` is as for `grade`. Raises KeyError as `timeline` does.
     """
     from grader.replay import run as replay
 
     name, tell = _scenario(lab, scenario)
     told: list[str] = []
     stopped = None
-    with _staged(lab, folder, seed) as stage:
+    with _staged(lab, folder, seed, nursery) as stage:
         try:
             told.extend(_telling(stage, tell))
         except (Unmet, Unreached) as met:
@@ -211,22 +209,30 @@ def _scenario(lab: Lab, scenario: str | None) -> tuple[str, Tell]:
 
 
 @contextlib.contextmanager
-def _staged(lab: Lab, folder: Path, seed: int) -> Iterator[Stage]:
+def _staged(lab: Lab, folder: Path, seed: int, nursery: Nursery | None = None) -> Iterator[Stage]:
     """A stage with a copy of the learner's files on it, in an environment without credentials."""
-    with clean_environment(), Scratch() as place:
-        from grader.cloud.function import Nursery
+    with clean_environment(), Scratch() as place, _running(nursery) as running:
+        copy = place / "lab"
+        lab.copy_editable(folder, copy)
+        # Imported only now: the nursery warms up beside these slow imports.
+        from grader.course.stage import Stage
 
-        nursery = Nursery.start()
-        try:
-            copy = place / "lab"
-            lab.copy_editable(folder, copy)
-            from grader.course.stage import Stage
+        with Stage(copy, lab=lab, seed=seed, nursery=running) as stage:
+            stage.begin(criteria(lab)[0])
+            yield stage
 
-            with Stage(copy, lab=lab, seed=seed, nursery=nursery) as stage:
-                stage.begin(criteria(lab)[0])
-                yield stage
-        finally:
-            nursery.close()
+
+@contextlib.contextmanager
+def _running(nursery: Nursery | None) -> Iterator[Nursery]:
+    """The nursery that was handed over, or one of this play's own."""
+    from grader.cloud.function import Nursery
+
+    running = nursery or Nursery.start()
+    try:
+        yield running
+    finally:
+        if nursery is None:
+            running.close()
 
 
 def _telling(stage: Stage, tell: Tell) -> Iterator[str]:

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import MetricAlarm, Subscription
+from grader.cloud.function import Nursery
 from grader.cloud.mapping import Decided, Discarded, Invoked, ShardStarted
 from grader.course import judge
 from grader.course.lab import find
@@ -259,11 +260,10 @@ def scenarios() -> Iterator[tuple[int, str]]:
                 yield number, name
 
 
-@pytest.mark.played
 @pytest.mark.parametrize("fill", ["starter", "solution"])
 @pytest.mark.parametrize(("number", "scenario"), list(scenarios()))
 def test_every_labs_every_scenario_says_what_the_journal_says(
-    number: int, scenario: str, fill: str, monkeypatch: pytest.MonkeyPatch
+    number: int, scenario: str, fill: str, monkeypatch: pytest.MonkeyPatch, nursery: Nursery
 ) -> None:
     """In the form of the schema, without a path or a generated id; the page's table is the journal.
 
@@ -279,7 +279,7 @@ def test_every_labs_every_scenario_says_what_the_journal_says(
     monkeypatch.setattr(run, "document", made)
     lab = find(str(number))
     folder = lab.solution if fill == "solution" else lab.starter
-    document, _ = judge.run(lab, folder, 0, scenario)
+    document, _ = judge.run(lab, folder, 0, scenario, nursery=nursery)
     text = run.text(document)
     assert not [one.message for one in FORM.iter_errors(json.loads(text))]
     assert not re.search(r"/tmp/|/home/|shardId-0|[0-9a-f]{8}-[0-9a-f]{4}-4", text)
