@@ -34,6 +34,7 @@ from grader.course.play.traffic import says
 from grader.review import lint
 
 if TYPE_CHECKING:
+    from grader.cloud.account import Denied
     from grader.course.play.books import Book, Seen
 
 # A lint that has not answered by then is left out, and the grade says so. Real seconds, far above
@@ -333,7 +334,8 @@ class Stage(Player):
     ) -> Finding:
         """The finding on the first wrong total in ``books``; there is one.
 
-        ``where`` finds the line to look at; without it that is the write.
+        ``where`` finds the line to look at; without it that is the write. Raises Unreached when it
+        is wrong behind a call that the labs do not play.
         """
         every = [(book, seen) for book in books for seen in book.seen]
         wrong = [one for one in every if not one[1].right]
@@ -342,6 +344,7 @@ class Stage(Player):
         if seen.last.result is not None and seen.last.result.kind != "returned":
             observed += f"; the last invocation ended with {error_text(seen.last)}"
         if seen.denied:
+            self.require_played(seen.denied[:1], seen.story)
             observed += f"; denied: {seen.denied[0].action} on {seen.denied[0].resource}"
         if len(wrong) > 1:
             observed += f"; {len(wrong)} of the {len(every)} stories played here end wrong"
@@ -355,6 +358,24 @@ class Stage(Player):
             page=page,
         )
         return self.at(seen.last, finding)
+
+    def require_played(self, denied: Sequence[Denied], story: str) -> None:
+        """Raise Unreached at a call that AWS answers and the labs do not play."""
+        for one in denied:
+            if not one.played:
+                name = re.sub(r"(?<!^)(?=[A-Z])", "_", one.action.partition(":")[2]).lower()
+                raise Unreached(
+                    self.finding(
+                        rule="What this criterion looks at can be played here.",
+                        input=story,
+                        expected="calls that the labs' account answers",
+                        observed=one.reason,
+                        why="AWS takes this call; the labs cannot play it. Nothing is decided that "
+                        "depends on it.",
+                        where=self.handler_line(rf"\b{name}\("),
+                        page="reference/own-stacks#calls",
+                    )
+                )
 
     def line(self, name: str, number: int | None) -> str:
         """``name:number`` with the line quoted, or the sentence that it cannot be located."""

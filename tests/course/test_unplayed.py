@@ -100,6 +100,26 @@ def test_a_role_from_elsewhere_leaves_every_play_undecided_and_blames_nobody(
     assert "rolls" not in told.why
 
 
+def test_a_call_that_is_not_played_leaves_what_is_behind_it_undecided(
+    tmp_path: Path, nursery: Nursery
+) -> None:
+    place, chosen = tmp_path / "lab", lab.find("2")
+    shutil.copytree(chosen.solution, place, ignore=shutil.ignore_patterns("NOTES.md"))
+    code = (place / "handler.py").read_text(encoding="utf-8")
+    call = 'dynamodb.execute_statement(Statement="SELECT * FROM rates")'
+    code = code.replace(
+        "            count(record)\n", f"            {call}\n            count(record)\n"
+    )
+    (place / "handler.py").write_text(code, encoding="utf-8")
+    graded = judge.grade(chosen, place, nursery=nursery)
+    found = outcomes(graded)
+    assert found and set(found.values()) == {"unreached"}
+    assert not {"start-position", "filter-quiet", "filter-complete", "role-tight"} & set(found)
+    told = next(one.finding for one in graded.verdicts if one.finding is not None)
+    assert "cannot call dynamodb:ExecuteStatement" in told.observed
+    assert call in told.where
+
+
 def test_a_budget_that_is_not_played_leaves_only_the_budget_undecided(
     tmp_path: Path, nursery: Nursery
 ) -> None:

@@ -381,7 +381,7 @@ class Account:
     def _check_place(self, request: Request, caller: Caller) -> None:
         operations = iam.allowed_operations().get(request.service)
         action = f"{request.service}:{request.operation}"
-        sentence = None
+        sentence, played = None, False
         if operations is None:
             sentence = (
                 f"The lab's account has no {request.service}: {request.operation} was refused. "
@@ -393,6 +393,7 @@ class Account:
                 f"{action} there."
             )
         elif request.region not in (None, self.region):
+            played = True
             sentence = (
                 f"The lab's account is in {self.region}; {action} was sent to {request.region}."
             )
@@ -400,7 +401,7 @@ class Account:
             if self.beyond is not None:
                 action = action_of(request)
                 sentence = f"{action} is not played here. {how(action)}"
-            self._note(action, "*", caller, sentence)
+            self._note(action, "*", caller, sentence, played=played)
             raise denial(request.service, sentence)
 
     def _check_permission(self, request: Request, caller: Caller) -> None:
@@ -467,9 +468,12 @@ class Account:
             arn = arn.partition("/")[0]
         return self.resource_policies.get(arn, ())
 
-    def _note(self, action: str, resource: str, caller: Caller, reason: str) -> None:
+    def _note(
+        self, action: str, resource: str, caller: Caller, reason: str, played: bool = True
+    ) -> None:
         if caller.documents is not None:
-            self.denied.append(Denied(self.clock.now, action, resource, caller.session, reason))
+            now, who = self.clock.now, caller.session
+            self.denied.append(Denied(now, action, resource, who, reason, played))
 
     # -- scripted faults ---------------------------------------------------------------------
 

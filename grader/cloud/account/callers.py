@@ -12,7 +12,8 @@ from grader.cloud.iam import PolicyDocument
 class Denied:
     """Something that was refused for want of permission, or that has no place in the account.
 
-    ``who`` is the caller: a function's role or the mapping that wanted to deliver.
+    ``who`` is the caller: a function's role or the mapping that wanted to deliver. ``played`` is
+    False for a call that AWS answers and the account does not know.
     """
 
     time_ms: int
@@ -20,6 +21,7 @@ class Denied:
     resource: str
     who: str
     reason: str
+    played: bool = True
 
 
 @dataclass(slots=True)

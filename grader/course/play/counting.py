@@ -100,6 +100,7 @@ def regrouped_later(player: Player) -> Book:
     story = "eleven minutes later some records come again with a new one, in a new environment"
     book.truth(story, "acme", last)
     book.like(story, "globex", once, "the first delivery", last)
+    book.truth(story, "initech", last)
 
     shop.pipeline.run_for(hours=20)
     shop.pipeline.expire()
@@ -212,17 +213,19 @@ def _one_held_up_at_changes(player: Player, book: Book) -> None:
             story = f"a changed and a deleted order come to two environments at once; {held}"
             book.like(story, merchant, peace, "the same changes, delivered once", last)
 
-    placed("newer-in-a-row")
-    newer, older = newer_first("newer-in-a-row")
-    one = settle(player, shop, newer)[-1]
-    settle(player, shop, older)
-    peace = shop.stored("newer-in-a-row")
+    for merchant, turn in (("newer-in-a-row", 1), ("older-in-a-row", -1)):
+        placed(merchant)
+        for batch in newer_first(merchant)[::turn]:
+            one = settle(player, shop, batch)[-1]
+    peace = shop.stored("older-in-a-row")
+    if shop.stored("newer-in-a-row") != peace:
+        return
     for held in held_up(player, one):
         merchant = f"newer-{held.call}"
         placed(merchant)
         last = held.together(shop, newer_first(merchant))
         story = f"the newer change of an order to one environment, the older to another; {held}"
-        book.like(story, merchant, peace, "the newer and then the older one, in turn", last)
+        book.like(story, merchant, peace, "the older and then the newer one, in turn", last)
 
 
 def overtaken(player: Player) -> Book:

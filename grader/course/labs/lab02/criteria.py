@@ -291,6 +291,21 @@ def test_bad_record_kept(stage: Stage, expect: Expect) -> None:
             page="modules/02-lambda-triggers#failure-destination",
         ),
     )
+    if (queue := places.forgetful(stage)) is not None:
+        expect(False, lambda: _forgotten(stage, *queue))
+
+
+def _forgotten(stage: Stage, queue: str, seconds: int) -> Finding:
+    return stage.finding(
+        rule="A note can be read for as long as its record can be fetched: for a day.",
+        input=f"{queue} in template.yaml, which gets the notes",
+        expected=f"a note stays there for {places.NOTE_KEPT_S:,} seconds or longer",
+        observed=f"it is gone after {seconds:,} seconds",
+        why="Nobody looks at a queue of failures each minute. A note that has gone by the time "
+        "somebody does is none.",
+        where=stage.property_line(queue, "MessageRetentionPeriod"),
+        page="modules/02-lambda-triggers#failure-destination",
+    )
 
 
 def _undelivered(day: BadDay) -> str:
@@ -317,11 +332,14 @@ def test_neighbours_counted(stage: Stage, expect: Expect) -> None:
 
     missing = [record for record in day.good if not counted(record)]
     given_up = [r for r in day.good if any(note.covers(r.sequence) for note in notes)]
+    story = f"{len(day.good)} good orders with {len(day.bad)} bad ones between them"
+    if missing or given_up:
+        stage.require_played(shop.pipeline.denied, story)
     expect(
         not missing,
         lambda: stage.finding(
             rule="Good records that share a batch with a bad one are counted.",
-            input=f"{len(day.good)} good orders with {len(day.bad)} bad ones between them",
+            input=story,
             expected=f"{len(day.good)} of them counted an hour later",
             observed=f"{len(day.good) - len(missing)} counted; missing: " + shop.names_of(missing),
             why="One producer's bug must not cost the other merchants their orders.",
@@ -333,7 +351,7 @@ def test_neighbours_counted(stage: Stage, expect: Expect) -> None:
         not given_up,
         lambda: stage.finding(
             rule="Only the bad records are given up.",
-            input=f"{len(day.good)} good orders with {len(day.bad)} bad ones between them",
+            input=story,
             expected=f"notes that name {len(day.bad)} records, the bad ones",
             observed=f"notes that also name {len(given_up)} good ones: " + shop.names_of(given_up),
             why="Whoever replays the notes replays good records too; and a good record that is "
@@ -456,7 +474,8 @@ def test_role_sufficient(stage: Stage, expect: Expect) -> None:
     role = role_of(stage)
     new, _ = stage.play(quiet_day)
     shops = (stage.play(through_the_mapping).shop, stage.play(bad_records).shop, new.shop)
-    denied = [f"{one.action} on {one.resource}" for shop in shops for one in shop.pipeline.denied]
+    refused = [one for shop in shops for one in shop.pipeline.denied]
+    denied = [f"{one.action} on {one.resource}" for one in refused if one.played]
     denied += [
         f"{action} on {resource}"
         for action, resource in _log_writes(stage)
@@ -476,6 +495,7 @@ def test_role_sufficient(stage: Stage, expect: Expect) -> None:
             page="modules/02-lambda-triggers#least-privilege",
         ),
     )
+    stage.require_played(refused, "orders placed, changed, deleted, and three bad ones")
 
 
 def _log_writes(stage: Stage) -> list[tuple[str, str]]:

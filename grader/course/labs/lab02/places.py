@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from grader.course.labs.lab02.scenarios import BadDay
     from grader.course.stage import Stage
 
+# A record can be fetched for a day: so long its note has to be there. A queue keeps a message for
+# four days unless it says something else:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+NOTE_KEPT_S = 24 * 60 * 60
+_KEPT_S = 4 * NOTE_KEPT_S
 _ANSWER = r"^\s+return\b.*[{\[]|batchItemFailures"
 _READ = r"\.(get_item|batch_get_item|query|scan)\("
 
@@ -102,6 +107,33 @@ def _destination(stage: Stage) -> str | None:
     arn = config.get("OnFailure", {}).get("Destination", "")
     resource = stage.stack.by_arn(arn) if arn else None
     return resource.logical_id if resource else None
+
+
+def forgetful(stage: Stage) -> tuple[str, int] | None:
+    """The queue in which a note is gone before its record is, and after how many seconds.
+
+    None when a queue keeps it for long enough, or a bucket, whose lifecycle counts in days.
+    """
+    destination = stage.stack.resources.get(_destination(stage) or "")
+    if destination is None:
+        return None
+    arns = [destination.attributes.get("Arn")]
+    if destination.type == "AWS::SNS::Topic":
+        topic = destination.physical_id
+        listening = [*destination.properties.get("Subscription", ())]
+        for one in stage.stack.of_type("AWS::SNS::Subscription"):
+            if one.properties.get("TopicArn") == topic:
+                listening.append(one.properties)
+        arns = [one.get("Endpoint") for one in listening]
+    kept = [
+        (int(queue.properties.get("MessageRetentionPeriod", _KEPT_S)), queue.logical_id)
+        for queue in stage.stack.of_type("AWS::SQS::Queue")
+        if queue.attributes["Arn"] in arns
+    ]
+    if not kept or max(kept)[0] >= NOTE_KEPT_S:
+        return None
+    seconds, name = max(kept)
+    return name, seconds
 
 
 def _swallows(stage: Stage, day: BadDay | None = None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.course.labs.lab02 import places
 from grader.course.play.paging import FUNCTION, MAPPING
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from grader.course.grade import Finding
     from grader.course.labs.lab02.scenarios import BadDay
     from grader.course.stage import Stage
+
+
+def _why_unheard(payload: Any) -> str:
+    """What becomes of an answer that names a failed record in a place where Lambda does not look.
+
+    AWS says so of an object without the key; what it makes of a text or a number it does not say.
+    """
+    if isinstance(payload, dict):
+        return (
+            "Lambda takes an object without this key for a success: the checkpoint moves past the "
+            "failed record, and it is gone."
+        )
+    return (
+        "Lambda reads an object, no text and no list with one in it. AWS does not say what becomes "
+        "of any other value; the labs play it as a failure of the whole batch, which comes again "
+        "until it is given up, good records included."
+    )
 
 
 def misread(stage: Stage, day: BadDay) -> Iterator[Finding]:
@@ -57,8 +74,7 @@ def _misread(stage: Stage, day: BadDay, invocation: Invocation) -> Finding | Non
             expected='{"batchItemFailures": [{"itemIdentifier": "…"}]}, or an exception',
             observed=f"a value without this key that names {day.shop.name(told)}: "
             + _json(result.payload)[:200],
-            why="Lambda takes every other value for a success: the checkpoint moves past the "
-            "failed record, and it is gone.",
+            why=_why_unheard(result.payload),
             where=places.answer(stage),
             **common,
         )

@@ -14,7 +14,8 @@ from grader.cloud.metrics import Datum, Metrics, SeriesKey
 from grader.course.play.paging import FUNCTION, MAPPING, NAMESPACE, SERVICE, open_shop
 
 if TYPE_CHECKING:
-    from grader.cloud.function import Invocation
+    from grader.cloud.aws import Call
+    from grader.cloud.function import Invocation, Stall
     from grader.course.stage import Stage
 
 # The README's metrics: one dimension, and a unit for each name.
@@ -22,8 +23,10 @@ UNITS = {"RecordsProcessed": "Count", "RecordsFailed": "Count", "Lag": "Millisec
 
 Series = dict[SeriesKey, list[Datum]]
 
-# How long the first batch waits in the stream.
+# How long the first batch waits in the stream, and then for the answer to its first AWS call.
 WAITED_MS = 90_000
+WORKED_MS = 12_000
+LAG_MS = WAITED_MS + WORKED_MS
 # A mapping's BatchSize without one in the template, and the largest for a stream that is played.
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 DEFAULT_BATCH, LARGEST_BATCH = 100, 1_000
@@ -113,7 +116,14 @@ def measured_batches(stage: Stage) -> Measured:
     shop.pipeline.run_for(seconds=60)
     waiting += [shop.put(f"merchant-{n % 12}", f"o-{n}") for n in range(16, 21)]
     shop.pipeline.run_for(seconds=WAITED_MS / 1000 - 60)
-    deliver("20 new orders of 12 merchants, the oldest of which waited 90 s", waiting)
+    host = shop.pipeline.functions[FUNCTION]
+    host.faults = _slow_at_first
+    deliver(
+        "20 new orders of 12 merchants, the oldest of which waited 90 s; the answer to the first "
+        "AWS call takes 12 s more",
+        waiting,
+    )
+    host.faults = None
     prompt = [shop.put("acme", f"o-{n}") for n in range(1, 4)]
     deliver("3 new orders", prompt)
     deliver("the same 3 orders once more", prompt)
@@ -142,6 +152,13 @@ def measured_batches(stage: Stage) -> Measured:
     ]
     refused = [*shop.pipeline.account.metric_door.refused, *denied]
     return Measured(batches, refused, shop.pipeline.unextracted)
+
+
+def _slow_at_first(call: Call) -> Stall | None:
+    """The lag is that of the batch when it is done, not when it has begun."""
+    from grader.cloud.function import Stall
+
+    return Stall(WORKED_MS) if call.number == 1 else None
 
 
 def _custom(metrics: Metrics) -> Series:
