@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.course.grade import HANDLER
 from grader.course.play.books import READS
-from grader.course.play.paging import FUNCTION
+from grader.course.play.paging import FUNCTION, MAPPING
 from grader.replay.source import Source
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 MOST_IN_A_TRANSACTION = 100
 # An attribute of so many bytes is what makes an item large.
 LARGE = 400
+# Why failures that an answer names are nobody's: what `unread` finds.
+UNREAD = (
+    "The answer names failed records, but Lambda reads it only for ReportBatchItemFailures. To the "
+    "mapping a function that returns has succeeded: the checkpoint moves on, no note is written."
+)
 
 
 def source(stage: Stage, name: str = HANDLER) -> Source:
@@ -36,6 +41,12 @@ def source(stage: Stage, name: str = HANDLER) -> Source:
 def quoted(stage: Stage, *numbers: int | None, name: str = HANDLER) -> str | None:
     """The first of these lines that there is, quoted."""
     return next((stage.line(name, number) for number in numbers if number is not None), None)
+
+
+def comparison_line(stage: Stage, pattern: str) -> str:
+    """The handler's line of this pattern, else of its first comparison of amounts or numbers."""
+    place = stage.handler_line(pattern)
+    return place if ":" in place else quoted(stage, source(stage).comparing()) or place
 
 
 def total_line(stage: Stage, shop: Shop, merchant: str, expected: Stored, observed: Stored) -> str:
@@ -114,6 +125,23 @@ def accepted(invocation: Invocation, sequence: int) -> bool:
         for one in result.payload.get("batchItemFailures") or ()
     ]
     return all(one.isdecimal() and int(one) > sequence for one in named)
+
+
+def unread(stage: Stage, shop: Shop) -> str | None:
+    """The mapping's setting for partial failures, where answers name some and it reads none.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    """
+    setting = "FunctionResponseTypes"
+    if stage.stack.resources[MAPPING].properties.get(setting):
+        return None
+    named = any(
+        one.result is not None
+        and isinstance(one.result.payload, dict)
+        and one.result.payload.get("batchItemFailures")
+        for one in shop.pipeline.invocations(FUNCTION)
+    )
+    return stage.property_line(MAPPING, setting) if named else None
 
 
 def _overlap(mine: list[Invocation]) -> bool:

@@ -23,12 +23,13 @@ from grader.course.labs.lab04.scenarios import (
     bad_order,
     deletions,
     falling_behind,
+    holding_back,
     large_orders,
     ordinary_day,
     outage,
     review_repeated,
 )
-from grader.course.places import quoted, source, total_line
+from grader.course.places import UNREAD, comparison_line, quoted, source, total_line, unread
 from grader.course.play.paging import FUNCTION, MAPPING, lets_in, rang, watch, why_unheard
 from grader.course.play.traffic import listed, says
 from grader.replay.source import Source
@@ -141,7 +142,9 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
             "is large.",
             where=stage.property_line("LargeOrdersToReview", "FilterCriteria")
             if unseen
-            else stage.handler_line(r"amount\b.*(?<!-)[<>]" if missing else r"put_item"),
+            else _judging_line(stage)
+            if missing
+            else stage.handler_line(r"put_item"),
             page=f"{PAGE}#nothing-is-invoked",
         ),
     )
@@ -279,7 +282,7 @@ def test_bad_order_passes(stage: Stage, expect: Expect) -> None:
             why="A record is tried for as long as the mapping's limits say, without one for 24 "
             "hours, and everything behind it waits. With a limit alone the whole batch is given "
             "up.",
-            where=stage.property_line(MAPPING, _holding_back(stage)),
+            where=stage.property_line(MAPPING, holding_back(stage)),
             page=f"{PAGE}#iterator-age-grows",
         ),
     )
@@ -292,21 +295,15 @@ def test_bad_order_passes(stage: Stage, expect: Expect) -> None:
             observed="nothing in any queue or bucket of the stack tells of it: copies of what went "
             "well, too, do not",
             why="A record that is given up without a note cannot be redriven: nobody knows of it.",
-            where=stage.handler_line(r"except")
-            if stage.stack.resources[MAPPING].properties.get("DestinationConfig")
-            else stage.property_line(MAPPING, "DestinationConfig"),
+            where=unread(stage, shop)
+            or (
+                stage.handler_line(r"except")
+                if stage.stack.resources[MAPPING].properties.get("DestinationConfig")
+                else stage.property_line(MAPPING, "DestinationConfig")
+            ),
             page=f"{PAGE}#iterator-age-grows",
         ),
     )
-
-
-def _holding_back(stage: Stage) -> str:
-    """The setting of the mapping that lets one bad order hold back others."""
-    given = stage.stack.resources[MAPPING].properties
-    limits = [given.get(name, -1) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")]
-    if limits != [-1, -1] and not given.get("BisectBatchOnFunctionError"):
-        return "BisectBatchOnFunctionError"
-    return "MaximumRetryAttempts"
 
 
 # -- task 3: failures that vanish ----------------------------------------------------------------
@@ -342,8 +339,12 @@ def test_nothing_vanishes(stage: Stage, expect: Expect) -> None:
             + seen.shop.names_of(seen.vanished),
             why="A function that returns has succeeded, whatever it has logged: the checkpoint "
             "moves on, no metric counts it, no note is written. Copies of all records do not tell "
-            "which of them is missing.",
-            where=quoted(stage, source(stage).swallowing()) or stage.handler_line(r"except"),
+            "which of them is missing."
+            if (setting := unread(stage, seen.shop)) is None
+            else UNREAD,
+            where=setting
+            or quoted(stage, source(stage).swallowing())
+            or stage.handler_line(r"except"),
             page=f"{PAGE}#failures-vanish",
         ),
     )

@@ -92,6 +92,8 @@ def _wrongly_redriven(
         expected += f"; {merchant}: {says(truth)}"
         observed += f"; {merchant}: {says(stored)}"
     about = [re.escape(one.strange.split()[0])] if one.strange else []
+    if not one.strange and not one.raised and _do_not_add_up(one):
+        about = [r"""trimmed["']?\s*[:=]"""]
     tool = source(stage, REDRIVE)
     number = place(tool) if place and not about else None
     if one.raised and "JSON" in one.raised:
@@ -112,6 +114,14 @@ def _wrongly_redriven(
         where=where,
         page=f"{PAGE}#{anchor}",
     )
+
+
+def _do_not_add_up(one: Redriven) -> bool:
+    """Whether only the last of the three numbers is wrong: the other two are as they should be."""
+    if not isinstance(one.said, dict):
+        return False
+    wrong = [name for name, number in one.expected.items() if one.said.get(name) != number]
+    return wrong == ["trimmed"] and one.expected["trimmed"] == 0
 
 
 def _numbers(said: Any) -> str:

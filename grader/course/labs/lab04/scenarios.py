@@ -290,6 +290,16 @@ def bad_order(stage: Stage) -> Stuck:
     return Stuck(shop, bad, began, good, late, trace)
 
 
+def holding_back(stage: Stage) -> str:
+    """The setting of the mapping that lets one bad order hold back others."""
+    given = stage.stack.resources[MAPPING].properties
+    attempts, age = "MaximumRetryAttempts", "MaximumRecordAgeInSeconds"
+    set_ = [name for name in (attempts, age) if given.get(name, -1) != -1]
+    if set_ and not given.get("BisectBatchOnFunctionError"):
+        return "BisectBatchOnFunctionError"
+    return age if set_ == [age] else attempts
+
+
 def bad_order_for_an_hour(stage: Stage) -> Stuck:
     """The bad order, and an hour more of ordinary business."""
     seen = stage.play(bad_order)

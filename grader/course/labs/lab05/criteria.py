@@ -30,7 +30,7 @@ from grader.course.labs.lab05.scenarios import (
 )
 from grader.course.labs.lab05.tuned import PLAYS, wrong_point
 from grader.course.labs.lab05.workloads import WORKLOADS, prices
-from grader.course.places import large_attribute, quoted, source, total_line
+from grader.course.places import UNREAD, large_attribute, quoted, source, total_line, unread
 from grader.course.play.books import Book, Seen
 from grader.course.play.counting import overtaken, quiet_day, regrouped_later, two_at_once
 from grader.course.play.paging import FUNCTION, MAPPING
@@ -266,7 +266,8 @@ def test_fold_bad_order(stage: Stage, expect: Expect) -> None:
     common = {
         "input": f"{len(hour.orders)} good changes of orders and {len(hour.bad)} bad orders: "
         + shop.names_of(hour.bad),
-        "where": quoted(stage, source(stage).swallowing() if lost else None)
+        "where": (unread(stage, shop) if lost else None)
+        or quoted(stage, source(stage).swallowing() if lost else None)
         or stage.handler_line(r"batchItemFailures|itemIdentifier"),
         "page": f"{PAGE}#partial-failures",
     }
@@ -288,7 +289,9 @@ def test_fold_bad_order(stage: Stage, expect: Expect) -> None:
             expected=f"{len(hour.bad)} bad orders named by notes",
             observed=f"{len(hour.bad) - len(lost)} named by {len(notes)} notes; not named: "
             + shop.names_of(lost),
-            why="What the fold leaves out and does not report is gone without a trace.",
+            why="What the fold leaves out and does not report is gone without a trace."
+            if unread(stage, shop) is None
+            else UNREAD,
             **common,
         ),
     )
@@ -471,15 +474,7 @@ def test_budget_quiet(stage: Stage, expect: Expect) -> None:
             expected="nobody is told",
             observed=f"{told.budget.logical_id} tells somebody on day {told.day}" if told else "",
             why="Mail that comes every month is filed unread, also in the month that counts.",
-            where=stage.property_line(
-                told.budget.logical_id,
-                "NotificationsWithSubscribers",
-                told.index,
-                "Notification",
-                "Threshold",
-            )
-            if told
-            else "",
+            where=spend.line_of_noise(stage, told) if told else "",
             page=f"{PAGE}#budget",
         ),
     )

@@ -382,9 +382,20 @@ def line_of_budget(stage: Stage, found: Sequence[Notice]) -> str:
         path = ("Budget", "TimePeriod")
     elif one.operator != "GREATER_THAN":
         path = (*notice, "Notification", "ComparisonOperator")
+    elif PERIOD_MONTHS[one.period] > 1:
+        path = ("Budget", "TimeUnit")
     elif one.percent < 100:
         path = ("Budget", "FilterExpression" if _has_metrics(one) else "CostFilters")
     return stage.property_line(one.budget.logical_id, *path)
+
+
+def line_of_noise(stage: Stage, told: Told) -> str:
+    """The line whose change would keep a budget quiet: its period, or what it waits for."""
+    budget = told.budget.properties["Budget"]
+    path: tuple[str | int, ...] = ("Budget", "TimeUnit")
+    if PERIOD_MONTHS[budget["TimeUnit"]] <= 1:
+        path = ("NotificationsWithSubscribers", told.index, "Notification", "Threshold")
+    return stage.property_line(told.budget.logical_id, *path)
 
 
 def _subscribers(one: Notice) -> list[dict[str, str]]:

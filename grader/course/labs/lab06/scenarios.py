@@ -325,7 +325,9 @@ def one_by_one(stage: Stage) -> Day:
     shop.random.shuffle(parts)
     for number, part in enumerate(parts):
         if number == 4:
+            # As text, this number comes before that of the order's first record.
             pipeline.cross(ORDERS)
+            shop.put("monday-changed", "o-1", shop.orders["monday-changed", "o-1"] + 100)
         part()
         day.idle(2)
         day.read_notes()
@@ -355,6 +357,7 @@ def _morning(day: Day) -> list[Record]:
         "monday-cheaper": "o-1 became cheaper at noon; in the evening its older record arrives",
         "monday-free": "o-1 became free at noon; in the evening its older record arrives",
         "monday-gone": "o-1 was deleted at noon; in the evening its older record arrives",
+        "monday-changed": "o-1 was placed in the morning and changed hours later",
     }
     day.stories |= merchants
     first, second = sorted((shop.amount(), shop.amount()))
@@ -365,6 +368,7 @@ def _morning(day: Day) -> list[Record]:
         shop.put("monday-free", "o-1"),
         shop.put("monday-gone", "o-1"),
     ]
+    shop.put("monday-changed", "o-1", first)
     shop.pipeline.run_for(minutes=2)
     records += [shop.put("monday-replayed", "o-1"), shop.delete("monday-replayed", "o-2")]
     shop.pipeline.run_for(minutes=2)
