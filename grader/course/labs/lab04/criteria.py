@@ -142,7 +142,7 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
             "is large.",
             where=stage.property_line("LargeOrdersToReview", "FilterCriteria")
             if unseen
-            else _judging_line(stage)
+            else comparison_line(stage, r"amount\b.*(?<!-)[<>]")
             if missing
             else stage.handler_line(r"put_item"),
             page=f"{PAGE}#nothing-is-invoked",
