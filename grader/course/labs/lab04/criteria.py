@@ -545,7 +545,7 @@ def test_redrive_pages(stage: Stage, expect: Expect) -> None:
     goal="A record that still fails is told, and keeps back no other.",
 )
 def test_redrive_failures(stage: Stage, expect: Expect) -> None:
-    """Four records, one of them as bad as ever."""
+    """One record is as bad as ever, or ends the function with an error."""
     expect_redriven(
         stage,
         expect,

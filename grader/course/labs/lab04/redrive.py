@@ -103,15 +103,18 @@ class Desk:
         failed: int = 0,
         trimmed: int = 0,
         records: Sequence[Record] = (),
+        raises: Record | None = None,
     ) -> Redriven | None:
         """Let the tool work on a note and remember what came of it; None when it gave up before.
 
-        What it hands over is compared with ``records``, if there are any.
+        What it hands over is compared with ``records``, if there are any. A batch with the record
+        ``raises`` ends the function with an error.
         """
         if self.gave_up:
             return None
         size = note["DDBStreamBatchInfo"]["batchSize"]
-        invocation = self._invoke(note)
+        ends = {"raises": raises.event["dynamodb"]["SequenceNumber"]} if raises else {}
+        invocation = self._invoke({"note": note, **ends})
         result = invocation.result
         assert result is not None
         payload = result.payload if result.kind == "returned" else None
@@ -126,14 +129,14 @@ class Desk:
         self.done.append(Redriven(story, expected, said, invocation, sums, raised, handed, strange))
         return self.done[-1]
 
-    def _invoke(self, note: dict[str, Any]) -> Invocation:
+    def _invoke(self, event: dict[str, Any]) -> Invocation:
         running = True
 
         def done(_result: object) -> None:
             nonlocal running
             running = False
 
-        self.host.invoke({"note": note}, done)
+        self.host.invoke(event, done)
         while running:
             self.shop.pipeline.clock.step()
         return self.host.invocations[-1]
@@ -285,6 +288,12 @@ def notes_of_the_day(stage: Stage) -> dict[str, list[Redriven]]:
     batch += [shop.put("hooli", "o-2"), shop.put("hooli", "o-3")]
     story = "a note about four orders, the second of which still cannot be counted"
     tell("failures", desk.redrive(story, desk.note(batch), ["hooli"], failed=failed))
+
+    # Whatever a function says of bad records, its environment may end.
+    batch = [shop.put("umbrella", "o-1"), shop.put("ended", "o-1"), shop.put("umbrella", "o-2")]
+    story = "a note about three orders; at the second of them the function ends with an error"
+    note = desk.note(batch)
+    tell("failures", desk.redrive(story, note, ["umbrella"], failed=1, raises=batch[1]))
     return told
 
 

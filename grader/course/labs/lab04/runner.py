@@ -16,7 +16,7 @@ redrive = importlib.import_module("redrive").redrive
 
 
 def run(event, context):  # type: ignore[no-untyped-def]
-    """Redrive one note; ``event`` has the ``note``.
+    """Redrive one note; ``event`` has the ``note``, and the sequence number that ``raises`` if any.
 
     Returns what ``redrive`` returned, the records that it handed to ``replay``, and the first
     exception that this raised, as a text: a tool that catches it as it should may not tell of it.
@@ -32,6 +32,8 @@ def run(event, context):  # type: ignore[no-untyped-def]
             sent = json.loads(json.dumps({"Records": list(records)}))
             # Of its own: the function may change what it is handed.
             handed.extend(json.loads(json.dumps(sent["Records"][: MOST_TOLD - len(handed)])))
+            if event.get("raises") and event["raises"] in json.dumps(sent):
+                raise MemoryError("the function's environment has run out of memory")
             return json.loads(json.dumps(function(sent, context)))
         except Exception as error:
             raised.append(f"{type(error).__name__}: {error}"[:200])
