@@ -17,11 +17,11 @@ Nothing here is called in a line from top to bottom; what comes back by a callba
 from __future__ import annotations
 
 import json
-import shutil
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ from grader.cloud.function import (
     configured,
     layered,
     packaged,
-    unzip,
 )
 from grader.cloud.mapping import Concurrency, EventSourceMappings, Journal
 from grader.cloud.mapping.choices import STATE_CHANGE_MS
@@ -49,8 +48,8 @@ from grader.cloud.mapping.names import Qualified, unqualified
 from grader.cloud.mapping.ports import Delivery, Function
 from grader.cloud.mapping.settings import cleared
 from grader.cloud.metrics import Metrics
-from grader.cloud.scratch import Scratch
 from grader.cloud.template import Resource, Stack
+from grader.cloud.unpacked import Unpacked
 
 MINUTE_MS = 60_000
 # How long a stack's creation, update or deletion takes here unless somebody says otherwise;
@@ -63,13 +62,17 @@ _MAPPING = "AWS::Lambda::EventSourceMapping"
 
 @dataclass
 class Deployed:
-    """A stack as it stands. ``created_ms`` stays through all updates."""
+    """A stack as it stands. ``created_ms`` stays through all updates.
+
+    ``failure`` is the resource and the reason of a last update that was rolled back.
+    """
 
     stack: Stack
     body: str
     created_ms: int
     changed_ms: int
     status: str
+    failure: tuple[str, str] | None = None
 
 
 class Cloud:
@@ -135,7 +138,7 @@ class Cloud:
         self._roles: dict[str, tuple[str, list[iam.PolicyDocument]]] = {}
         # When each stack's first template was resolved: streams are labelled by it.
         self._created: dict[str, int] = {}
-        self._unpacked: list[Scratch] = []
+        self._unpacked = Unpacked(self.account)
         self._log_streams: set[tuple[str, str]] = set()
         self._stalled_until_ms = start_ms
         self._stall_ms = 0
@@ -146,8 +149,7 @@ class Cloud:
         for host in self.functions.values():
             host.close()
         self.account.close()
-        for folder in self._unpacked:
-            folder.close()
+        self._unpacked.close()
 
     def run_for(self, milliseconds: int) -> None:
         """Let virtual time pass, and publish what the mappings have to say about it."""
@@ -186,14 +188,21 @@ class Cloud:
         """Create a stack, or bring the one of that name to this state.
 
         ``code`` is the folder beside which local code lies; archives come out of the account's
-        buckets. Raises Refused.
+        buckets. Raises Refused; then nothing of a creation is left, and an update is undone. What
+        AWS itself refuses of an update shows in the stack's status, too.
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
         """
         old, before = self.stacks.get(stack.name), self._existing()
+        undo: list[Callable[[], object]] = []
         try:
-            self._to(stack, dict(old.stack.resources) if old else {}, code)
-        except Refused:
-            if old is None:
-                self._roll_back(stack, before)
+            self._to(stack, dict(old.stack.resources) if old else {}, code, undo)
+        except Refused as refused:
+            while undo:
+                undo.pop()()
+            self._roll_back(stack, before, old)
+            if old is not None and refused.code != "NotEmulated":
+                old.status, old.changed_ms = "UPDATE_ROLLBACK_COMPLETE", self.clock.now
+                old.failure = (refused.resource or "", str(refused))
             raise
         self.run_for(self._change_takes_ms)
         status = "UPDATE_COMPLETE" if old else "CREATE_COMPLETE"
@@ -205,8 +214,8 @@ class Cloud:
         mappings = {(_MAPPING, uuid) for uuid in self.mappings.uuids()}
         return mappings | {(_FUNCTION, name) for name in self.functions} | data(self.account)
 
-    def _roll_back(self, stack: Stack, before: set[tuple[str, str]]) -> None:
-        """Remove what a creation that was refused has made so far; nothing else."""
+    def _roll_back(self, stack: Stack, before: set[tuple[str, str]], old: Deployed | None) -> None:
+        """Remove what a change that was refused has made so far; nothing else."""
         self.run_for(self._change_takes_ms)
         made = self._existing() - before
         for resource in sorted(stack.resources.values(), key=lambda one: one.type != _MAPPING):
@@ -214,7 +223,8 @@ class Cloud:
             names = (name, name.rpartition("/")[2])  # a queue's id is its address
             if any((resource.type, one) in made for one in names):
                 self._remove(resource)
-        self._created.pop(stack.name, None)
+        if old is None:
+            self._created.pop(stack.name, None)
 
     def bring_back(
         self,
@@ -257,30 +267,63 @@ class Cloud:
         for resource in going:
             if resource.type not in (_MAPPING, _FUNCTION):
                 self._remove(resource)
-        known.status = "DELETE_COMPLETE"
+        known.status, known.changed_ms = "DELETE_COMPLETE", self.clock.now
         self.gone[name] = self.stacks.pop(name)
         del self._created[name]
 
-    def _to(self, stack: Stack, before: Mapping[str, Resource], code: Path | None) -> None:
+    def _to(
+        self,
+        stack: Stack,
+        before: Mapping[str, Resource],
+        code: Path | None,
+        undo: list[Callable[[], object]],
+    ) -> None:
+        """``undo`` is filled with what takes each change of something that exists back again."""
         for name, resource in stack.resources.items():
             if name in before and before[name].physical_id != resource.physical_id:
                 raise _not_acted_out(resource, "a replacement is")
         self.add_data(stack, {name for name in stack.resources if name not in before})
         for resource in stack.of_type(_FUNCTION):
-            self._change_function(resource, before.get(resource.logical_id), stack, code)
+            undo.append(self._as_it_is(resource.physical_id))
+            with _named(resource):
+                self._change_function(resource, before.get(resource.logical_id), stack, code)
+        undo.append(partial(setattr, self, "_published", dict(self._published)))
         self.publish(stack)
         for resource in stack.resources.values():
             old = before.get(resource.logical_id)
-            if resource.type == _MAPPING:
+            if old is not None and old.properties == resource.properties:
+                continue
+            with _named(resource):
                 if old is None:
-                    self.add_mapping(resource)
-                else:
-                    self._change_mapping(resource, old)
-            elif old is not None and old.properties != resource.properties:
-                deploy.change(self.account, resource, old)
+                    if resource.type == _MAPPING:
+                        self.add_mapping(resource)
+                    continue
+                self._change(resource, old)
+                undo.append(partial(self._change, old, resource))
         for name, old in before.items():
             if name not in stack.resources and old.deletion_policy == "Delete":
                 self._remove(old)
+
+    def _as_it_is(self, name: str) -> Callable[[], object]:
+        """What brings a function back to how it is now; nothing where there is none."""
+        host = self.functions.get(name)
+        if host is None:
+            return lambda: None
+        spec, rights, package = host.spec, self._roles[host.spec.arn], self.packages.get(name)
+        reserved, modified_ms = self.concurrency.reserved(name), self.modified_ms[name]
+
+        def back() -> None:
+            self._roles[spec.arn] = rights
+            self._installed(spec)
+            self.modified_ms[name] = modified_ms
+            if package is not None:
+                self.packages[name] = package
+            if reserved is None:
+                self.concurrency.release_reservation(name)
+            else:
+                self.concurrency.reserve(name, reserved)
+
+        return back
 
     # -- resources ---------------------------------------------------------------------------
 
@@ -314,9 +357,9 @@ class Cloud:
         ``layers`` are folders as they lie below /opt. Its AWS calls come out in `Account.answer`,
         its log lines here in ``log``.
         """
-        folder = self._code(resource, code)
+        folder = self._unpacked.code(resource, code)
         if layers:
-            folder = layered(self._unpack(b""), folder, layers)
+            folder = layered(self._unpacked.archive(b""), folder, layers)
         spec = self._spec(resource, stack, folder)
         self._rights(spec, stack)
         try:
@@ -365,7 +408,7 @@ class Cloud:
         """UpdateFunctionCode: later invocations run what is in this zip file. Refused."""
         host = self.functions[name]
         try:
-            self._installed(replace(host.spec, code=self._unpack(archive)))
+            self._installed(replace(host.spec, code=self._unpacked.archive(archive)))
         except ValueError as error:
             raise Refused("InvalidParameterValueException", f"{error}.", "ZipFile") from None
         self.packages[name] = packaged(archive)
@@ -422,7 +465,11 @@ class Cloud:
         """Create the mapping as CloudFormation would. Refused as AWS refuses."""
         self.mappings.create(resource.properties, uuid=resource.physical_id, journal=journal)
 
-    def _change_mapping(self, resource: Resource, old: Resource) -> None:
+    def _change(self, resource: Resource, old: Resource) -> None:
+        """Bring what is no function from one state to another."""
+        if resource.type != _MAPPING:
+            deploy.change(self.account, resource, old)
+            return
         fixed = ("EventSourceArn", "StartingPosition")
         if any(old.properties.get(name) != resource.properties.get(name) for name in fixed):
             raise _not_acted_out(resource, "a replacement is")
@@ -482,63 +529,8 @@ class Cloud:
             region=stack.region,
             account_id=stack.account_id,
             elsewhere=stack.own,
+            description=str(given.get("Description", "")),
         )
-
-    def _code(self, resource: Resource, beside: Path | None) -> Path:
-        """The folder of the function's code: beside the template, or out of a bucket."""
-        place = resource.properties.get("Code")
-        if isinstance(place, Mapping) and "ZipFile" in place:
-            # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
-            folder = self._unpack(b"")
-            (folder / "index.py").write_text(str(place["ZipFile"]), encoding="utf-8")
-            return folder
-        if isinstance(place, Mapping) and "S3Bucket" in place:
-            return self._archive(str(place["S3Bucket"]), str(place.get("S3Key")))
-        if beside is not None and isinstance(place, str) and "://" not in place:
-            return self._placed(beside / place)
-        if beside is None:
-            raise Refused(
-                "ValidationError",
-                f"{resource.logical_id}: Code must be an archive in S3; package it first.",
-                "Code",
-                resource.logical_id,
-            )
-        raise Refused(
-            "NotEmulated",
-            f"{resource.logical_id}: Code is a folder beside the template here, such as `.`; "
-            "`aws cloudformation package` puts it into a bucket for you.",
-            "Code",
-            resource.logical_id,
-        )
-
-    def _archive(self, bucket: str, key: str) -> Path:
-        try:
-            archive = self.account.objects(bucket)[key]
-        except KeyError:
-            raise Refused(
-                "InvalidParameterValueException",
-                "Error occurred while GetObject. S3 Error Code: NoSuchKey.",
-            ) from None
-        return self._unpack(archive)
-
-    def _placed(self, found: Path) -> Path:
-        """A folder of code; an archive is unpacked, and a single file stands in one by itself.
-
-        https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html
-        """
-        if not found.is_file() or zipfile.is_zipfile(found):
-            return self._unpack(found.read_bytes()) if found.is_file() else found
-        folder = self._unpack(b"")
-        shutil.copy(found, folder)
-        return folder
-
-    def _unpack(self, archive: bytes) -> Path:
-        """A new folder with what an archive holds; an empty one for no bytes."""
-        folder = Scratch()
-        self._unpacked.append(folder)
-        if archive:
-            unzip(archive, folder.path)
-        return folder.path
 
     def _log(self, group: str, line: LogLine) -> None:
         """Lambda makes the group when it is missing, without a retention."""
@@ -584,6 +576,16 @@ class Cloud:
         else:
             self.undelivered.append(problem)
         return problem
+
+
+@contextmanager
+def _named(resource: Resource) -> Iterator[None]:
+    """Say of a refusal which resource it is about."""
+    try:
+        yield
+    except Refused as refused:
+        refused.resource = refused.resource or resource.logical_id
+        raise
 
 
 def _not_acted_out(resource: Resource, what: str) -> Refused:

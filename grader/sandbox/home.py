@@ -42,8 +42,8 @@ UNSET = (
 # The first AWS CLI that reads AWS_ENDPOINT_URL; version 1 reads it, too, but sends SQS elsewhere.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 FIRST_V2 = (2, 13)
-# Before that, `cloudformation package` and uploads of `deploy` do not heed --endpoint-url either:
-# the bucket's address is Amazon's. So version 2 is told by a plugin of its own configuration.
+# Before that, `cloudformation package` and uploads of `deploy` heed no --endpoint-url either: the
+# bucket's address is Amazon's. So version 2 is told by a plugin of its own configuration.
 # https://github.com/aws/aws-cli/blob/v2/awscli/plugin.py
 _PLUGGED = "labs_endpoint.py"
 _PLUGIN = """\

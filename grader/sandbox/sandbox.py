@@ -37,8 +37,11 @@ class Sandbox:
     ``world`` is what its services answer from, when that has been brought back from somewhere.
 
     ``url`` is where clients reach it, once somebody serves it. Whoever plays on ``cloud`` beside
-    the clients holds ``lock`` meanwhile.
+    the clients holds ``lock`` meanwhile. What ``remembers`` forgets nothing of what has happened;
+    another one keeps what `World.forget` says.
     """
+
+    remembers = False
 
     def __init__(
         self, cloud: Cloud, *, pace: Pace | None = None, world: World | None = None
@@ -136,6 +139,8 @@ class Sandbox:
             if time.monotonic() >= self._look_s:
                 # So that topics hear of alarms although nobody asks.
                 self.world.alarms.look()
+                if not self.remembers:
+                    self.world.forget()
                 self._look_s = time.monotonic() + LOOKS_S
             return self.pace.waits_s(1.0)
 

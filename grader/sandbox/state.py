@@ -96,7 +96,7 @@ def _function(world: World, name: str) -> dict[str, Any]:
         "timeout_ms": host.spec.timeout_ms,
         "reserved": concurrency.reserved(name),
         "running": concurrency.running(name),
-        "invocations": len(host.invocations),
+        "invocations": host.invocations.made,
         "recent": len(recent),
         "recent_errors": sum(one.result is not None and one.result.kind != "returned"
                              for one in recent),

@@ -13,6 +13,10 @@ from grader.cloud.aws import ACCOUNT_ID, REGION, Reply, Request
 from grader.sandbox.alarms import Alarms
 
 MOST_REMARKS = 200
+# What an account in use remembers of what is over, whoever may look back: of each function the last
+# invocations with so many records and calls, of each mapping its last steps, of each log group its
+# last lines, and of all tables who wrote last. A choice: AWS keeps lines and no such records.
+MOST_REMEMBERED, MOST_LINES = 10_000, 100_000
 # A range that ends so long before now leaves out what has just happened.
 BEHIND_MS = 60_000
 
@@ -65,6 +69,17 @@ class World:
     def now(self) -> int:
         """Virtual time in milliseconds."""
         return self.cloud.clock.now
+
+    def forget(self) -> None:
+        """Forget the oldest of what only looks back, so that an account in use stays small."""
+        cloud = self.cloud
+        for host in cloud.functions.values():
+            host.invocations.forget(MOST_REMEMBERED)
+        for journal in cloud.journals.values():
+            journal.forget(MOST_REMEMBERED)
+        for told in (cloud.account.tables.writes, cloud.deliveries, cloud.account.denied):
+            del told[:-MOST_REMEMBERED]
+        cloud.account.logs.forget(MOST_LINES)
 
     def remark(self, sentence: str) -> None:
         """Say something to who looks at the console, once in a row."""

@@ -24,6 +24,7 @@ ROWS = (
     ("cloud.template", "cloud.dynamodb", "cloud.messaging", "cloud.cloudwatch"),
     ("cloud.mapping",),
     ("cloud.function", "cloud.account"),
+    ("cloud.unpacked",),
     ("cloud.running", "cloud.own"),
     ("cloud.pipeline",),
     ("cloud",),

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
-from grader.sandbox import Server
+from grader.cloud.mapping.journal import ShardStarted
+from grader.sandbox import Sandbox, Server, replayed
+from grader.sandbox.oncall.duty import Duty
 
 Client = Callable[[str], Any]
 LATER = "def handler(event, context):\n    return {'batchItemFailures': [], 'said': 'new'}\n"
@@ -312,8 +314,11 @@ def handler(event, context):
 """
 
 
-def batching() -> str:
-    """A template: orders, a function over their stream, what it has done, and its notes."""
+def batching(*, worker: dict[str, Any] | None = None, extra: bool = False) -> str:
+    """A template: orders, a function over their stream, what it has done, and its notes.
+
+    ``worker`` are more properties of the function; ``extra`` adds one more table.
+    """
     key = {
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -352,6 +357,7 @@ def batching() -> str:
                 "Role": {"Fn::GetAtt": "Role.Arn"},
                 "Code": {"ZipFile": BATCH},
                 "Environment": {"Variables": {"DONE": {"Ref": "Done"}}},
+                **(worker or {}),
             },
         ),
         "Mapping": (
@@ -367,8 +373,10 @@ def batching() -> str:
             },
         ),
     }
+    if extra:
+        resources["Extra"] = ("AWS::DynamoDB::Table", key)
     body = {name: {"Type": kind, "Properties": given} for name, (kind, given) in resources.items()}
-    return json.dumps({"Resources": body})
+    return json.dumps({"Description": "Work in batches.", "Resources": body})
 
 
 def test_powertools_batches_report_the_bad_record_alone(client: Client, server: Server) -> None:
@@ -402,6 +410,89 @@ def test_powertools_batches_report_the_bad_record_alone(client: Client, server: 
     first = client("dynamodbstreams").get_records(ShardIterator=iterator)["Records"][0]
     assert first["dynamodb"]["Keys"]["id"]["S"] == "o-2"
     client("cloudformation").delete_stack(StackName="batches")
+
+
+def test_an_update_that_fails_is_rolled_back(client: Client, names: dict[str, str]) -> None:
+    """As CloudFormation does: the old state, a status that says so, and the reason in the events.
+
+    A stack tells when it was updated only once it was, and when it was deleted.
+    """
+    stacks, functions = client("cloudformation"), client("lambda")
+    given = {"StackName": "undone", "Capabilities": ["CAPABILITY_IAM"]}
+    stacks.create_stack(**given, TemplateBody=batching(worker={"Description": "As it was"}))
+
+    def status() -> dict[str, Any]:
+        return dict(stacks.describe_stacks(StackName="undone")["Stacks"][0])
+
+    assert status()["StackStatus"] == "CREATE_COMPLETE" and "LastUpdatedTime" not in status()
+    (row,) = [
+        one for one in stacks.list_stacks(StackStatusFilter=["CREATE_COMPLETE"])["StackSummaries"]
+        if one["StackName"] == "undone"
+    ]  # fmt: skip
+    assert row["TemplateDescription"] == "Work in batches." and "LastUpdatedTime" not in row
+    worker = stacks.describe_stack_resource(StackName="undone", LogicalResourceId="Worker")
+    name = worker["StackResourceDetail"]["PhysicalResourceId"]
+
+    def stands() -> list[Any]:
+        told = functions.get_function(FunctionName=name)
+        parts = ("Description", "MemorySize", "CodeSha256", "Environment", "Role")
+        return [told.get("Concurrency"), *(told["Configuration"][one] for one in parts)]
+
+    before = stands()
+    assert before[:3] == [None, "As it was", 128]
+    tables = client("dynamodb").list_tables()["TableNames"]
+    # Lambda leaves at least 100 executions to the account's other functions.
+    functions.put_function_concurrency(
+        FunctionName=names["TotalsFunction"], ReservedConcurrentExecutions=500
+    )
+    more = {"MemorySize": 512, "ReservedConcurrentExecutions": 500}
+    stacks.update_stack(**given, TemplateBody=batching(worker=more, extra=True))
+    with pytest.raises(WaiterError, match="UPDATE_ROLLBACK_COMPLETE"):
+        stacks.get_waiter("stack_update_complete").wait(StackName="undone")
+    assert status()["LastUpdatedTime"] > status()["CreationTime"]
+    events = stacks.describe_stack_events(StackName="undone")["StackEvents"]
+    (failed,) = [one for one in events if one["ResourceStatus"] == "UPDATE_FAILED"]
+    assert failed["LogicalResourceId"] == "Worker"
+    assert "UnreservedConcurrentExecution" in failed["ResourceStatusReason"]
+    assert stands() == before
+    assert client("dynamodb").list_tables()["TableNames"] == tables
+    functions.delete_function_concurrency(FunctionName=names["TotalsFunction"])
+    # And the next update is made.
+    stacks.update_stack(**given, TemplateBody=batching(worker={"MemorySize": 512}, extra=True))
+    assert status()["StackStatus"] == "UPDATE_COMPLETE"
+    told = functions.update_function_configuration(FunctionName=name, Description="Mine")
+    assert (told["MemorySize"], told["Description"]) == (512, "Mine")
+    stacks.delete_stack(StackName="undone")
+    (gone,) = [
+        one for one in stacks.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
+        if one["StackName"] == "undone"
+    ]  # fmt: skip
+    assert gone["DeletionTime"] > gone["CreationTime"]
+
+
+def test_what_is_over_is_forgotten_and_all_goes_on(
+    client: Client, names: dict[str, str], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of invocations, steps, writes and log lines the last stay; counts and requests go on."""
+    box = server.sandbox
+    journal = box.cloud.journals[names["OrdersToTotals"]]
+    made = box.cloud.functions[names["TotalsFunction"]].invocations
+    before, started = made.made, len(journal.of(ShardStarted))
+    assert before > 2 and len(journal) > 20
+    monkeypatch.setattr("grader.sandbox.world.MOST_REMEMBERED", 4)
+    monkeypatch.setattr("grader.sandbox.world.MOST_LINES", 8)
+    box.world.forget()
+    assert made.made == before and len(made) <= 4
+    assert len(journal.of(ShardStarted)) == started and len(journal) <= 4 + started
+    assert len(box.cloud.account.tables.writes) == 4
+    client("dynamodb").put_item(TableName=names["Orders"], Item=order(77))
+    box.pace.move(5_000)
+    assert made.made == before + 1 and box.state()["functions"][0]["invocations"] >= before
+    told = client("lambda").get_function_configuration(FunctionName=names["TotalsFunction"])
+    lines = client("logs").filter_log_events(logGroupName=told["LoggingConfig"]["LogGroup"])
+    assert "REPORT" in lines["events"][-1]["message"] and len(lines["events"]) < 30
+    assert replayed.scene(box.world).functions
+    assert not Sandbox.remembers and Duty.remembers  # a drill is judged by everything
 
 
 def test_nothing_broke_down(server: Server) -> None:

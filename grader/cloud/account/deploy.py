@@ -119,6 +119,8 @@ def change(account: Account, resource: Resource, old: Resource) -> None:
     }
     if resource.type in _READ_FROM_STACK or resource.type == "AWS::Lambda::Function":
         return
+    if left := changed - _UNSEEN.get(resource.type, frozenset()):
+        raise _refused(resource, f"a change of {', '.join(sorted(left))} is not acted out.")
     if "DeletionProtectionEnabled" in changed:
         protect(
             account,
@@ -135,8 +137,6 @@ def change(account: Account, resource: Resource, old: Resource) -> None:
     if "RetentionInDays" in changed and days is not None:
         group = {"logGroupName": resource.physical_id, "retentionInDays": days}
         account.logs.answer("PutRetentionPolicy", group)
-    if left := changed - _UNSEEN.get(resource.type, frozenset()):
-        raise _refused(resource, f"a change of {', '.join(sorted(left))} is not acted out.")
 
 
 def _change_stream(account: Account, resource: Resource) -> None:

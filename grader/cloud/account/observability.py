@@ -71,6 +71,16 @@ class Logs:
         ]
         return sorted(found, key=lambda line: line[0])
 
+    def forget(self, most: int) -> None:
+        """Keep about the last ``most`` lines of each group."""
+        for group in self._world.backend("logs").groups.values():
+            streams = list(group.streams.values())
+            times = [event.timestamp for one in streams for event in one.events]
+            if len(times) > most:
+                since = sorted(times)[-most]
+                for one in streams:
+                    one.events = [event for event in one.events if event.timestamp >= since]
+
     def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one API call. ServiceError as CloudWatch Logs'."""
         from moto.logs.responses import LogsResponse

@@ -32,6 +32,7 @@ from grader.cloud.function.spec import (
     FaultPlan,
     FunctionSpec,
     Invocation,
+    Invocations,
     Kill,
     LogLine,
     ended,
@@ -95,7 +96,7 @@ class FunctionHost:
         """
         self.faults = faults
         self.hangs = hangs if hangs is not None else HangBudget()
-        self.invocations: list[Invocation] = []
+        self.invocations = Invocations()
         self._clock = clock
         self._nursery = nursery
         self._seed = seed
@@ -137,7 +138,7 @@ class FunctionHost:
 
         The idle environment that was used last takes it; without one there is a cold start.
         """
-        number, now_ms, cold = len(self.invocations) + 1, self._clock.now, not self._idle
+        number, now_ms, cold = self.invocations.made + 1, self._clock.now, not self._idle
         invocation = Invocation(
             number=number,
             environment=self._environments + 1 if cold else self._idle[-1].number,

@@ -41,6 +41,7 @@ class FunctionSpec:
     region: str = REGION
     account_id: str = ACCOUNT_ID
     elsewhere: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,30 @@ class Invocation:
         return [int(record["dynamodb"]["SequenceNumber"]) for record in records]
 
 
+class Invocations(list[Invocation]):
+    """Every invocation of a function, oldest first, but for those that were forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._forgotten = 0
+
+    @property
+    def made(self) -> int:
+        """How many there were."""
+        return self._forgotten + len(self)
+
+    def forget(self, most: int) -> None:
+        """Keep the last ones, which have so many records and calls in all, and what still runs."""
+        weight, first = 0, len(self)
+        while first and weight < most:
+            first -= 1
+            records: Any = self[first].event.get("Records", ())
+            weight += 1 + len(records) + len(self[first].calls)
+        running = [one for one in self[:first] if one.end_ms is None]
+        self._forgotten += first - len(running)
+        self[:first] = running
+
+
 def configured(spec: FunctionSpec, members: Mapping[str, Any]) -> FunctionSpec:
     """The function after UpdateFunctionConfiguration with these members. Refused as by Lambda.
 
@@ -128,7 +153,12 @@ def configured(spec: FunctionSpec, members: Mapping[str, Any]) -> FunctionSpec:
     logging = members.get("LoggingConfig") or {}
     changes: dict[str, Any] = {
         place: members[member]
-        for member, place in (("Handler", "handler"), ("Runtime", "runtime"), ("Role", "role"))
+        for member, place in (
+            ("Description", "description"),
+            ("Handler", "handler"),
+            ("Runtime", "runtime"),
+            ("Role", "role"),
+        )
         if member in members
     }
     for member, place, least, most, unit in (

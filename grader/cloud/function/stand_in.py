@@ -14,7 +14,7 @@ from typing import Any
 
 from grader.cloud.aws import Refused
 from grader.cloud.clock import Clock
-from grader.cloud.function.spec import FaultPlan, FunctionSpec, Invocation
+from grader.cloud.function.spec import FaultPlan, FunctionSpec, Invocation, Invocations
 from grader.cloud.mapping.inprocess import Scripted
 from grader.cloud.mapping.ports import Result
 
@@ -34,7 +34,7 @@ class StandIn:
     ) -> None:
         self.spec = spec
         self.faults: FaultPlan | None = None
-        self.invocations: list[Invocation] = []
+        self.invocations = Invocations()
         self._clock = clock
         self._missing = missing
         self._called = None if handler is None else _with_context(handler, spec)
@@ -54,7 +54,7 @@ class StandIn:
         """Call the handler now; ``done`` is called at the virtual time of the invocation's end."""
         if self._called is None:
             raise Refused("NotPlayed", self._missing, resource=self.spec.name)
-        number = len(self.invocations) + 1
+        number = self.invocations.made + 1
         invocation = Invocation(
             number=number,
             environment=1,

@@ -259,6 +259,12 @@ class Journal:
         """Append an entry."""
         self.entries.append(entry)
 
+    def forget(self, most: int) -> None:
+        """Keep the last ``most`` entries, and of those before where each shard began."""
+        if len(self.entries) > most:
+            gone = self.entries[:-most]
+            self.entries[:-most] = [one for one in gone if isinstance(one, ShardStarted)]
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 

@@ -57,8 +57,10 @@ class Stands:
 class Duty(Sandbox):
     """The sandbox of one drill. ``folder`` is where it is kept; ``debrief`` makes its last page.
 
-    Everything of it is under the sandbox's lock.
+    Everything of it is under the sandbox's lock. A drill is judged by all that has happened.
     """
+
+    remembers = True
 
     def __init__(
         self,

@@ -18,7 +18,10 @@ from grader.cloud.aws import Refused, Request, ServiceError
 from grader.cloud.template import Resource, Stack
 from grader.sandbox.world import World, answers, arn
 
-_DEPLOYED_HERE = "The change is made at once; it takes 15 seconds of virtual time."
+_DEPLOYED_HERE = (
+    "The change is made at once; it takes 15 seconds of virtual time. A creation that fails is "
+    "refused with its reason and leaves nothing; an update that fails is rolled back."
+)
 # The sentence that `aws cloudformation deploy` looks for.
 _UNCHANGED = (
     "The submitted information didn't contain changes. Submit different information to create a "
@@ -56,9 +59,7 @@ def _list_stacks(world: World, request: Request) -> dict[str, Any]:
             {
                 "StackId": _stack_id(one),
                 "StackName": one.stack.name,
-                "CreationTime": one.created_ms / 1000,
-                "LastUpdatedTime": one.changed_ms / 1000,
-                "StackStatus": one.status,
+                **_standing(one),
                 "TemplateDescription": one.stack.description,
             }
             for one in every
@@ -297,6 +298,13 @@ def _stack_events(world: World, request: Request) -> dict[str, Any]:
         "ResourceType": "AWS::CloudFormation::Stack",
         "ResourceStatus": known.status,
     }
+    if known.failure is not None:
+        name, reason = known.failure
+        failed = {"ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": reason}
+        begun = {**whole, "ResourceStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
+        begun["ResourceStatusReason"] = f"The following resource(s) failed to update: [{name}]. "
+        rows = [begun, *({**one, **failed} for one in rows if one["LogicalResourceId"] == name)]
+    told = (*whole, "ResourceStatusReason")
     return {
         "StackEvents": [
             {
@@ -304,7 +312,7 @@ def _stack_events(world: World, request: Request) -> dict[str, Any]:
                 "StackName": known.stack.name,
                 "EventId": f"{known.changed_ms:x}-{number}",
                 "Timestamp": known.changed_ms / 1000,
-                **{name: one[name] for name in whole},
+                **{name: one[name] for name in told if name in one},
             }
             for number, one in enumerate([whole, *rows])
         ]
@@ -379,12 +387,14 @@ def _resolved(
 
 
 def _make(world: World, stack: Stack, body: str) -> None:
+    """Change the account. What becomes of an update is the stack's status, as with AWS."""
     world.alarms.look()
     try:
         world.cloud.create(stack, body)
-        world.alarms.look()
     except Refused as problem:
-        raise ServiceError("ValidationError", str(problem)) from None
+        if problem.code == "NotEmulated" or stack.name not in world.cloud.stacks:
+            raise ServiceError("ValidationError", str(problem)) from None
+    world.alarms.look()
 
 
 def _capability(stack: Stack) -> set[str] | None:
@@ -406,15 +416,25 @@ def _stack_id(known: Deployed) -> str:
     return _arn_of(known.stack.name, known.created_ms)
 
 
+def _standing(known: Deployed) -> dict[str, Any]:
+    """A stack's status and times: that of an update only where there was one.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackSummary.html
+    """
+    told = {"CreationTime": known.created_ms / 1000, "StackStatus": known.status}
+    changed = {"UPDATE": "LastUpdatedTime", "DELETE": "DeletionTime"}
+    if name := changed.get(known.status.partition("_")[0]):
+        told[name] = known.changed_ms / 1000
+    return told
+
+
 def _described(known: Deployed) -> dict[str, Any]:
     texts = _loose(known.body).get("Outputs") or {}
     return {
         "StackId": _stack_id(known),
         "StackName": known.stack.name,
         "Description": known.stack.description,
-        "CreationTime": known.created_ms / 1000,
-        "LastUpdatedTime": known.changed_ms / 1000,
-        "StackStatus": known.status,
+        **_standing(known),
         "DisableRollback": False,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         "Parameters": [
@@ -458,6 +478,7 @@ def _loose(body: str) -> dict[str, Any]:
 def _resource(known: Deployed, one: Resource) -> dict[str, Any]:
     kept = known.status == "DELETE_COMPLETE" and one.deletion_policy != "Delete"
     status = "DELETE_SKIPPED" if kept else known.status.replace("UPDATE", "CREATE")
+    status = status.replace("_ROLLBACK", "")
     return {
         "StackName": known.stack.name,
         "StackId": _stack_id(known),

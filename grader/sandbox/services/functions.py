@@ -59,6 +59,7 @@ def _configuration(world: World, host: FunctionHost | StandIn) -> dict[str, Any]
         "Runtime": spec.runtime,
         "Role": spec.role,
         "Handler": spec.handler,
+        "Description": spec.description,
         "MemorySize": spec.memory_mb,
         "Timeout": spec.timeout_ms // 1000,
         "Environment": {"Variables": dict(spec.environment)},
@@ -112,19 +113,21 @@ def _expect_revision(world: World, host: FunctionHost | StandIn, wanted: str | N
         )
 
 
-_CHANGED = ("MemorySize", "Timeout", "Handler", "Runtime", "Environment", "LoggingConfig", "Role")
+_CHANGED = (
+    *("MemorySize", "Timeout", "Handler", "Runtime", "Environment", "LoggingConfig", "Role"),
+    "Description",
+)
 
 
 @answers(
     "lambda",
     "UpdateFunctionConfiguration",
-    note=f"Takes {', '.join(_CHANGED)} and Description. Running invocations end as they began.",
+    note=f"Takes {', '.join(_CHANGED)}. Running invocations end as they began.",
 )
 def _update_configuration(world: World, request: Request) -> dict[str, Any]:
     params = dict(request.params)
     host = _host(world, params.pop("FunctionName"))
     _expect_revision(world, host, params.pop("RevisionId", None))
-    params.pop("Description", None)
     if unknown := sorted(set(params) - set(_CHANGED)):
         raise ServiceError(
             "NotImplemented",
