@@ -21,10 +21,16 @@ def count(record):
     )
 
 
+printed = False
+
+
 def handler(event, context):
+    """A gigabyte from each environment: from each invocation it is minutes of nothing else."""
     import sys
 
-    for _ in range(1024):
+    global printed
+    for _ in range(0 if printed else 1024):
         sys.stdout.write("x" * (1 << 20) + "\n")
+    printed = True
     for record in event["Records"]:
         count(record)
