@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -64,6 +65,11 @@ class Note:
     def condition(self) -> str:
         """Why Lambda gave up, such as ``RetryAttemptsExhausted``."""
         return str(self.document["requestContext"]["condition"])
+
+    @property
+    def time_ms(self) -> int:
+        """When Lambda wrote it, in milliseconds since 1970."""
+        return round(datetime.fromisoformat(self.document["timestamp"]).timestamp() * 1000)
 
     def covers(self, sequence: int) -> bool:
         """True when the record with this sequence number was given up with this note."""

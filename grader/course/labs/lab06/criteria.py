@@ -109,7 +109,8 @@ def test_given_up_in_time(stage: Stage, expect: Expect) -> None:
         if left is None:
             observed = "no note"
         else:
-            observed = f"a note {max(left, 0) / HOUR_MS:.1f} hours before the record is trimmed"
+            hours, minutes = divmod(max(left, 0) // 60_000, 60)
+            observed = f"a note {hours} h {minutes} min before the record is trimmed"
         if not expect(
             left is not None and left >= LEFT_HOURS * HOUR_MS,
             partial(

@@ -457,7 +457,7 @@ class LockedOut:
     """A day on which the function may not run, and why (``title``).
 
     ``left_ms`` says for each record how long it could still be fetched from the stream when its
-    note was read or the function got it; None when neither happened.
+    note was written or the function got it; None when neither happened.
     """
 
     shop: Shop
@@ -493,11 +493,14 @@ def locked_out(stage: Stage) -> LockedOut:
             break
         pipeline.run_for(minutes=15)
         notes = pipeline.notes(MAPPING)
-        got = {number for one in pipeline.invocations(FUNCTION) for number in one.sequences}
         for record in records:
-            known = record.sequence in got or any(note.covers(record.sequence) for note in notes)
-            if left[record.sequence] is None and known:
-                left[record.sequence] = record.time_ms + DAY_MS - pipeline.clock.now
+            known = [one.time_ms for one in notes if one.covers(record.sequence)] + [
+                one.start_ms
+                for one in pipeline.invocations(FUNCTION)
+                if record.sequence in one.sequences
+            ]
+            if known:
+                left[record.sequence] = record.time_ms + DAY_MS - min(known)
     return LockedOut(shop, title, records, left)
 
 
