@@ -23,7 +23,7 @@ from grader.course.labs.lab04.scenarios import (
     bad_order,
     deletions,
     falling_behind,
-    holding_back,
+    held_back_line,
     large_orders,
     ordinary_day,
     outage,
@@ -282,7 +282,7 @@ def test_bad_order_passes(stage: Stage, expect: Expect) -> None:
             why="A record is tried for as long as the mapping's limits say, without one for 24 "
             "hours, and everything behind it waits. With a limit alone the whole batch is given "
             "up.",
-            where=stage.property_line(MAPPING, holding_back(stage)),
+            where=held_back_line(stage, seen),
             page=f"{PAGE}#iterator-age-grows",
         ),
     )

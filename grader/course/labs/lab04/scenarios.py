@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from grader.course.places import total_line
 from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
@@ -290,14 +291,18 @@ def bad_order(stage: Stage) -> Stuck:
     return Stuck(shop, bad, began, good, late, trace)
 
 
-def holding_back(stage: Stage) -> str:
-    """The setting of the mapping that lets one bad order hold back others."""
+def held_back_line(stage: Stage, seen: Stuck) -> str:
+    """The mapping's setting that lets a bad order hold back others; or where it was counted."""
+    merchant, _ = _key(seen.bad)
+    truth, stored = seen.shop.truth(merchant), seen.shop.stored(merchant)
+    if isinstance(stored[1], int) and stored[1] > truth[1]:
+        return total_line(stage, seen.shop, merchant, truth, stored)
     given = stage.stack.resources[MAPPING].properties
     attempts, age = "MaximumRetryAttempts", "MaximumRecordAgeInSeconds"
-    set_ = [name for name in (attempts, age) if given.get(name, -1) != -1]
-    if set_ and not given.get("BisectBatchOnFunctionError"):
-        return "BisectBatchOnFunctionError"
-    return age if set_ == [age] else attempts
+    bounds = [name for name in (attempts, age) if given.get(name, -1) != -1]
+    if bounds and not given.get("BisectBatchOnFunctionError"):
+        return stage.property_line(MAPPING, "BisectBatchOnFunctionError")
+    return stage.property_line(MAPPING, age if bounds == [age] else attempts)
 
 
 def bad_order_for_an_hour(stage: Stage) -> Stuck:
