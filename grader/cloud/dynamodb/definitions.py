@@ -77,7 +77,7 @@ def _check_schema(keys: Elements, parts: int) -> None:
     if kinds[0] != "HASH":
         raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
     if kinds != sorted(kinds):
-        raise invalid("Invalid KeySchema: A HASH KeySchemaElement follows one of the type RANGE")
+        raise invalid("Invalid KeySchema: Elements of the type HASH must precede those of RANGE")
     if parts == 1 and len(kinds) > 1 and kinds[1] != "RANGE":
         raise invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
     if parts == 1 and len(kinds) > 2:
@@ -92,7 +92,7 @@ def _check_schema(keys: Elements, parts: int) -> None:
             "Both the Hash Key and the Range Key element in the KeySchema have the same name"
         )
     if len({*names}) != len(names):
-        raise invalid(f"{_WRONG}Duplicate AttributeName in the KeySchema of an index")
+        raise invalid(f"{_WRONG}Two elements of the KeySchema of an index have the same name")
 
 
 def _check_local(table: Elements, index: Params) -> None:

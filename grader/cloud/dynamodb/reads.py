@@ -23,6 +23,7 @@ from grader.cloud.dynamodb.requests import (
     check_key,
     check_paths,
     constraint,
+    index_name,
     invalid,
     item_in,
     member,
@@ -72,7 +73,7 @@ def read_many(operation: str, params: Params) -> Read:
     if limit is not None and limit < 1:
         raise constraint(limit, "limit", "Member must have value greater than or equal to 1")
     found = asked(params, _EXPRESSIONS[operation], _BEFORE[operation])
-    index = member(params, "IndexName", str)
+    index = index_name(params)
     select = params.get("Select")
     _check_select(select, found, index)
     if operation == "Query" and found.keys is None:
@@ -328,33 +329,45 @@ def _check_conditions(schema: Schema, keys: Keys, asked_keys: KeyCondition) -> N
     asks for may be asked for by anything but equality.
     """
     tests = asked_keys.tests
-    if len(tests) > max(2, len(keys.names)):
-        raise invalid(
-            f"Conditions can be of length 1 {'to' if len(keys.names) > 2 else 'or'} "
-            f"{max(2, len(keys.names))} only"
-        )
+    if len(keys.names) > 2 or len(keys.hashes) > 1:
+        _check_many(keys, tests)
+    elif len(tests) > 2:
+        raise invalid("Conditions can be of length 1 or 2 only")
     if not keys.ranges and len(tests) > len(keys.hashes):
         raise invalid("Query key condition not supported")
-    for name in keys.hashes:
+    for name in keys.names[: len(tests)]:
         if name not in tests:
             raise invalid(f"Query condition missed key schema element: {name}")
-    for name in keys.ranges[: len(tests) - len(keys.hashes)]:
-        if name not in tests:
-            raise invalid(f"Query condition missed key schema element: {name}")
-    last = [name for name in keys.names if name in tests][-1]
-    for name in keys.names:
-        if name not in tests:
-            continue
+    for name in keys.names[: len(tests)]:
         operator, values = tests[name]
         if any(kind_of(value) != schema.types[name] for value in values):
             raise invalid(
                 "One or more parameter values were invalid: Condition parameter type does not "
                 "match schema type"
             )
-        if operator != "=" and (name in keys.hashes or name != last):
+        if operator != "=" and name == keys.hash:
             raise invalid("Query key condition not supported")
         for value in values:
             _check_asked(name, value)
+
+
+def _check_many(keys: Keys, tests: Mapping[str, tuple[str, Any]]) -> None:
+    """The rules for a key of several attributes; the sentences are ours.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+    """
+    wrong = "Query key condition not supported: "
+    for name in keys.hashes:
+        if name not in tests or tests[name][0] != "=":
+            raise invalid(f"{wrong}each HASH attribute of the index needs an equality: {name}")
+    asked_of = [name for name in keys.ranges if name in tests]
+    last = keys.ranges.index(asked_of[-1]) if asked_of else 0
+    for name in keys.ranges[:last]:
+        if name not in tests or tests[name][0] != "=":
+            raise invalid(
+                f"{wrong}there has to be an equality for each RANGE attribute before the last: "
+                f"{name}"
+            )
 
 
 def _check_asked(name: str, value: Mapping[str, Any]) -> None:

@@ -119,6 +119,20 @@ def table_name(params: Params) -> str:
     return name
 
 
+def index_name(params: Params) -> str | None:
+    """The index that a request is about; None for the table itself."""
+    name: str | None = member(params, "IndexName", str)
+    if name is None:
+        return None
+    if not 3 <= len(name) <= 255:
+        edge = "greater than or equal to 3" if len(name) < 3 else "less than or equal to 255"
+        raise constraint(name, "indexName", f"Member must have length {edge}")
+    if not _TABLE_NAME.fullmatch(name):
+        rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        raise constraint(name, "indexName", rule)
+    return name
+
+
 def check_enums(params: Params) -> None:
     """ServiceError for a parameter that has one of a few values, and has none of them."""
     for name, allowed in _ENUMS.items():
@@ -341,6 +355,7 @@ def check_paths(schema: Schema, paths: Sequence[tuple[str | int, ...]]) -> None:
 
 def batched_keys(name: str, batch: Any) -> tuple[dict[str, Any], list[Item]]:
     """One table's part of a BatchGetItem, and its keys."""
+    table_name({"TableName": name})
     if not isinstance(batch, dict):
         raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
     keys = required(batch, "Keys", list)

@@ -183,6 +183,8 @@ def read_batch(params: Params, find: Find) -> list[Write]:
     batches: Mapping[str, Any] = required(params, "RequestItems", dict)
     if not all(isinstance(requests, list) for requests in batches.values()):
         raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
+    for name in batches:
+        table_name({"TableName": name})
     count = sum(map(len, batches.values()))
     if not count or not all(1 <= len(one) <= MOST_BATCH_WRITES for one in batches.values()):
         raise constraint(

@@ -39,7 +39,9 @@ MAX_NUMERIC = Decimal("5.0e9")
 KNOWN_KEYS = ("dynamodb", "eventName", "userIdentity")
 
 OPERATORS = ("anything-but", "equals-ignore-case", "exists", "numeric", "prefix", "suffix")
-# EventBridge has these; Lambda's guide does not list them.
+# EventBridge has these. Lambda's guide gives "a summary of all the comparison operators available
+# for Lambda event filtering", and they are not in it:
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-syntax
 _ELSEWHERE = ("cidr", "exactly", "wildcard")
 # No name of a field within $or: an array with one of them is the array of a field named "$or".
 # The library keeps some for later: https://github.com/aws/event-ruler

@@ -251,6 +251,13 @@ def test_a_condition_is_refused_whatever_the_item(text: str, sentence: str) -> N
     assert sentence in str(refusal.value)
 
 
+def test_the_first_operand_must_be_distinct_if_it_is_a_path() -> None:
+    """ "contains (a, a) returns an error"; of values AWS says nothing, and they are taken."""
+    assert bound("begins_with(:s, :s) AND :n = :n AND contains(:s, :s)").holds(ITEM)
+    with pytest.raises(Invalid, match="operator: contains"):
+        bound("contains(s, s)")
+
+
 def test_the_limits_themselves_are_allowed() -> None:
     """4 KB, 300 operators, 100 operands of IN, 32 levels (A14)."""
     assert bound("n" + " " * (4096 - 5) + "= :n").holds(ITEM)
