@@ -25,7 +25,7 @@ os.environ.update(
 
 # What starts a function process: whoever asks for one of these plays. Other tests that play, mostly
 # through a command of their own, say so with `pytestmark`.
-PLAYING = {"nursery", "pipeline_nursery", "bench_on"}
+PLAYING = {"nursery", "impatient", "pipeline_nursery", "bench_on"}
 QUICK = ("not played", "not played and not slow")
 
 
@@ -54,6 +54,16 @@ def _nursery() -> Iterator[object]:
     from grader.cloud.function import Nursery
 
     nursery = Nursery.start()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="session", name="impatient")
+def _impatient() -> Iterator[object]:
+    """A nursery whose functions are ended after 0.25 s of computing; `labs` gives them 2 s."""
+    from grader.cloud.function import Limits, Nursery
+
+    nursery = Nursery.start(limits=Limits(cpu_seconds=0.25))
     yield nursery
     nursery.close()
 

@@ -22,6 +22,10 @@ ATTACKS = Path(__file__).parent / "attacks"
 # What is read on the template alone and judged whatever the handler does.
 OF_THE_TEMPLATE = {"role-tight"}
 
+# What computes until it is ended, whenever that is: `tests/classroom/test_class.py` grades one of
+# them in the time that everybody has.
+ENDLESS = {"loops_and_catches_everything", "loops_for_ever"}
+
 attacks = sorted(path.stem for path in ATTACKS.glob("*.py") if path.stem != "honest")
 
 
@@ -70,12 +74,12 @@ def _left_over(before: set[int]) -> set[int]:
 @pytest.mark.skipif(os.name == "nt", reason="the attacks use POSIX")
 @pytest.mark.parametrize("name", attacks)
 def test_an_attack_wins_nothing_and_leaves_nothing(
-    name: str, tmp_path: Path, nursery: Any, honest: Grade
+    name: str, tmp_path: Path, nursery: Any, impatient: Any, honest: Grade
 ) -> None:
     before = _offspring()
     home = {path.name for path in Path.home().iterdir()}
 
-    grade = _grade(tmp_path / "lab", name, nursery)
+    grade = _grade(tmp_path / "lab", name, impatient if name in ENDLESS else nursery)
 
     assert not grade.broken
     assert grade.score <= honest.score

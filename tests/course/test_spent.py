@@ -16,23 +16,14 @@ from typing import Any
 
 import pytest
 
-from grader.cloud.function import HangBudget, Limits, Nursery, NurseryFailed
+from grader.cloud.function import HangBudget, Nursery, NurseryFailed
 from grader.course import judge, lab
 from grader.course.grade import Grade
 from grader.course.lab import Lab
 from grader.course.play import player
 
 LAB2 = lab.find("2")
-SOON = Limits(cpu_seconds=0.25)
 TOLD = "it computed 0.25 s without a call; the labs stop there"
-
-
-@pytest.fixture(scope="module", name="impatient")
-def _impatient() -> Iterator[Nursery]:
-    """Where a function that computes without a call is ended soon; `labs` gives it 2 s."""
-    nursery = Nursery.start(limits=SOON)
-    yield nursery
-    nursery.close()
 
 
 def _answer(place: Path, chosen: Lab, head: str = "", tail: str = "", **more: str) -> Path:
@@ -53,7 +44,6 @@ def _told(grade: Grade) -> list[str]:
     return [one.finding.observed for one in grade.verdicts if one.finding is not None]
 
 
-@pytest.mark.played
 @pytest.mark.parametrize("chosen", lab.labs(), ids=lambda chosen: chosen.name)
 def test_an_endless_loop_on_the_first_line_is_the_learners(
     chosen: Lab, tmp_path: Path, impatient: Nursery
