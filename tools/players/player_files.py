@@ -233,8 +233,15 @@ def _many(play: Play, batches: Sequence[Play]) -> tuple[int, tuple[str, str]]:
     first, last = batches[0], batches[-1]
     sizes = [sum(high - low + 1 for low, high in one["records"]) for one in batches]
     lane = viewing.lane_name(play, first).partition(", ")[2]
-    what = f"{lane}: {counted(len(batches), 'attempt')} with {min(sizes)} to {max(sizes)} records"
+    each = "1 record" if max(sizes) == 1 else f"{between(sizes)} records"
+    what = f"{lane}: {counted(len(batches), 'attempt')} with {each}{' each' * (len(batches) > 1)}"
     return first["start"], (what, f"{_ended(first)}, until {clock(last['end'] or last['start'])}")
+
+
+def between(sizes: Sequence[int]) -> str:
+    """The least and the most, or the one that all are."""
+    least, most = min(sizes), max(sizes)
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def _ended(batch: Play) -> str:

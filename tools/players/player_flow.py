@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from player_bench import FUNCTION, QUEUE, REPORTS, Event, Staged, failing, items
+from player_files import between
 from player_model import Figures, Play, Player, Question, Switch
 
 from grader.cloud.mapping.ports import Result
@@ -115,7 +116,7 @@ def batches(play: Play) -> Figures:
     closed = [one["closed_by"] for one in play["batches"]]
     return [
         ("invocations", str(len(sizes))),
-        ("records in one", f"{min(sizes)} to {max(sizes)}"),
+        ("records in one", between(sizes)),
         ("closed by", ", ".join(f"{why}: {closed.count(why)}" for why in dict.fromkeys(closed))),
         ("longest wait", duration(max(waits(play)))),
     ]
