@@ -211,13 +211,16 @@ def late_again(stage: Stage) -> Book:
     """The first records of a merchant's best day come again, hours and many orders later."""
     shop = open_shop(stage, "late again", mappings=False)
     orders = [shop.put("acme", f"o-{n + 1}") for n in range(MANY)]
-    for start in range(0, MANY, BATCH):
-        settle(stage, shop, orders[start : start + BATCH])
+    half = BATCH // 2
+    for start in range(0, MANY, half):
+        settle(stage, shop, orders[start : start + half])
+    before = shop.stored("acme")
     shop.pipeline.run_for(minutes=20 * 60)
     last = settle(stage, shop, [*orders[:2], shop.put("globex", "o-1")])[-1]
     book = Book(shop)
     story = f"{MANY:,} orders of one merchant; 20 hours later the first two come again"
-    book.truth(story, "acme", last)
+    # Whether they were counted right the first time is another question.
+    book.like(story, "acme", before, "the total before", last)
     return book
 
 
