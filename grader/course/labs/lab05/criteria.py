@@ -236,12 +236,12 @@ def test_fold_once(stage: Stage, expect: Expect) -> None:
         expect,
         [
             stage.play(mixed_again),
-            stage.play(late_again),
             stage.play(killed_between_merchants),
             stage.play(regrouped_later),
             stage.play(two_at_once),
             stage.play(overtaken),
             stage.play(again_at_once),
+            stage.play(late_again),
         ],
         rule="A record counts once, in whatever batch, company and order it comes again.",
         why="After a partial failure a batch comes again cut differently, next to new records. "
