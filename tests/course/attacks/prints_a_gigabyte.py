@@ -21,16 +21,16 @@ def count(record):
     )
 
 
-printed = False
+floods = 0
 
 
 def handler(event, context):
-    """A gigabyte from each environment: from each invocation it is minutes of nothing else."""
+    """A gigabyte from a cold and a warm invocation: from each it is minutes of nothing else."""
     import sys
 
-    global printed
-    for _ in range(0 if printed else 1024):
+    global floods
+    for _ in range(1024 if floods < 2 else 0):
         sys.stdout.write("x" * (1 << 20) + "\n")
-    printed = True
+    floods += 1
     for record in event["Records"]:
         count(record)
