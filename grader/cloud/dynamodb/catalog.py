@@ -115,8 +115,8 @@ class Catalog:
 
     def create(self, params: dict[str, Any], ttl_attribute: str | None, pitr: bool) -> None:
         """Create a table from CreateTable's parameters. ServiceError when they are refused."""
-        table_name(params)
         check_creation(params)
+        table_name(params)
         self._ask("CreateTable", copy.deepcopy(params))
         table = self.tables[params["TableName"]]
         table.created_at = datetime.fromtimestamp(self._clock.now / 1000, UTC)

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from grader.cloud.aws import ServiceError
-from grader.cloud.dynamodb.requests import Params, invalid, required
+from grader.cloud.dynamodb.requests import Params, constraint, invalid, required
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MOST_GLOBAL = 20
@@ -33,6 +33,9 @@ Elements = Sequence[Mapping[str, str]]
 
 def check_creation(params: Params) -> None:
     """ServiceError for CreateTable's parameters that do not go together."""
+    if len(params["TableName"]) < 3:
+        rule = "Member must have length greater than or equal to 3"
+        raise constraint(params["TableName"], "tableName", rule)
     for member in ("AttributeDefinitions", "KeySchema"):
         required(params, member, list)
     _check_distinct(params["AttributeDefinitions"])

@@ -71,7 +71,12 @@ def read_many(operation: str, params: Params) -> Read:
     check_enums(params)
     limit = member(params, "Limit", int)
     if limit is not None and limit < 1:
-        raise constraint(limit, "limit", "Member must have value greater than or equal to 1")
+        # Recorded: a Query and a Scan tell it differently.
+        where = "at 'Limit'" if operation == "Query" else f"'{limit}' at 'limit'"
+        raise invalid(
+            f"1 validation error detected: Value {where} failed to satisfy constraint: Member must "
+            "have value greater than or equal to 1"
+        )
     found = asked(params, _EXPRESSIONS[operation], _BEFORE[operation])
     index = index_name(params)
     select = params.get("Select")

@@ -101,18 +101,19 @@ _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII)
 
 def table_name(params: Params) -> str:
     """The table that a request is about, by name or ARN."""
-    name: str | None = member(params, "TableName", str)
-    if name is None:
-        raise invalid("The parameter 'TableName' is required but was not present in the request")
+    name: str = required(params, "TableName", str)
     if name.startswith("arn:"):
         return name
+    if not name or len(name) > 255:
+        edge = "less than or equal to 255" if name else "greater than or equal to 1"
+        raise constraint(name, "tableName", f"Member must have length {edge}")
     if not _TABLE_NAME.fullmatch(name):
         raise constraint(
             name,
             "tableName",
             "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
         )
-    if not 3 <= len(name) <= 255:
+    if len(name) < 3:
         raise invalid(
             "TableName must be at least 3 characters long and at most 255 characters long"
         )
@@ -134,15 +135,28 @@ def index_name(params: Params) -> str | None:
 
 
 def check_enums(params: Params) -> None:
-    """ServiceError for a parameter that has one of a few values, and has none of them."""
+    """ServiceError for parameters that have one of a few values each, and have none of them."""
+    wrong = []
     for name, allowed in _ENUMS.items():
         value = member(params, name, str)
         if value is not None and value not in allowed:
-            raise constraint(
-                value,
-                name[0].lower() + name[1:],
-                f"Member must satisfy enum value set: [{', '.join(allowed)}]",
+            wrong.append(
+                f"Value '{value}' at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: "
+                f"Member must satisfy enum value set: [{', '.join(allowed)}]"
             )
+    if wrong:
+        errors = "error" if len(wrong) == 1 else "errors"
+        raise invalid(f"{len(wrong)} validation {errors} detected: {'; '.join(wrong)}")
+
+
+def requested(params: Params, operation: str) -> Mapping[str, Any]:
+    """The RequestItems of a batch, by names of tables; there is one at least."""
+    batches: Mapping[str, Any] | None = member(params, "RequestItems", dict)
+    if not batches:
+        raise invalid(f"The requestItems parameter is required for {operation}")
+    for name in batches:
+        table_name({"TableName": name})
+    return batches
 
 
 # -- expressions -----------------------------------------------------------------------------
@@ -355,15 +369,13 @@ def check_paths(schema: Schema, paths: Sequence[tuple[str | int, ...]]) -> None:
 
 def batched_keys(name: str, batch: Any) -> tuple[dict[str, Any], list[Item]]:
     """One table's part of a BatchGetItem, and its keys."""
-    table_name({"TableName": name})
     if not isinstance(batch, dict):
         raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
     keys = required(batch, "Keys", list)
     if not 1 <= len(keys) <= MOST_BATCH_READS:
         edge = "greater than or equal to 1" if not keys else "less than or equal to 100"
-        raise constraint(
-            "[]" if not keys else "[...]",
-            f"requestItems.{name}.member.keys",
-            f"Member must have length {edge}",
+        raise invalid(
+            f"1 validation error detected: Value at 'RequestItems.{name}.member.Keys' failed to "
+            f"satisfy constraint: Member must have length {edge}"
         )
     return batch, [item_in(key) for key in keys]

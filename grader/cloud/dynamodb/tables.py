@@ -36,6 +36,7 @@ from grader.cloud.dynamodb.requests import (
     invalid,
     item_in,
     member,
+    requested,
     required,
     table_name,
 )
@@ -355,11 +356,7 @@ class Tables:
     def _batch_get(self, params: dict[str, Any]) -> dict[str, Any]:
         """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
         check_enums(params)
-        batches = required(params, "RequestItems", dict)
-        if not batches:
-            raise constraint(
-                "{}", "requestItems", "Member must have length greater than or equal to 1"
-            )
+        batches = requested(params, "BatchGetItem")
         read = [(name, *batched_keys(name, batch)) for name, batch in batches.items()]
         if sum(len(keys) for _, _, keys in read) > MOST_BATCH_READS:
             raise invalid("Too many items requested for the BatchGetItem call")

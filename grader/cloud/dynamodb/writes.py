@@ -6,7 +6,7 @@ in how their failures are told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from grader.cloud.dynamodb.requests import (
     invalid,
     item_in,
     member,
+    requested,
     required,
     table_name,
 )
@@ -180,21 +181,17 @@ def read_batch(params: Params, find: Find) -> list[Write]:
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
     """
     check_enums(params)
-    batches: Mapping[str, Any] = required(params, "RequestItems", dict)
+    batches = requested(params, "BatchWriteItem")
     if not all(isinstance(requests, list) for requests in batches.values()):
         raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
-    for name in batches:
-        table_name({"TableName": name})
-    count = sum(map(len, batches.values()))
-    if not count or not all(1 <= len(one) <= MOST_BATCH_WRITES for one in batches.values()):
+    if not all(1 <= len(one) <= MOST_BATCH_WRITES for one in batches.values()):
         raise constraint(
-            "{}" if not batches else "{...}",
+            "{...}",
             "requestItems",
-            "Member must have length greater than or equal to 1"
-            if not batches
-            else "Map value must satisfy constraint: [Member must have length less than or equal "
+            "Map value must satisfy constraint: [Member must have length less than or equal "
             "to 25, Member must have length greater than or equal to 1]",
         )
+    count = sum(map(len, batches.values()))
     if count > MOST_BATCH_WRITES:
         raise invalid("Too many items requested for the BatchWriteItem call")
     writes = [_batched(name, request) for name, requests in batches.items() for request in requests]

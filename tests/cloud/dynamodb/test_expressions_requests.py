@@ -436,7 +436,7 @@ QUERY: dict[str, Any] = {
             },
             "does not match the range key predicate",
         ),
-        ({"Limit": 0}, "Value '0' at 'limit' failed to satisfy"),
+        ({"Limit": 0}, "Value at 'Limit' failed to satisfy"),
         (
             {"Select": "SPECIFIC_ATTRIBUTES"},
             "Must specify the AttributesToGet or ProjectionExpression",
