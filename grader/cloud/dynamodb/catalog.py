@@ -199,6 +199,11 @@ class Catalog:
     def _tagged(self, params: Params) -> Table:
         arn = params["ResourceArn"]
         table = self.tables.get(tagged_table(arn))
+        if arn.split(":")[3:5] != [self._backend.region_name, self._backend.account_id]:
+            raise ServiceError(
+                "AccessDeniedException",
+                f"User is not authorized to access tags on the resource: {arn}",
+            )
         if table is None or table.table_arn != arn:
             raise ServiceError(
                 "ResourceNotFoundException",

@@ -81,10 +81,15 @@ def _check_schema(keys: Elements, parts: int) -> None:
         raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
     if kinds != sorted(kinds):
         raise invalid("Invalid KeySchema: Elements of the type HASH must precede those of RANGE")
-    if parts == 1 and len(kinds) > 1 and kinds[1] != "RANGE":
+    if parts == 1 and len(kinds) == 2 and kinds[1] != "RANGE":
         raise invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
     if parts == 1 and len(kinds) > 2:
-        raise invalid("Invalid KeySchema: A key has at most 2 elements, one HASH and one RANGE")
+        told = ", ".join(
+            f"KeySchemaElement(attributeName={name}, keyType={kind})"
+            for name, kind in zip(names, kinds, strict=True)
+        )
+        rule = "Member must have length less than or equal to 2"
+        raise constraint(f"[{told}]", "keySchema", rule)
     if max(kinds.count("HASH"), kinds.count("RANGE")) > parts:
         raise invalid(
             f"{_WRONG}The KeySchema of an index has at most {parts} elements of the type HASH and "

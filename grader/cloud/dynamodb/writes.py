@@ -186,7 +186,7 @@ def read_batch(params: Params, find: Find) -> list[Write]:
         raise ServiceError("SerializationException", "RequestItems has a type that it cannot have.")
     if not all(1 <= len(one) <= MOST_BATCH_WRITES for one in batches.values()):
         raise constraint(
-            "{...}",
+            "{" + ", ".join(f"{name}=[...]" for name in batches) + "}",
             "requestItems",
             "Map value must satisfy constraint: [Member must have length less than or equal "
             "to 25, Member must have length greater than or equal to 1]",

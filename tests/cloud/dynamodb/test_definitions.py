@@ -148,7 +148,10 @@ INCLUDE = {"ProjectionType": "INCLUDE"}
     [
         ({"KeySchema": _keys("+id")}, "is not a HASH key type"),
         ({"KeySchema": _keys("id", "at")}, "The second KeySchemaElement is not a RANGE key type"),
-        ({"KeySchema": _keys("id", "+at", "+x")}, "at most 2 elements"),
+        (
+            {"KeySchema": _keys("id", "+at", "+x")},
+            "Member must have length less than or equal to 2",
+        ),
         ({"KeySchema": _keys("id", "+id")}, "have the same name"),
         ({"AttributeDefinitions": None}, "Value null at 'attributeDefinitions'"),
         ({"KeySchema": None}, "Value null at 'keySchema'"),
@@ -161,7 +164,7 @@ INCLUDE = {"ProjectionType": "INCLUDE"}
         (_with_local("x", "+at"), "the same leading hash key as table KeySchema"),
         (_with_local("id"), "does not have a range key for index: by-x"),
         (_with_local("id", "+id"), "have the same name"),
-        (_with_local("id", "+at", "+x"), "at most 2 elements"),
+        (_with_local("id", "+at", "+x"), "Member must have length less than or equal to 2"),
         (_with_local("id", "+x", table=("id",)), "Table KeySchema does not have a range key"),
         (_with_global(_index("x"), _index("x")), "Duplicate index name: by-x"),
         (_with_global(_index("+x")), "is not a HASH key type"),
@@ -292,6 +295,12 @@ def test_time_to_live_is_switched_to_another_state_and_once_an_hour(account: Any
         ("arn:not/a/good/format", {"a": "b"}, "ValidationException", "Invalid ResourceArn"),
         ("{}/index/by-x", {"a": "b"}, "ValidationException", "only table or stream is accepted"),
         ("{}x", {"a": "b"}, "ResourceNotFoundException", "not found"),
+        (
+            "arn:aws:dynamodb:us-east-1:000000000000:table/Seen",
+            {"a": "b"},
+            "AccessDeniedException",
+            "not authorized",
+        ),
         ("{}", {}, "ValidationException", "At least one tag"),
         ("{}", {"hi!": "b"}, "ValidationException", "letters, white space, numbers"),
         ("{}", {"a": "50%"}, "ValidationException", "letters, white space, numbers"),
