@@ -109,6 +109,19 @@ def _stopping() -> Iterator[None]:
         raise ResourceRefused("alarm", str(refusal.resource), refusal) from refusal
 
 
+def log_writes(player: Player) -> list[tuple[str, str]]:
+    """What Lambda itself does with the role to write the function's log.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+    """
+    function = player.stack.resources[FUNCTION]
+    logging = function.properties.get("LoggingConfig", {})
+    group = logging.get("LogGroup", f"/aws/lambda/{function.physical_id}")
+    region, account = player.stack.region, player.stack.account_id
+    stream = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:2026/11/02"
+    return [("logs:CreateLogStream", stream), ("logs:PutLogEvents", stream)]
+
+
 # -- incidents out of plays ------------------------------------------------------------------------
 
 

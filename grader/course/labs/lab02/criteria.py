@@ -25,7 +25,7 @@ from grader.course.labs.lab02.scenarios import (
 )
 from grader.course.play.books import Book
 from grader.course.play.counting import overtaken, quiet_day, regrouped_later, two_at_once
-from grader.course.play.paging import FUNCTION, MAPPING
+from grader.course.play.paging import FUNCTION, MAPPING, log_writes
 from grader.course.play.traffic import Shop, listed
 
 if TYPE_CHECKING:
@@ -478,7 +478,7 @@ def test_role_sufficient(stage: Stage, expect: Expect) -> None:
     denied = [f"{one.action} on {one.resource}" for one in refused if one.played]
     denied += [
         f"{action} on {resource}"
-        for action, resource in _log_writes(stage)
+        for action, resource in log_writes(stage)
         if not stage.may(role, action, resource)
     ]
     expect(
@@ -496,19 +496,6 @@ def test_role_sufficient(stage: Stage, expect: Expect) -> None:
         ),
     )
     stage.require_played(refused, "orders placed, changed, deleted, and three bad ones")
-
-
-def _log_writes(stage: Stage) -> list[tuple[str, str]]:
-    """What Lambda itself does with the role to write the function's log.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
-    """
-    function = stage.stack.resources[FUNCTION]
-    logging = function.properties.get("LoggingConfig", {})
-    group = logging.get("LogGroup", f"/aws/lambda/{function.physical_id}")
-    region, account = stage.stack.region, stage.stack.account_id
-    stream = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:2026/11/02"
-    return [("logs:CreateLogStream", stream), ("logs:PutLogEvents", stream)]
 
 
 @criterion(

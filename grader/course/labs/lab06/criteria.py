@@ -20,6 +20,7 @@ from grader.course.labs.lab06.findings import (
     lost,
     moment,
     too_dear,
+    too_little,
     too_much,
     twice,
     unpaged,
@@ -36,7 +37,7 @@ from grader.course.labs.lab06.scenarios import (
     one_by_one,
     paged,
 )
-from grader.course.play.paging import FUNCTION, MAPPING, watch
+from grader.course.play.paging import FUNCTION, MAPPING, log_writes, watch
 from grader.course.play.traffic import SYSTEM, listed
 from grader.replay.incidents import PEOPLE
 from grader.review.checklist import Report, review
@@ -254,6 +255,9 @@ def test_role_tight(stage: Stage, expect: Expect) -> None:
     role = stage.stack.by_arn(arn)
     if role is None:
         return
+    for action, arn in log_writes(stage):
+        allowed = stage.may(role.logical_id, action, arn)
+        expect(allowed, partial(too_little, stage, role.logical_id, action))
     spare = [
         (action, name, arn)
         for action, name, arn in _reachable(stage, role)

@@ -249,6 +249,19 @@ def too_much(stage: Stage, role: str, action: str, name: str) -> Finding:
     )
 
 
+def too_little(stage: Stage, role: str, action: str) -> Finding:
+    """An action on the function's log that the role does not allow."""
+    return stage.finding(
+        rule="The role may do what the function does, and no more.",
+        input=f"{role} calls {action} on the function's own log",
+        expected="allowed",
+        observed="denied",
+        why="A line that may not be written is lost, and nothing tells: the invocation goes well.",
+        where=statement(stage, role, "logs:"),
+        page=f"{stage.lab.page}#role",
+    )
+
+
 def statement(stage: Stage, role: str, action: str) -> str:
     """The line that names an action, or the role's policies where only a pattern allows it."""
     text = (stage.folder / TEMPLATE).read_text(encoding="utf-8", errors="replace")
