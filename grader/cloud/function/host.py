@@ -40,8 +40,7 @@ from grader.cloud.function.spec import (
 from grader.cloud.function.variables import log_level, variables
 from grader.cloud.mapping.ports import Result
 
-_NS = 1_000_000
-_SIGXCPU = 24
+_NS, _SIGXCPU = 1_000_000, 24
 # How much of a call's body its record keeps: more than any request that carries no file.
 KEPT_BYTES = 1 << 20
 Log = Callable[[LogLine], None]
