@@ -492,13 +492,10 @@ def locked_out(stage: Stage) -> LockedOut:
         if all(value is not None for value in left.values()):
             break
         pipeline.run_for(minutes=15)
-        notes = pipeline.notes(MAPPING)
+        notes, calls = pipeline.notes(MAPPING), pipeline.invocations(FUNCTION)
         for record in records:
-            known = [one.time_ms for one in notes if one.covers(record.sequence)] + [
-                one.start_ms
-                for one in pipeline.invocations(FUNCTION)
-                if record.sequence in one.sequences
-            ]
+            known = [one.time_ms for one in notes if one.covers(record.sequence)]
+            known += [one.start_ms for one in calls if record.sequence in one.sequences]
             if known:
                 left[record.sequence] = record.time_ms + DAY_MS - min(known)
     return LockedOut(shop, title, records, left)
