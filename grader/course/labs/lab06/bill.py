@@ -1,6 +1,7 @@
 """Lab 6's bill: what a month of the deployed stack costs, from what it did in an ordinary minute.
 
-`ordinary_minutes` plays the README's workload for a little while; `monthly_bill` takes what the
+`ordinary_minutes` plays the README's workload for a little while, of which `busy_hour` makes what
+alarms see in an hour; `monthly_bill` takes what the
 function, its calls and its log came to in that time, adds what the template has standing, and bills
 it for 30 days without any free quota: quotas belong to the account, and other stacks may use them.
 Left out, and the README says so: what the shop itself writes, the storage of tables and of notes.
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from grader.cloud.cloudwatch import MetricAlarm
 from grader.cloud.dynamodb import read_units
+from grader.cloud.metrics import Metrics
 from grader.course.play.paging import FUNCTION, open_shop, watch
 from grader.course.play.traffic import ORDERS, Shop
-from grader.replay.incidents import MINUTE_MS
+from grader.replay.incidents import MINUTE_MS, Incident
 from grader.review import pricing
 from grader.review.pricing import Bill, dollars
 
@@ -102,6 +104,45 @@ def ordinary_minutes(stage: Stage) -> Minutes:
     invocations = pipeline.invocations(FUNCTION)[first:last]
     steady_to_ms = steady_from_ms + STEADY_MIN * MINUTE_MS
     return Minutes(shop, measured, from_ms, to_ms, invocations, steady_from_ms, steady_to_ms)
+
+
+def busy_hour(stage: Stage) -> Incident:
+    """An hour of the README's workload, with nothing wrong: its minutes, again and again.
+
+    Any hour of the month: queues into which the minutes brought nothing have long fallen silent.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+    """
+    minutes = stage.play(ordinary_minutes)
+    length = minutes.steady_to_ms - minutes.steady_from_ms
+    turns = 60 * MINUTE_MS // length
+    metrics, seen = Metrics(), minutes.shop.pipeline.metrics
+    used = {key.dimensions for key in seen if key.name == "NumberOfMessagesSent"}
+    for key in seen:
+        if key.namespace == "AWS/SQS" and key.dimensions not in used:
+            continue
+        data = seen.data(key)
+        steady = [one for one in data if 0 <= one.time_ms - minutes.steady_from_ms < length]
+        for turn in range(turns):
+            for one in steady:
+                metrics.put(
+                    key.namespace,
+                    key.name,
+                    one.value,
+                    one.time_ms + turn * length,
+                    unit=key.unit,
+                    dims=key.dimensions,
+                    count=one.count,
+                    arrived_ms=one.arrived_ms + turn * length,
+                )
+    return Incident(
+        name="busy hour",
+        title="an hour of the README's workload",
+        story="",
+        metrics=metrics,
+        start_ms=minutes.steady_from_ms,
+        from_ms=minutes.steady_from_ms + 15 * MINUTE_MS,
+        to_ms=minutes.steady_from_ms + turns * length,
+    )
 
 
 def monthly_bill(stage: Stage) -> Bill:

@@ -2,7 +2,7 @@
 
 `one_by_one` is a day on which trouble comes after trouble, `all_at_once` an afternoon on which the
 next one begins before the last one is over, `locked_out` a day on which the function cannot run at
-all, `busy_hour` an hour of the README's own workload. The seed decides order, amounts and moments.
+all. The seed decides order, amounts and moments.
 In the evening the operator replays what the notes name. Scenarios judge nothing; they only stop
 when there is nothing to play.
 """
@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from grader.cloud.cloudwatch import Transition
 from grader.cloud.function import Kill
-from grader.cloud.metrics import Metrics
-from grader.course.labs.lab06 import bill as lab06_bill
+from grader.course.labs.lab06.bill import busy_hour
 from grader.course.play.books import READS
 from grader.course.play.paging import (
     FUNCTION,
@@ -411,45 +410,6 @@ def all_at_once(stage: Stage) -> Day:
     pipeline.recycle(FUNCTION)
     day.redrive()
     return day.close(["acme"])
-
-
-def busy_hour(stage: Stage) -> Incident:
-    """An hour of the README's workload, with nothing wrong: its minutes, again and again.
-
-    Any hour of the month: queues into which the minutes brought nothing have long fallen silent.
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
-    """
-    minutes = stage.play(lab06_bill.ordinary_minutes)
-    length = minutes.steady_to_ms - minutes.steady_from_ms
-    turns = HOUR_MS // length
-    metrics, seen = Metrics(), minutes.shop.pipeline.metrics
-    used = {key.dimensions for key in seen if key.name == "NumberOfMessagesSent"}
-    for key in seen:
-        if key.namespace == "AWS/SQS" and key.dimensions not in used:
-            continue
-        data = seen.data(key)
-        steady = [one for one in data if 0 <= one.time_ms - minutes.steady_from_ms < length]
-        for turn in range(turns):
-            for one in steady:
-                metrics.put(
-                    key.namespace,
-                    key.name,
-                    one.value,
-                    one.time_ms + turn * length,
-                    unit=key.unit,
-                    dims=key.dimensions,
-                    count=one.count,
-                    arrived_ms=one.arrived_ms + turn * length,
-                )
-    return Incident(
-        name="busy hour",
-        title="an hour of the README's workload",
-        story="",
-        metrics=metrics,
-        start_ms=minutes.steady_from_ms,
-        from_ms=minutes.steady_from_ms + 15 * MINUTE_MS,
-        to_ms=minutes.steady_from_ms + turns * length,
-    )
 
 
 @dataclass
