@@ -40,6 +40,10 @@ _AROUND_BLOCK = re.compile(
 # Scripts that stand in a page; what has another type is data.
 _INLINE = re.compile(r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S)
 _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
+# One word needs no quotes; these attributes are most of a page.
+# https://html.spec.whatwg.org/multipage/syntax.html#unquoted
+_TAG = re.compile(r"<[a-z][^<>]*>")
+_ONE_WORD = re.compile(r' (class|id|for|data-md-[a-z-]+)="([\w-]+)"(?=[ >])')
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
 
@@ -153,18 +157,19 @@ def _frame(site: Path) -> str:
 
 
 def tightened(html: str) -> str:
-    """A page without the indents, empty lines and remarks that its templates leave in it, and
-    without marks around the spaces of its code, which no sheet colours.
+    """A page without the indents, empty lines and remarks that its templates leave in it, without
+    marks around the spaces of its code, which no sheet colours, and without needless quotes.
 
     White space between words stays; where it is part of what is shown, nothing changes.
     """
     parts = _KEPT.split(html)
-    return "".join(
+    text = "".join(
         re.sub(_MARKED_SPACE, r"\1", part)
         if number % 2
         else re.sub(_AROUND_BLOCK, r"\1", re.sub(r"\s*\n\s*", "\n", re.sub(_REMARK, "", part)))
         for number, part in enumerate(parts)
     )
+    return _TAG.sub(lambda tag: _ONE_WORD.sub(r" \1=\2", tag[0]), text)
 
 
 def bare(script: str) -> str:

@@ -94,6 +94,9 @@ def test_a_printed_page_keeps_its_columns_and_says_where_links_lead(tmp_path: Pa
 def test_a_built_page_is_tightened_and_says_the_same() -> None:
     page = """<ul>\n  <li>\n    <a href="x">One\n      two</a>\n    <b>three</b>\n  </li>\n</ul>
 <!-- a remark -->\n\n<pre><code>a\n<span class="w">    </span>b\n</code></pre>"""
+    assert building.tightened('<p id="a" class="b c"><i class="d">"class="e"</i></p>') == (
+        '<p id=a class="b c"><i class=d>"class="e"</i></p>'
+    )
     assert building.tightened(page) == (
         '<ul><li><a href="x">One\ntwo</a>\n<b>three</b></li></ul><pre><code>a\n    b\n</code></pre>'
     )
