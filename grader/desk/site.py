@@ -44,6 +44,7 @@ _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # https://html.spec.whatwg.org/multipage/syntax.html#unquoted
 _TAG = re.compile(r"<[a-z][^<>]*>")
 _ONE_WORD = re.compile(r' (class|id|for|data-md-[a-z-]+)="([\w-]+)"(?=[ >])')
+_SWITCHING = re.compile(r"\[data-md-color-switching\] \*[^{}]*\{[^{}]*\}")
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")
 
@@ -75,6 +76,7 @@ def build(root: Path, target: Path, *, strict: bool = False) -> str:
     if done.returncode:
         raise UsageError(f"The site cannot be built: {said.strip()}")
     trim(target)
+    calm(target)
     guard(target)
     return said
 
@@ -110,6 +112,16 @@ def guard(site: Path) -> None:
     for page in site.rglob("*.html"):
         html = deferred(page.read_text(encoding="utf-8"))
         page.write_text(guarded(html, frame), encoding="utf-8")
+
+
+def calm(site: Path) -> None:
+    """Take the theme's rule out that switches every transition off while colours change.
+
+    It is about every element, so a page is styled whole twice more while it loads.
+    """
+    for sheet in (site / "assets" / "stylesheets").glob("palette.*.css"):
+        rules = sheet.read_text(encoding="utf-8")
+        sheet.write_text(_SWITCHING.sub("", rules), encoding="utf-8")
 
 
 def deferred(html: str) -> str:

@@ -143,6 +143,8 @@ def told(player: Player, document: Play, labels: Sequence[str]) -> str:
 def _scrolled(name: str, content: str, kind: str = "") -> str:
     classes = f"player-table {kind}".rstrip()
     attributes = f'role="region" tabindex="0" aria-label="{escape(name)}"'
+    # The theme wraps every table without a class, which takes a page of sixty of them its time.
+    content = content.replace("<table>", '<table class="player-rows">')
     return f'<div class="{classes}" {attributes}>{content}</div>'
 
 
