@@ -92,7 +92,10 @@ class Home:
 
     def _configure(self) -> None:
         """The CLI's configuration; with the plugin, once that is there."""
-        told, own = f"[default]\nregion = {REGION}\n", self.folder / "bin"
+        # Version 1 of the CLI would print some times as numbers of seconds.
+        # https://docs.aws.amazon.com/cli/latest/topic/config-vars.html
+        told = f"[default]\nregion = {REGION}\ncli_timestamp_format = iso8601\n"
+        own = self.folder / "bin"
         if (own / _PLUGGED).exists():
             name = _PLUGGED.removesuffix(".py")
             told += f"[plugins]\ncli_legacy_plugin_path = {own}\nlabs = {name}\n"

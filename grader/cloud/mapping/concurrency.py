@@ -66,6 +66,10 @@ class Concurrency:
         """How many invocations run now of functions without a reservation."""
         return sum(n for name, n in self._running.items() if name not in self._reserved)
 
+    def shared(self) -> int:
+        """How many invocations functions without a reservation may have at once, all together."""
+        return self.account_limit - sum(self._reserved.values())
+
     def claimed(self) -> int:
         """What other invocations cannot have now: all reservations, and what runs without one.
 
@@ -80,10 +84,8 @@ class Concurrency:
         if limit is not None:
             if running >= limit:
                 return False
-        else:
-            shared = self.account_limit - sum(self._reserved.values())
-            if self.unreserved() >= shared:
-                return False
+        elif self.unreserved() >= self.shared():
+            return False
         self._running[function_name] = running + 1
         return True
 

@@ -186,7 +186,8 @@ def _own(shift: Shift) -> Iterator[Known]:
             continue
         before = called if act.looks else ""
         told = judge.told(shift, act).partition(": ")[2]
-        yield _minute(shift, act), "you looked" if act.looks else "you changed", told
+        what = "looked" if act.looks else "tried" if act.refused else "changed"
+        yield _minute(shift, act), f"you {what}", told
 
 
 def _moments(shift: Shift) -> list[tuple[int, str]]:
@@ -198,7 +199,7 @@ def _moments(shift: Shift) -> list[tuple[int, str]]:
     ]
     found.append((shift.page_ms, "The telephone rings."))
     for act in shift.acts:
-        if not act.looks:
+        if not act.looks and not act.refused:
             found.append((act.time_ms, judge.told(shift, act).partition(": ")[2]))
     if shift.named_ms is not None:
         found.append((shift.named_ms, f"Done, because of {', '.join(shift.named)}."))

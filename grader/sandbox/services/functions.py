@@ -195,12 +195,15 @@ def _delete_concurrency(world: World, request: Request) -> dict[str, Any]:
 
 @answers("lambda", "GetAccountSettings")
 def _account_settings(world: World, request: Request) -> dict[str, Any]:
+    """The limits; what runs now is no part of them.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_AccountLimit.html
+    """
     concurrency = world.cloud.concurrency
-    free = concurrency.account_limit - concurrency.claimed()
     return {
         "AccountLimit": {
             "ConcurrentExecutions": concurrency.account_limit,
-            "UnreservedConcurrentExecutions": free,
+            "UnreservedConcurrentExecutions": concurrency.shared(),
         },
         "AccountUsage": {"FunctionCount": len(world.cloud.functions)},
     }

@@ -180,6 +180,7 @@ def test_a_reservation_is_a_floor_and_a_ceiling():
     assert not limits.acquire("other"), "two of 103 are reserved"
     assert limits.acquire("mine") and limits.acquire("mine")
     assert not limits.acquire("mine"), "and two is also the most"
+    assert limits.shared() == 101, "an account's settings say the same whatever runs"
 
 
 @pytest.mark.parametrize(("limit", "reserve"), [(1_000, 901), (10, 1), (100, 1)])
