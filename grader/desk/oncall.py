@@ -304,8 +304,8 @@ def _serve(duty: Duty, space: Workspace, port: int, shell: bool) -> int:
     except OSError as error:
         duty.leave()
         raise UsageError(
-            f"Port {port} cannot be taken ({error.strerror}): --port 0 picks a free one, and "
-            "labs oncall resume goes on."
+            f"Port {port} cannot be taken ({error.strerror}). The drill waits: labs oncall resume "
+            "--port 0 goes on at a free one."
         ) from None
     home = Home(server.port)
     try:
@@ -362,7 +362,8 @@ def _greet(duty: Duty, server: Server, home: Home, place: Path) -> None:
     say(f"Runbook: {shown(place / 'RUNBOOK.md')}; the guide: labs docs operations/index")
     say(f"Console: {server.url}/#token={server.token}")
     if not sys.stdin.isatty():
-        say(f"Terminal: labs oncall shell, in {shown(place.parents[1])}")
+        where = shown(place.parents[1])
+        say("Terminal: labs oncall shell" + (f", in {where}" if where != "." else ""))
     say("When it is over: labs oncall done --cause CAUSE. For help: labs oncall hint.")
     if note:
         warn(note)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from grader.cloud.words import counted
 from grader.course.grade import WORDS, Grade
 from grader.replay import run
 from grader.replay.drawing import scrolled, table
@@ -142,7 +143,8 @@ def _minutes(duty: Duty) -> str:
     breaks = duty.stands.breaks_s
     if breaks:
         whole = sum(breaks) / 60
-        told += f"<p>Time stood still {len(breaks)} times, {whole:.0f} minutes in all.</p>"
+        times, minutes = counted(len(breaks), "time"), counted(round(whole), "minute")
+        told += f"<p>Time stood still {times}, {minutes} in all.</p>"
     if duty.stands.hints:
         told += f"<p>Hints seen: {duty.stands.hints} of {len(shift.drill.hints)}.</p>"
     return told

@@ -12,7 +12,7 @@ from grader.sandbox.services import (
     metrics,
     tables,
 )
-from grader.sandbox.services.instead import INSTEAD, instead
+from grader.sandbox.services.instead import INSTEAD, instead, services
 
 __all__ = [
     "INSTEAD",
@@ -23,5 +23,6 @@ __all__ = [
     "logs",
     "messaging",
     "metrics",
+    "services",
     "tables",
 ]

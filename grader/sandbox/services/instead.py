@@ -25,10 +25,11 @@ INSTEAD: Mapping[str, str] = {
     "cloudwatch:PutDashboard": "Put the dashboard into a template and deploy it.",
     "cloudwatch:PutCompositeAlarm": "Put the composite alarm into a template and deploy it.",
     "logs": "Groups, streams and filter-log-events are answered.",
-    "logs:StartQuery": "Logs Insights is not played: use filter-log-events, or `aws logs tail`.",
+    "logs:StartQuery": "Insights is not played: use filter-log-events; version 2 has tail, too.",
     "logs:StartLiveTail": "Use `aws logs tail --follow`.",
     "sts": "Only GetCallerIdentity is answered; nobody takes on a role here.",
     "budgets": "Budgets with notifications are kept and shown.",
+    "cloudtrail": "Nobody records who changed what; functions and mappings say when it was.",
     "iam": "Roles and policies come from a template, and functions run with their rights.",
 }
 
@@ -43,4 +44,4 @@ def instead(service: str, operation: str) -> str:
 
 def services() -> list[str]:
     """The services of which something is answered."""
-    return [name for name in INSTEAD if ":" not in name and name != "iam"]
+    return [name for name in INSTEAD if ":" not in name and name not in ("cloudtrail", "iam")]
