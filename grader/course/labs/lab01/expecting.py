@@ -42,7 +42,9 @@ LINES = {
     "expired": ((r"except .*ExpiredIterator", 1), (r"get_records", 0)),
     "trimmed": ((r"TrimmedData", 0), (r"get_shard_iterator", 0)),
     "lost": ((r"\blost *(\+?=|:)|\blost\.(add|append)", 0), (r"TrimmedData", 0)),
-    "parent": ((r"ParentShardId", 0),),
+    # Whose parents are asked for, and where a shard's beginning is taken for a place to read from.
+    "children": ((r"\b(new|fresh|children)\w* *= ", 0), (r"ParentShardId", 0)),
+    "begin": ((r"= .*(\bbegin\w*\(|StartingSequence)", 0), (r"""["']AT_SEQUENCE""", 0)),
     # Where a shard is begun of which nothing was read, and where one is taken for read before.
     "start": ((r"""["']TRIM_HORIZON""", 0), (r"get_shard_iterator", 0)),
     "fresh": ((r"= .*\bcheckpoint is None|= .*\bnot checkpoint\b", 0), (r"TRIM_HORIZON", 0)),
@@ -84,8 +86,8 @@ def of_losses(untold: set[str], invented: set[str], first: bool) -> str:
     if untold:
         return "start" if untold <= {"O", "P"} else "lost"
     if first:
-        return "behind"
-    return "parent" if invented == {"Y"} else "lost"
+        return "begin"
+    return "children" if invented == {"Y"} else "lost"
 
 
 def _repeats(said: Said, about: str) -> str:

@@ -61,7 +61,8 @@ def meeting(stage: Stage) -> str:
     """What is made of another one's work: of a failure to say, of a read, of a cancellation."""
     if _swallows(stage):
         return answer(stage)
-    return _first(stage, _READ, r"except .*(Cancel|Conditional|Conflict)", EFFECT)
+    depends = r"\[.ConditionExpression.\]\s*="  # a condition that hangs on what was read
+    return _first(stage, depends, _READ, r"except .*(Cancel|Conditional|Conflict)", EFFECT)
 
 
 def ordering(stage: Stage) -> str:
