@@ -427,7 +427,7 @@ BACKLOG = Drill(
     page="operations/index#first-minutes",
     causes=("old-backlog",),
     told="The team of the migration: we are done. You can have shipping back; it has been ours "
-    "since yesterday at ten.",
+    "since yesterday.",
     parameters={"MaximumAge": "21600", "CourierSeconds": "20"},
     orders=(
         Orders(every_s=1_800, from_min=-1_480, until_min=-70, name="yesterday"),

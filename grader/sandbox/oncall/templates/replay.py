@@ -32,7 +32,7 @@ def main():
         elif asked.since is not None:
             newest = max(written(record) for record in everything())
             records = [one for one in everything() if written(one) >= newest - asked.since * 60]
-            print(ship(records), "orders without a parcel were replayed")
+            tell(ship(records), records)
         else:
             parser.print_help()
     except ClientError as refused:
@@ -41,7 +41,7 @@ def main():
 
 def redrive():
     """Replay what each note is about; keep the note of what still has no parcel."""
-    url = os.environ["QUEUE"]
+    url, kept = os.environ["QUEUE"], []
     while messages := queue.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=300
     ).get("Messages"):
@@ -49,12 +49,21 @@ def redrive():
             batch = json.loads(message["Body"])["DDBStreamBatchInfo"]
             first, last = int(batch["startSequenceNumber"]), int(batch["endSequenceNumber"])
             records = [one for one in everything() if first <= number(one) <= last]
-            replayed = ship(records)
-            if any(not shipped(one) for one in records):
-                print("still without a parcel:", ", ".join(order(one) for one in records))
+            if tell(ship(records), records):
+                kept.append(message["ReceiptHandle"])
                 continue
             queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            print(replayed, "orders were replayed, and their note is gone")
+            print("their note is gone")
+    for receipt in kept:  # at once there for the next try
+        queue.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
+
+
+def tell(replayed, records):
+    """Say what was replayed, and return the orders that still have no parcel."""
+    print(replayed, "orders without a parcel were replayed")
+    if left := [order(one) for one in records if not shipped(one)]:
+        print("still without a parcel:", ", ".join(left))
+    return left
 
 
 def everything():
