@@ -84,7 +84,7 @@ def test_a_drill_is_kept_gone_on_with_and_judged(nursery: Nursery, tmp_path: Pat
         "UpdateEventSourceMapping",
         "--enabled",
         'id="viewer"',
-        "Time stood still 1 times, 60 minutes",
+        "Time stood still 1 time, 60 minutes",
         "Hints seen: 1 of 3",
     ):
         assert part in page, part
