@@ -7,6 +7,7 @@ month costs, task 5 whether the runbook's answers are true of this stack.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -295,7 +296,7 @@ def _reachable(stage: Stage, role: Resource) -> Iterator[tuple[str, str, str]]:
             yield action, resource.logical_id, arn or resource.physical_id
     # The function's own log has a name. AWS's execution roles write to any, and are taken.
     taken = role.properties.get("ManagedPolicyArns", ())
-    if not any(":aws:policy/" in str(one) for one in taken):
+    if not any(re.search(":aws:policy/service-role/.*ExecutionRole$", str(one)) for one in taken):
         log = f"log-group:/aws/lambda/{role.logical_id}-other:log-stream:x"
         arn = f"arn:aws:logs:{stage.stack.region}:{stage.stack.account_id}:{log}"
         yield "logs:PutLogEvents", "the log of another function", arn
