@@ -65,6 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
     )
     if not done.returncode:
+        building.calm(folder / "site")
         building.guard(folder / "site")
     return Site(folder / "site", done.returncode, done.stdout + done.stderr)
 

@@ -492,6 +492,28 @@ WATCH_SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: "layout-shift", buffered: true });"""
 
+
+def test_a_link_on_the_page_leads_to_its_place_and_the_colours_chosen_hold_for_scroll_bars(
+    site, page
+) -> None:
+    """The first click lays out all that was left for later, before the browser goes there."""
+    page.goto(site.address("modules/02-lambda-triggers"))
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.quiz')).contentVisibility")
+        == "auto"
+    )
+    page.locator("a[href='#quiz']").last.evaluate("link => link.click()")
+    page.wait_for_timeout(100)
+    top, below = page.evaluate(
+        "[document.getElementById('quiz').getBoundingClientRect().top,"
+        " document.documentElement.scrollHeight - innerHeight - scrollY]"
+    )
+    assert 0 <= top <= 100 or below < 2, top
+    for scheme, kept in (("slate", "dark"), ("default", "light")):
+        page.evaluate("scheme => { document.body.dataset.mdColorScheme = scheme; }", scheme)
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == kept
+
+
 # Hides all that comes behind each block of the first screens, and compares where those before stand.
 MOVED_BY_LATER_PARTS = """(() => {
   scrollTo({ top: 0, behavior: "instant" });

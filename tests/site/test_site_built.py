@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import material
 import pytest
 
 from grader.desk import site as building
@@ -218,6 +219,16 @@ def test_a_trimmed_site_is_small_and_complete(site, tmp_path: Path) -> None:
     assert not [path for path in files if path.suffix == ".map" or "lunr" in path.parts]
     assert sum(path.stat().st_size for path in files) < 4_000_000
     assert (target / "search" / "search_index.js").is_file()
+
+
+def test_what_is_said_otherwise_in_the_themes_files_is_there_to_be_said(site) -> None:
+    """A new version of the theme that writes it differently would be slow without a word."""
+    theme = Path(material.__file__).parent / "templates" / "assets"
+    for files, pattern, instead in building.CALMER:
+        (path,) = theme.glob(files)
+        (built,) = (site.folder / "assets").glob(files)
+        assert re.search(pattern, path.read_text(encoding="utf-8")), pattern
+        assert not re.search(pattern, built.read_text(encoding="utf-8")), (pattern, instead)
 
 
 def test_only_plugins_that_zensical_has_are_used() -> None:

@@ -67,6 +67,12 @@
     for (const details of opened) details.open = paper.matches;
   });
 
+  // A place on the page is where it seems when all before it is laid out (site.css). The sheet could
+  // ask whether there is a target, but then a browser asks again for everything that it adds.
+  const whole = () => document.documentElement.removeAttribute("data-far");
+  addEventListener("click", ({ target }) => target.closest?.("a[href*='#']") && whole(), true);
+  addEventListener("hashchange", whole);
+
   nameParts();
   nameTags();
   nameCode();
