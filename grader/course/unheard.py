@@ -31,7 +31,9 @@ def alarm_line(
         if member := blame.sooner(alarm, incident):
             return setting_line(stage, logical_id, member)
     for alarm in candidates:
-        return setting_line(stage, watching.logical_ids[alarm.name], "Threshold")
+        blind = incident is not None and blame.blind(alarm, incident)
+        member = "MetricName" if blind else "Threshold"
+        return setting_line(stage, watching.logical_ids[alarm.name], member)
     return f"template.yaml (no alarm watches {' or '.join(metrics)})"
 
 
@@ -62,7 +64,11 @@ def dimensions_told(stage: Stage, dims: Dimensions) -> str:
 
     def said(value: str) -> str:
         resource = stage.stack.by_physical(value)
-        return f"that of {resource.logical_id}" if resource else f'"{value}"'
+        if resource is None:
+            return f'"{value}"'
+        # Ref of a queue is its URL, that of a topic its ARN; metrics go by their names.
+        kind = "the URL" if "://" in value else "the ARN" if value.startswith("arn:") else "that"
+        return f"{kind} of {resource.logical_id}"
 
     return ", ".join(f"{name} {said(value)}" for name, value in dims) or "no dimensions"
 

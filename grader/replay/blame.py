@@ -50,6 +50,13 @@ def sooner(alarm: MetricAlarm, incident: Incident) -> str | None:
     return None
 
 
+def blind(alarm: MetricAlarm, incident: Incident) -> bool:
+    """Whether the alarm's metric looks in an incident as it did before."""
+    began = incident.began_ms or incident.to_ms
+    before = _values(alarm, incident, incident.from_ms, began)
+    return before == _values(alarm, incident, began, incident.to_ms)
+
+
 def calmer(alarm: MetricAlarm, incident: Incident) -> str | None:
     """What to change for this alarm to keep silent."""
     for member, changed in _calmer(alarm, incident):
@@ -80,6 +87,8 @@ def _calmer(alarm: MetricAlarm, incident: Incident) -> Iterator[Change]:
         if periods >= alarm.evaluation_periods and to_alarm > alarm.datapoints_to_alarm:
             yield "EvaluationPeriods", _over(alarm, to_alarm, periods)
     yield from _statistics(alarm, "Average")
+    if alarm.comparison.startswith("Less"):
+        yield from _statistics(alarm, "SampleCount")
     values = _values(alarm, incident, incident.from_ms, incident.to_ms)
     for threshold in (max(values, default=0.0), min(values, default=0.0)):
         yield "Threshold", replace(alarm, threshold=threshold)

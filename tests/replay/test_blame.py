@@ -77,6 +77,22 @@ def test_no_single_change_is_enough_where_nothing_shows_the_incident() -> None:
     assert blame.sooner(alarm(Unit="Milliseconds"), incident(peak=500.0)) is None
 
 
+def test_an_alarm_is_blind_when_its_metric_looks_as_before() -> None:
+    assert blame.blind(alarm(), incident(peak=500.0))
+    assert not blame.blind(alarm(), incident())
+
+
+def test_zeros_that_add_up_to_nothing_are_to_be_counted() -> None:
+    """An idle mapping publishes PolledEventCount with the value 0: a sum below 1 rings for ever."""
+    zeros = Metrics()
+    for minute in range(40):
+        stamp = START_MS + minute * MINUTE_MS
+        zeros.put_all("AWS/Lambda", "IteratorAge", {0.0: 9}, stamp, dims=DIMS)
+    calm = replace(incident(), metrics=zeros, began_ms=None, page_by_ms=None)
+    low = alarm(Statistic="Sum", Threshold=1, ComparisonOperator="LessThanThreshold")
+    assert blame.calmer(low, calm) == "Statistic"
+
+
 @pytest.mark.parametrize(
     ("changes", "gone", "member"),
     [

@@ -412,18 +412,8 @@ def _expect_sleep(
     seen = watching.replay(stage.play(scenario))
     if not seen.alerts and watching.unplayed:
         raise Unreached(findings.unplayed(stage, watching, seen.incident.title))
-    expect(
-        not seen.alerts,
-        lambda: stage.finding(
-            rule=rule,
-            input=f"{seen.incident.title}: {seen.incident.story}",
-            expected="no alarm rings",
-            observed=findings.woken(watching, seen),
-            why=why,
-            where=findings.nervous_line(stage, watching, seen),
-            page=f"{PAGE}#{anchor}",
-        ),
-    )
+    told = {"rule": rule, "why": why, "anchor": anchor}
+    expect(not seen.alerts, lambda: findings.woken(stage, watching, seen, **told))
 
 
 @criterion(
@@ -475,8 +465,7 @@ def test_sleeps_through_night(stage: Stage, expect: Expect) -> None:
         expect,
         idle_night,
         rule="A night on which nothing is ordered pages nobody.",
-        why="A function without work publishes nothing. Missing data says that something stopped "
-        "only for a metric that is published without work, too.",
+        why=findings.GAP,
         anchor="missing-data",
     )
 

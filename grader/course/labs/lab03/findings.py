@@ -15,6 +15,7 @@ from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
     NAMESPACE,
+    PAGED_WITHIN_MIN,
     allowed_min,
     event_counts,
     meant,
@@ -329,10 +330,15 @@ def missed(
     anchor: str,
 ) -> Finding:
     """An incident in which nothing rang in time; ``metrics`` are those that show it."""
+    allowed = allowed_min(seen.incident)
+    expected = f"an alarm rings within {allowed} minutes"
+    if allowed > PAGED_WITHIN_MIN:
+        within = f"within {PAGED_WITHIN_MIN} minutes of that"
+        expected = f"an alarm rings {within}: within {allowed} of its cause"
     finding = stage.finding(
         rule=rule,
         input=f"{seen.incident.title}: {seen.incident.story}",
-        expected=f"an alarm rings within {allowed_min(seen.incident)} minutes",
+        expected=expected,
         observed=rang(seen, watching) + unseen(stage, watching, metrics, seen.incident),
         why=why,
         where=_silent_line(stage, watching, metrics, seen),
@@ -350,25 +356,56 @@ def _silent_line(stage: Stage, watching: Watch, metrics: Sequence[str], seen: Re
     return alarm_line(stage, watching, metrics, seen.incident)
 
 
-def woken(watching: Watch, seen: Replay) -> str:
-    """What rang in an incident in which nothing had to."""
+# Why an alarm takes a gap for trouble in vain.
+GAP = (
+    "A function without work publishes nothing, nor does a queue. Missing data says that something "
+    "stopped only for a metric that is published without work, too."
+)
+
+
+def woken(
+    stage: Stage, watching: Watch, seen: Replay, *, rule: str, why: str, anchor: str
+) -> Finding:
+    """What rang in an incident in which nothing had to; the alarm's own fault goes before ``why``.
+
+    The line is the setting with which the alarm that rang first would have kept silent.
+    """
     first = seen.alerts[0]
+    alarm = next(one for one in watching.alarms if one.name == first.alarm)
+    logical_id = watching.logical_ids[first.alarm]
     minute = (first.time_ms - seen.incident.from_ms) // MINUTE_MS
     more = f", the first of {len(seen.alerts)} alerts" if len(seen.alerts) > 1 else ""
-    return (
+    observed = (
         f"{watching.label(first.alarm)} rings in minute {minute}{more}. "
         f"CloudWatch's reason: {first.reason}"
     )
-
-
-def nervous_line(stage: Stage, watching: Watch, seen: Replay) -> str:
-    """The setting with which the alarm that rang first would have kept silent."""
-    name = seen.alerts[0].alarm
-    alarm = next(one for one in watching.alarms if one.name == name)
-    if not isinstance(alarm, MetricAlarm):
-        return stage.property_line(watching.logical_ids[name], "AlarmRule")
-    member = blame.calmer(alarm, seen.incident) or "Threshold"
-    return setting_line(stage, watching.logical_ids[name], member)
+    where = stage.property_line(logical_id, "AlarmRule")
+    if isinstance(alarm, MetricAlarm):
+        member = blame.calmer(alarm, seen.incident) or "Threshold"
+        where = setting_line(stage, logical_id, member)
+        names = {stat.name for stat in alarm.metrics}
+        if names & set(OF_MAPPINGS) and not event_counts(stage):
+            observed += " The mapping has not opted in to its metrics (MetricsConfig)."
+            why, anchor = "What nobody publishes is missing in each minute.", "metrics-that-exist"
+            where = stage.property_line(MAPPING, "MetricsConfig")
+        elif member == "TreatMissingData":
+            why, anchor = GAP, "missing-data"
+        elif member == "Statistic" and alarm.comparison.startswith("Less"):
+            why, anchor = (
+                "A poll that finds nothing is a data point of 0. Count the points.",
+                "silence",
+            )
+        elif names == {"Throttles"}:
+            anchor = "throttling"
+    return stage.finding(
+        rule=rule,
+        input=f"{seen.incident.title}: {seen.incident.story}",
+        expected="no alarm rings",
+        observed=observed,
+        why=why,
+        where=where,
+        page=f"{PAGE}#{anchor}",
+    )
 
 
 def unheard(stage: Stage, watching: Watch, missed: Sequence[Replay], rung: int) -> Finding:
