@@ -77,15 +77,22 @@ def _number(
             return code.racing() or code.overwriting()
         hidden = code.swallowing()
         return hidden if hidden and observed == (0, 0) else code.overwriting() or hidden
-    try:
-        more = (observed[1], observed[0]) > (expected[1], expected[0])
-    except TypeError:
+    more = counted_more(expected, observed)
+    if more is None:
         return None
     if not more:
         return code.cancelled()
     if (attribute := _expired(stage, mine)) is not None:
         return code.lasting(attribute)
     return code.racing() or code.remembering()
+
+
+def counted_more(expected: Stored, observed: Stored) -> bool | None:
+    """Whether an item says more than it should, orders first; None when it holds no numbers."""
+    try:
+        return bool((observed[1], observed[0]) > (expected[1], expected[0]))
+    except TypeError:
+        return None
 
 
 def large_attribute(calls: list[Call]) -> str | None:
