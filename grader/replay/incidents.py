@@ -403,7 +403,7 @@ def picture(
             points = datapoints(alarm, metrics, incident.from_ms, incident.to_ms)
             values = _columns([point.value for point in points], columns)
             known = [value for value in values if value is not None]
-            scale = f"{min(known):g} to {max(known):g}" if known else "no data"
+            scale = f"{_number(min(known))} to {_number(max(known))}" if known else "no data"
             yield f"{label(alarm.name)} ({scale})"
             if known:
                 yield sparkline(values, plain=plain)
@@ -411,6 +411,11 @@ def picture(
             yield f"{label(alarm.name)} (made of {', '.join(map(label, alarm.rule.children()))})"
         yield _states(seen, alarm.name, columns)
     yield _ruler(incident, columns)
+
+
+def _number(value: float) -> str:
+    """A value with as many digits as say something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _columns(values: Sequence[float | None], columns: int) -> list[float | None]:

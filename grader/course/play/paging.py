@@ -209,8 +209,9 @@ def told(seen: Replay, label: Callable[[str], str]) -> str:
         if not seen.alerts:
             return "Nobody had to be paged, and nobody was."
         first = seen.alerts[0]
-        times = f"{len(seen.alerts)} alerts in all"
-        return f"Nobody had to be paged, but {label(first.alarm)} rang ({times})."
+        more = len(seen.alerts) - 1
+        times = f" ({more + 1} alerts in all)" if more else ""
+        return f"Nobody had to be paged, but {label(first.alarm)} rang{times}."
     if seen.first is None:
         wolves = ", ".join(sorted({label(alert.alarm) for alert in seen.false_alerts}))
         if wolves:

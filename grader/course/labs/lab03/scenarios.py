@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from grader.cloud.aws import Refused
 from grader.cloud.clock import START_MS, Clock
 from grader.cloud.cloudwatch import drawing
+from grader.cloud.cloudwatch.dashboards import Signal
 from grader.cloud.metrics import Metrics
 from grader.course.labs.lab03.batches import UNITS, measured_batches
+from grader.course.labs.lab03.board import existing_metrics, rows
 from grader.course.play.paging import (
     FUNCTION,
     MAPPING,
@@ -407,6 +409,10 @@ def dashboard_told(stage: Stage) -> Iterator[str]:
     for board in boards:
         yield f"== {board.logical_id}"
         yield from drawing.draw(str(board.properties["DashboardBody"]), 78)
+    known = existing_metrics(stage)
+    for row in rows(stage):
+        if isinstance(row.source, Signal) and not any(row.shows(metric) for metric in known):
+            yield f"An empty graph: nobody publishes this {row.source.namespace} {row.source.name}."
 
 
 TIMELINES = {"incidents": incidents_told, "dashboard": dashboard_told}

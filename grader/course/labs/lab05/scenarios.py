@@ -368,7 +368,8 @@ def workloads_told(stage: Stage) -> Iterator[str]:
         yield f"  {point.invocations:,} invocations a day. The month:"
         for line in point.bill.lines:
             free = f"   {line.free_share:.0%} of it free" if workload.free else ""
-            amount = f"{amount_text(line.amount):>14} {line.unit:<10}"
+            unit = line.unit if line.unit == "GB" else f"{line.unit}s"
+            amount = f"{amount_text(line.amount):>14} {unit:<11}"
             yield f"    {line.name:<24}{amount}{dollars(line.cost):>10}{free}"
 
 
