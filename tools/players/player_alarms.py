@@ -160,8 +160,9 @@ ALARMS = Player(
     question=Question(
         "Missing data is breaching. Of the four incidents in which nothing is wrong: in which does "
         "the alarm ring whatever the threshold and the minutes above it?",
-        "In the idle night, on the quiet day, and during the deployment: a function without work "
-        "has no iterator age. In the night, with 3 of 5, it rings two minutes after the start.",
+        "In the idle night, on the quiet day, and between the orders of the deployment: without "
+        "work there is no iterator age. In the night, with 3 of 5, it rings two minutes after the "
+        "start.",
         ["an idle night", "3 min", "3 of 5", "breaching"],
         "it rings 2 min after the start, 2 times in all",
     ),
