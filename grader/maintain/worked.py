@@ -142,7 +142,7 @@ EXAMPLES = (
         },
         mended=Shot("handler.py", "    for merchant, counted_", "failed"),
         taught={
-            "fold": Shot("handler.py", "# The markers and the sum", "return"),
+            "fold": Shot("handler.py", "# The markers and the sum", "            )"),
             "budget": Shot("template.yaml", "      Budget:", "Address"),
         },
     ),

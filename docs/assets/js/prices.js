@@ -288,7 +288,7 @@ Object.assign(globalThis.streamlabs, {
   },
   {
    "id": "stream_reads_by_lambda",
-   "name": "Stream reads by Lambda triggers",
+   "name": "Stream reads, Lambda triggers",
    "unit": "GetRecords call",
    "per": 100000.0,
    "tiers": [
