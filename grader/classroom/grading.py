@@ -237,7 +237,8 @@ class Run:
         self.workers = workers
         self.course = course
         self.tally = Tally(sum(len(task.held) for task in tasks))
-        self._waiting = deque(enumerate(tasks))
+        # The later a lab, the longer its grades: nobody is left alone with a long one at the end.
+        self._waiting = deque(enumerate(sorted(tasks, key=lambda task: -task.lab.number)))
         self._under: dict[int, _Under] = {}
 
     def go(self, tell: Callable[[str], None]) -> Tally:
