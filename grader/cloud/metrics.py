@@ -8,7 +8,7 @@ is stamped with the moment it is about and arrives later: an alarm sees what has
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 Dimensions = tuple[tuple[str, str], ...]
@@ -79,6 +79,31 @@ class Metrics:
         arrived = arrival_ms(namespace, time_ms) if arrived_ms is None else arrived_ms
         series = self._series.setdefault(SeriesKey(namespace, name, dims, unit), [])
         series.append(Datum(time_ms, value, count, arrived))
+
+    def add(
+        self,
+        namespace: str,
+        name: str,
+        value: float,
+        time_ms: int,
+        *,
+        unit: str,
+        dims: Dimensions,
+        count: float = 1.0,
+        arrived_ms: int | None = None,
+    ) -> None:
+        """As `put`, for what comes often: one data point holds what is alike in a minute."""
+        arrived = arrival_ms(namespace, time_ms) if arrived_ms is None else arrived_ms
+        minute = time_ms - time_ms % MINUTE_MS
+        series = self._series.setdefault(SeriesKey(namespace, name, dims, unit), [])
+        for place in range(len(series) - 1, -1, -1):
+            known = series[place]
+            if known.time_ms != minute or known.arrived_ms != arrived:
+                break
+            if known.value == value:
+                series[place] = replace(known, count=known.count + count)
+                return
+        series.append(Datum(minute, value, count, arrived))
 
     def put_all(
         self,

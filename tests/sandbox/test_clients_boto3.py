@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from grader.cloud.mapping.journal import ShardStarted
+from grader.cloud.metrics import dimensions
 from grader.sandbox import Sandbox, Server, replayed
 from grader.sandbox.oncall.duty import Duty
 
@@ -136,7 +137,11 @@ def test_code_and_configuration_are_updated_in_place(
     assert after["LastModified"] > before["LastModified"]
     assert after["CodeSha256"] == answered["CodeSha256"]
     assert after["RevisionId"] not in (before["RevisionId"], answered["RevisionId"])
+    told = ("AWS/Lambda", "Invocations", dimensions(FunctionName=name))
+    counted = server.sandbox.cloud.metrics.total(*told)
     answer = functions.invoke(FunctionName=name, Payload=b"{}", LogType="Tail")
+    # Lambda counts a client's invocation as it counts a mapping's.
+    assert server.sandbox.cloud.metrics.total(*told) == counted + 1
     assert json.loads(answer["Payload"].read()) == {"batchItemFailures": [], "said": "new"}
     assert answer["ExecutedVersion"] == "$LATEST"
     known = len(server.sandbox.cloud.functions[name].invocations)

@@ -68,7 +68,7 @@ class Account:
         self._world = World(clock, account_id, region, seed)
         # Requests on which moto broke down, as sentences: this package's fault, not the learner's.
         self.breakdowns: list[str] = []
-        self.tables = Tables(clock, account_id, region, self.breakdowns, seed)
+        self.tables = Tables(clock, metrics, account_id, region, self.breakdowns, seed)
         self.contention = Contention(clock, self.tables.keys_of)
         self._streams = Streams(clock)
         self.queues = Queues(self._world)

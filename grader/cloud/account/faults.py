@@ -95,7 +95,8 @@ class Faults:
         for fault, names in self._meeting(request):
             if request.operation in _BATCHES and set(self._names(request)) - names:
                 continue
-            self._count(fault, request.operation, names)
+            if fault.throttles:
+                self.throttled(request.operation, names)
             if request.operation == "TransactWriteItems" and fault.throttles:
                 raise _cancelled(fault, request.params)
             raise ServiceError(fault.code, fault.message, fault.status)
@@ -126,7 +127,8 @@ class Faults:
             return {}
         held: dict[str, Any] = {}
         for fault, names in self._meeting(request):
-            self._count(fault, request.operation, names)
+            if fault.throttles:
+                self.throttled(request.operation, names, whole=False)
             for table in list(request.params["RequestItems"]):
                 if table.rpartition("/")[2] in names:
                     held[table] = request.params["RequestItems"].pop(table)
@@ -166,15 +168,19 @@ class Faults:
             else:
                 yield rest.rpartition(":")[2]
 
-    def _count(self, fault: Fault, operation: str, tables: set[str]) -> None:
-        """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html"""
-        if not fault.throttles:
-            return
+    def throttled(self, operation: str, tables: Iterable[str], *, whole: bool = True) -> None:
+        """Count a request that was throttled on these tables; not ``whole``: in part, as a batch.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+        """
         events = "WriteThrottleEvents" if operation in _WRITES else "ReadThrottleEvents"
         now = self._clock.now
         for table in sorted(tables):
             where = dimensions(TableName=table, Operation=operation)
-            self._metrics.put("AWS/DynamoDB", "ThrottledRequests", 1, now, unit="Count", dims=where)
+            if whole:
+                self._metrics.put(
+                    "AWS/DynamoDB", "ThrottledRequests", 1, now, unit="Count", dims=where
+                )
             of_table = dimensions(TableName=table)
             self._metrics.put("AWS/DynamoDB", events, 1, now, unit="Count", dims=of_table)
 

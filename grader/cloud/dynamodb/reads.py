@@ -250,8 +250,11 @@ class Reading:
                 f"Segment. TotalSegments: {segment[1]} Segment: {segment[0]}"
             )
 
-    def page(self, time_ms: int | None) -> dict[str, Any]:
-        """DynamoDB's answer; of the items as of ``time_ms``, or as they are with None."""
+    def page(self, time_ms: int | None) -> tuple[dict[str, Any], Consumed]:
+        """DynamoDB's answer; of the items as of ``time_ms``, or as they are with None.
+
+        Beside it what the read consumed.
+        """
         read, index = self.read, self.index
         items, count, scanned, size, last = [], 0, 0, 0, None
         fetched = 0.0
@@ -278,9 +281,10 @@ class Reading:
         if last is not None:
             names = dict.fromkeys([*self.schema.keys.names, *self.keys.names])
             answer["LastEvaluatedKey"] = {name: last[name] for name in names}
+        consumed = self._consumed(size, fetched)
         if read.capacity != "NONE":
-            answer["ConsumedCapacity"] = self._consumed(size, fetched).told(read.capacity)
-        return answer
+            answer["ConsumedCapacity"] = consumed.told(read.capacity)
+        return answer, consumed
 
     def _consumed(self, size: int, fetched: float) -> Consumed:
         consumed = Consumed(self.schema)

@@ -23,6 +23,7 @@ from grader.cloud.dynamodb.catalog import Catalog
 from grader.cloud.dynamodb.consumption import Consumed, ItemWrite, collection_metrics
 from grader.cloud.dynamodb.expressions.typed import Item
 from grader.cloud.dynamodb.items import binary_text, item_bytes
+from grader.cloud.dynamodb.meter import Meter
 from grader.cloud.dynamodb.reads import Reading, read_many
 from grader.cloud.dynamodb.requests import (
     MOST_BATCH_READS,
@@ -56,6 +57,7 @@ from grader.cloud.dynamodb.writes import (
     read_write,
     reasons_against,
 )
+from grader.cloud.metrics import Metrics
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TOKEN_LIFE_MS = 10 * 60 * 1000
@@ -79,12 +81,15 @@ class _Change:
 class Tables:
     """Every table of one account. Times come from ``clock``; streams get what really changed.
 
+    What is consumed goes to ``metrics``.
+
     ``seed`` decides how old a state eventually consistent reads see.
     """
 
     def __init__(
         self,
         clock: Clock,
+        metrics: Metrics,
         account_id: str,
         region: str,
         breakdowns: list[str] | None = None,
@@ -100,6 +105,7 @@ class Tables:
         # Every item that a call wrote or tried to write, oldest first.
         self.writes: list[ItemWrite] = []
         self.staleness = Staleness(clock, seed)
+        self._meter = Meter(clock, metrics)
         self._lagging = False
         self._tokens: dict[str, tuple[bytes, int]] = {}
 
@@ -196,6 +202,7 @@ class Tables:
         before = write.before()
         if (shown := write.refused(before)) is not None:
             self._consume([_Change(write, before, before)], stored=False)
+            self._meter.refused(write.schema.name)
             raise ServiceError("ConditionalCheckFailedException", FAILED, **shown)
         change = _Change(write, before, write.after(before))
         consumed = self._commit([change])
@@ -295,6 +302,7 @@ class Tables:
             self.writes.append(write)
             kind = "Write" if transactional else ""
             found.setdefault(schema.name, Consumed(schema, kind)).add_write(write)
+        self._meter.wrote(found.values())
         return found
 
     def _told(
@@ -346,10 +354,10 @@ class Tables:
         answer: dict[str, Any] = {}
         if item is not None:
             answer["Item"] = item if shown is None else shown.of(item)
-        how = params.get("ReturnConsumedCapacity") or "NONE"
-        if how != "NONE":
-            consumed = Consumed(store.schema)
-            consumed.add(float(read_units(item_bytes(item or {}), consistent=consistent)))
+        consumed = Consumed(store.schema)
+        consumed.add(float(read_units(item_bytes(item or {}), consistent=consistent)))
+        self._meter.read([consumed])
+        if (how := params.get("ReturnConsumedCapacity") or "NONE") != "NONE":
             answer["ConsumedCapacity"] = consumed.told(how)
         return answer
 
@@ -384,6 +392,7 @@ class Tables:
                 consumed.add(float(read_units(item_bytes(item or {}), consistent=consistent)))
                 if item is not None:
                     found.append(item if shown is None else shown.of(item))
+            self._meter.read([consumed])
             told.append(consumed.told(how))
         if how != "NONE":
             answer["ConsumedCapacity"] = told
@@ -417,12 +426,12 @@ class Tables:
                 for item, (_, _, shown) in zip(items, found, strict=True)
             ]
         }
-        how = params.get("ReturnConsumedCapacity") or "NONE"
-        if how != "NONE":
-            consumed: dict[str, Consumed] = {}
-            for item, (store, _, _) in zip(items, found, strict=True):
-                of_table = consumed.setdefault(store.schema.name, Consumed(store.schema, "Read"))
-                of_table.add(float(read_units(item_bytes(item or {}), transactional=True)))
+        consumed: dict[str, Consumed] = {}
+        for item, (store, _, _) in zip(items, found, strict=True):
+            of_table = consumed.setdefault(store.schema.name, Consumed(store.schema, "Read"))
+            of_table.add(float(read_units(item_bytes(item or {}), transactional=True)))
+        self._meter.read(consumed.values())
+        if (how := params.get("ReturnConsumedCapacity") or "NONE") != "NONE":
             answer["ConsumedCapacity"] = [one.told(how) for one in consumed.values()]
         return answer
 
@@ -430,7 +439,9 @@ class Tables:
         read = read_many(operation, params)
         reading = Reading(read, self._find(read.table))
         name = reading.schema.name
-        return reading.page(self._time_seen(name, consistent=read.consistent))
+        answer, consumed = reading.page(self._time_seen(name, consistent=read.consistent))
+        self._meter.read([consumed])
+        return answer
 
     # -- definitions -------------------------------------------------------------------------
 

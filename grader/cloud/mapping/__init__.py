@@ -64,6 +64,7 @@ from grader.cloud.mapping.decide import (
     read_response,
 )
 from grader.cloud.mapping.destinations import failure_note
+from grader.cloud.mapping.direct import Direct
 from grader.cloud.mapping.filters import Filter, matches_any, parse_filter_criteria
 from grader.cloud.mapping.grid import POLL_MS, POLL_ORDER, TIMER_ORDER, next_poll_ms
 from grader.cloud.mapping.inprocess import InProcess, NoDestinations, Scripted
@@ -107,6 +108,7 @@ __all__ = [
     "Decision",
     "Delivery",
     "Destinations",
+    "Direct",
     "Discard",
     "Discarded",
     "Ended",

@@ -77,6 +77,17 @@ class Concurrency:
         """
         return sum(self._reserved.values()) + self.unreserved()
 
+    def figures(self) -> dict[str, int]:
+        """What Lambda tells of the account as a whole, now: metrics without a dimension.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
+        """
+        return {
+            "ConcurrentExecutions": sum(self._running.values()),
+            "UnreservedConcurrentExecutions": self.unreserved(),
+            "ClaimedAccountConcurrency": self.claimed(),
+        }
+
     def acquire(self, function_name: str) -> bool:
         """Start an invocation. False when it is throttled; then nothing has started."""
         running = self._running.get(function_name, 0)

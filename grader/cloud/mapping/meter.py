@@ -18,6 +18,7 @@ from functools import partial
 from grader.cloud.clock import Clock
 from grader.cloud.dynamodb.stream import Stream
 from grader.cloud.mapping.choices import GET_RECORDS_LATENCY_MS
+from grader.cloud.mapping.concurrency import Concurrency
 from grader.cloud.metrics import Dimensions, Metrics, dimensions
 
 MINUTE_MS = 60_000
@@ -29,8 +30,8 @@ class Minute:
     """What was observed in one minute. Durations and ages in milliseconds."""
 
     __slots__ = (
+        "account",
         "ages",
-        "claimed",
         "delivered",
         "destination_failures",
         "dropped",
@@ -46,7 +47,6 @@ class Minute:
         "running",
         "start_ms",
         "throttles",
-        "unreserved",
     )
 
     def __init__(self, start_ms: int) -> None:
@@ -55,9 +55,8 @@ class Minute:
         # One element an invocation.
         self.ages: list[int] = []
         self.running: list[int] = []
-        # The account's figures, where it has limits.
-        self.claimed: list[int] = []
-        self.unreserved: list[int] = []
+        # The account's figures, where it has limits, each with how often it was seen.
+        self.account: dict[str, Counter[float]] = {}
         self.durations: list[int] = []
         # One element a GetRecords call that returned records.
         self.pages: list[int] = []
@@ -72,6 +71,11 @@ class Minute:
         self.dropped = 0
         self.delivered = 0
         self.destination_failures = 0
+
+    def stands(self, concurrency: Concurrency) -> None:
+        """An invocation begins: see how many run in the account."""
+        for name, figure in concurrency.figures().items():
+            self.account.setdefault(name, Counter())[figure] += 1
 
 
 class Meter:
@@ -179,11 +183,8 @@ class Meter:
         observe("ConcurrentExecutions", Counter(minute.running))
         flag("DestinationDeliveryFailures", minute.destination_failures, 0)
         # Of the whole account, so without a dimension.
-        for name, figures in (
-            ("ClaimedAccountConcurrency", minute.claimed),
-            ("UnreservedConcurrentExecutions", minute.unreserved),
-        ):
-            put_all("AWS/Lambda", name, Counter(figures), start, unit="Count")
+        for name, figures in minute.account.items():
+            put_all("AWS/Lambda", name, figures, start, unit="Count")
 
         polls = len(minute.pages) + minute.empty_polls
         if self.event_counts:

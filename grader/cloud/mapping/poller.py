@@ -481,8 +481,7 @@ class ShardPoller(Dealt):
         elif host.concurrency.acquire(host.function.name):
             lane.function_name = host.function.name
             running = host.concurrency.running(lane.function_name)
-            minute.unreserved.append(host.concurrency.unreserved())
-            minute.claimed.append(host.concurrency.claimed())
+            minute.stands(host.concurrency)
         else:
             self._settle(lane, batch, _THROTTLED, minute)
             return

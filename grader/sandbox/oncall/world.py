@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from grader.cloud import Cloud
 from grader.cloud.aws import Request, ServiceError
+from grader.cloud.mapping import Direct
 from grader.cloud.metrics import dimensions
 
 MINUTE_MS = 60_000
@@ -24,33 +25,26 @@ class Neighbour:
         self._cloud = cloud
         self._function = function
         self._wanted = wanted
-        self._ends: list[int] = []
+        self._calls = Direct(cloud.clock, cloud.metrics, cloud.concurrency, function)
+        # When the running ones began, and how many at each moment.
+        self._begun: dict[int, int] = {}
         self._look()
-        self._tell()
 
     def _look(self) -> None:
-        now, concurrency = self._cloud.clock.now, self._cloud.concurrency
-        over = [one for one in self._ends if one <= now]
-        self._ends = [one for one in self._ends if one > now]
-        for _ in over:
-            concurrency.release(self._function)
-        while len(self._ends) < self._wanted and concurrency.acquire(self._function):
-            self._ends.append(now + LASTS_MS)
+        """What is not let begin is tried again at the next look, and counts as throttled."""
+        now, acquire = self._cloud.clock.now, self._cloud.concurrency.acquire
+        for start_ms in [one for one in self._begun if one + LASTS_MS <= now]:
+            count = self._begun.pop(start_ms)
+            self._calls.ended(start_ms, LASTS_MS, failed=False, times=count)
+        lacking = self._wanted - sum(self._begun.values())
+        begun = 0
+        while begun < lacking and acquire(self._function):
+            begun += 1
+        if begun:
+            self._begun[now] = begun
+        self._calls.stands()
+        self._calls.throttled(lacking - begun)
         self._cloud.clock.after(LOOKS_MS, self._look)
-
-    def _tell(self) -> None:
-        """What Lambda publishes of it and of the whole account each minute.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
-        """
-        now, running = self._cloud.clock.now, self._cloud.concurrency.running
-        every = sum(running(name) for name in self._cloud.functions)
-        of = dimensions(FunctionName=self._function)
-        for value, dims in ((running(self._function), of), (every, ())):
-            self._cloud.metrics.put(
-                "AWS/Lambda", "ConcurrentExecutions", value, now, unit="Count", dims=dims
-            )
-        self._cloud.clock.after(MINUTE_MS, self._tell)
 
 
 def account_limit(cloud: Cloud, *, limit: int) -> None:
@@ -98,6 +92,23 @@ class Capacity:
         self._looked_ms = cloud.clock.now
         self._left = 0.0
         cloud.account.faults.gates.append(self._gate)
+        cloud.clock.after(MINUTE_MS, self._tell)
+
+    def _tell(self) -> None:
+        """What the others have consumed in the minute that is over.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+        """
+        self._cloud.metrics.put(
+            "AWS/DynamoDB",
+            "ConsumedWriteCapacityUnits",
+            self._others,
+            self._cloud.clock.now - MINUTE_MS,
+            unit="Count",
+            dims=dimensions(TableName=self._table),
+            count=MINUTE_MS / 1000,
+        )
+        self._cloud.clock.after(MINUTE_MS, self._tell)
 
     def _units(self) -> int:
         """Units a second; 0 on demand."""
@@ -116,10 +127,7 @@ class Capacity:
         self._left = min(self._left - spent + passed_s * (units - self._others), BURST_S * units)
         self._seen, self._looked_ms = len(writes), now
         if units and self._left <= 0:
-            of = dimensions(TableName=self._table)
-            self._cloud.metrics.put(
-                "AWS/DynamoDB", "WriteThrottleEvents", 1, now, unit="Count", dims=of
-            )
+            self._cloud.account.faults.throttled(request.operation, [self._table])
             raise ServiceError(
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded. "

@@ -13,7 +13,7 @@ from typing import Any
 
 from grader.cloud.aws import Refused, Reply, Request, ServiceError
 from grader.cloud.function import FunctionHost, StandIn, packaged, zipped
-from grader.cloud.mapping import Address
+from grader.cloud.mapping import Address, Direct, Result
 from grader.sandbox.world import World, answers, arn
 
 MOST_PAYLOAD = 6 * 1024 * 1024
@@ -269,22 +269,27 @@ def _invoke(world: World, request: Request) -> Reply:
         ) from None
     if kind == "DryRun":
         return Reply(204, {}, b"")
-    concurrency = world.cloud.concurrency
+    cloud = world.cloud
+    calls, start_ms = Direct(cloud.clock, cloud.metrics, cloud.concurrency, host.name), world.now
+
+    def over(result: Result) -> None:
+        calls.ended(start_ms, result.duration_ms, failed=result.kind == "error")
+
     if kind == "Event":
-        if concurrency.acquire(host.name):
-            host.invoke(event, lambda _result: concurrency.release(host.name))
+        if calls.begins():
+            host.invoke(event, over)
         return Reply(202, {}, b"")
-    if not concurrency.acquire(host.name):
+    if not calls.begins():
         raise ServiceError(
             "TooManyRequestsException", "Rate Exceeded.", 429, Reason="ReservedFunctionConcurrent"
         )
     number = len(host.invocations)
-    ended: list[Any] = []
+    ended: list[Result] = []
     host.invoke(event, ended.append)
     while not ended:
-        world.cloud.clock.step()
-    concurrency.release(host.name)
+        cloud.clock.step()
     result = ended[0]
+    over(result)
     headers = {"X-Amz-Executed-Version": "$LATEST"}
     if params.get("LogType") == "Tail":
         lines = "\n".join(line.text for line in host.invocations[number].logs)

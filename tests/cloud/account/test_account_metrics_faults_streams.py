@@ -133,6 +133,41 @@ def test_a_namespace_condition_is_honoured(account: Any) -> None:
         cloudwatch.put_metric_data(Namespace="Other", MetricData=[GOOD])
 
 
+def test_what_is_consumed_is_told_by_table_and_by_index() -> None:
+    """Sums by the minute, of an index beside its table's, and nothing where nothing is consumed."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+    keys = [{"AttributeName": "day", "KeyType": "HASH"}]
+    index = {"IndexName": "byDay", "KeySchema": keys, "Projection": {"ProjectionType": "ALL"}}
+    made = table("Totals", "id")
+    made.properties["AttributeDefinitions"].append({"AttributeName": "day", "AttributeType": "S"})
+    made.properties["GlobalSecondaryIndexes"] = [index]
+    with deployed(made) as account:
+        dynamodb = function_client(account, "dynamodb")
+        of = dimensions(TableName="Totals")
+        of_index = dimensions(TableName="Totals", GlobalSecondaryIndexName="byDay")
+
+        def total(name: str, dims: Any) -> float:
+            return float(account.metrics.total("AWS/DynamoDB", name, dims))
+
+        for number in range(3):
+            account.put("Totals", {"id": str(number), "day": "x" * 1_500})
+        account.put("Totals", {"id": "bare"})
+        assert total("ConsumedWriteCapacityUnits", of) == 3 * 2 + 1
+        assert total("ConsumedWriteCapacityUnits", of_index) == 3 * 2
+        assert len(account.metrics.find("AWS/DynamoDB", "ConsumedWriteCapacityUnits", of)) == 2
+        assert not account.metrics.find("AWS/DynamoDB", "ConsumedReadCapacityUnits")
+        account.clock.run_for(60_000)  # so that no read sees what was before
+        dynamodb.get_item(TableName="Totals", Key={"id": {"S": "1"}})
+        dynamodb.get_item(TableName="Totals", Key={"id": {"S": "1"}}, ConsistentRead=True)
+        dynamodb.scan(TableName="Totals", IndexName="byDay")
+        assert total("ConsumedReadCapacityUnits", of) == 1.5
+        assert total("ConsumedReadCapacityUnits", of_index) == 1
+        new = {"Item": {"id": {"S": "1"}}, "ConditionExpression": "attribute_not_exists(id)"}
+        with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+            dynamodb.put_item(TableName="Totals", **new)
+        assert total("ConditionalCheckFailedRequests", of) == 1
+
+
 # -- faults ----------------------------------------------------------------------------------
 
 

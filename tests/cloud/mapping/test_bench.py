@@ -259,7 +259,7 @@ def test_what_the_accounts_concurrency_stops_is_throttled(bench):
 
 
 def test_claimed_account_concurrency_is_reservations_and_what_runs_without_one(bench):
-    """ClaimedAccountConcurrency and UnreservedConcurrentExecutions have no dimension."""
+    """The account's figures have no dimension; how many run in all is one of them."""
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
     bench.concurrency.reserve("other", 40)
     bench.function("totals", duration_ms=1_000)
@@ -273,6 +273,8 @@ def test_claimed_account_concurrency_is_reservations_and_what_runs_without_one(b
     assert max(datum.value for datum in claimed) == 43
     unreserved = bench.metrics.find("AWS/Lambda", "UnreservedConcurrentExecutions", (), "Count")
     assert max(datum.value for datum in unreserved) == 3
+    every = bench.metrics.find("AWS/Lambda", "ConcurrentExecutions", (), "Count")
+    assert max(datum.value for datum in every) == 3
 
 
 def test_notes_arrive_in_destinations_that_exist_and_do_not_refuse(bench):
