@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import responders
 
+from grader.cloud.cloudwatch import Transition
 from grader.cloud.function import Nursery
 from grader.course.grade import Grade
 from grader.course.progress import Progress
 from grader.desk import standing
 from grader.desk.oncall import oncall
-from grader.sandbox.oncall import book, handout, judge
+from grader.sandbox.oncall import book, debrief, handout, judge
 from grader.sandbox.oncall.drill import CAUSES, REFUTED, Drill
 from grader.sandbox.oncall.drills import DRILLS, SLUGS, called, drill
 from grader.sandbox.oncall.shift import ORDERS, SHIPMENTS, Act, Shift
@@ -77,16 +79,28 @@ def test_the_page_is_true_and_who_only_names_the_cause_wins_no_more(
     """The alarms of the page are red when it comes; the cause alone is worth 15 of 100 points."""
     pages: list[str] = []
     rung: list[str] = []
+    told: list[list[tuple[str, Transition]]] = []
 
     def only_name_it(shift: Shift) -> None:
         pages.extend(name for name, _ in shift.page())
         rung.extend(handout.page(shift))
+        told.append(shift.page())
         shift.done(*shift.drill.causes)
         shift.done("growth")  # the first time counts
 
     grade, shift = played(slug, only_name_it, nursery)
     assert set(shift.drill.rings) <= set(pages)
     assert pages[0] == shift.drill.rings[0]
+    # The page, the alarms' history and the debrief agree on what is red, and since when.
+    text, (red,) = " ".join(line.strip() for line in rung), told
+    history, known = shift.world.alarms.history, debrief._known(shift)
+    for name, change in red:
+        assert change in history
+        assert f"{datetime.fromtimestamp(change.time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC" in text
+        assert name in text
+        minute = debrief._at((change.time_ms - shift.page_ms) / 60_000)
+        assert f'<th scope="row">{minute}</th><td>the alarms</td><td>{name} is ALARM</td>' in known
+    assert re.search(r"\b\d+ orders? ha(?:s|ve) no parcel now", text)
     assert not grade.passed
     assert grade.score <= CAUSE_ALONE
     # What was not reached has one reason, and it is told once.
@@ -199,6 +213,18 @@ def test_every_drill_says_what_is_so_and_gives_three_hints() -> None:
         assert len(set(one.hints)) == 3
         assert one.calm
         assert sum(one.points for one in judge.criteria_of(one)) == 100
+
+
+@pytest.mark.parametrize(
+    ("minute", "told"),
+    [(0.0, "0"), (7.4, "7"), (-0.3, "0"), (-1, "1 minute before"), (-75, "75 minutes before")],
+)
+def test_the_debrief_says_what_was_before_the_page_in_words(minute: float, told: str) -> None:
+    """No minute has a sign, and what is long ago is told in hours."""
+    assert debrief._at(minute) == told
+    assert debrief._at(-1_293) == "21 h 33 min before"
+    assert debrief._at(-1_320) == "22 h before"
+    assert (debrief._took(0.2), debrief._took(3)) == ("at once", "3 minutes")
 
 
 def test_who_is_late_loses_the_time_and_keeps_the_rest(nursery: Nursery) -> None:

@@ -106,6 +106,12 @@ def _clock(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%H:%M:%S}"
 
 
+def _moment(time_ms: int, now_ms: int) -> str:
+    """A time of day, with its date where that is another one than today's."""
+    then, now = (datetime.fromtimestamp(one / 1000, UTC) for one in (time_ms, now_ms))
+    return _clock(time_ms) if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"
+
+
 def _time(time: State) -> str:
     now = datetime.fromtimestamp(time["now_ms"] / 1000, UTC)
     if time["paused"]:
@@ -199,7 +205,7 @@ def _alarms(sandbox: Sandbox, seen: State, now_ms: int) -> str:
         [
             _name(one),
             f"{ALARMS[one['state']].sign} {one['state']}",
-            _clock(one["since_ms"]),
+            _moment(one["since_ms"], now_ms),
             one["reason"],
         ]
         for one in sorted(seen["alarms"], key=lambda one: (one["state"] != "ALARM", _name(one)))
@@ -286,7 +292,7 @@ def _queues(sandbox: Sandbox, seen: State) -> str:
     )[-LAST_NOTES:]
     told = [
         [
-            _clock(entry.time_ms),
+            _moment(entry.time_ms, sandbox.cloud.clock.now),
             entry.condition,
             counted(len(entry.batch.records), "record"),
             "a note arrived"

@@ -16,13 +16,15 @@ from grader.replay import run
 from grader.replay.drawing import scrolled, table
 from grader.replay.page import embedded, framed, pictures, text
 from grader.sandbox import replayed
-from grader.sandbox.oncall import judge
+from grader.sandbox.oncall import handout, judge
 from grader.sandbox.oncall.drill import CAUSES, OBJECTIVE_MIN
-from grader.sandbox.oncall.shift import MINUTE_MS, SHIPMENTS, STACK, Act, Shift
+from grader.sandbox.oncall.shift import MINUTE_MS, SHIPMENTS, Act, Shift
 
 if TYPE_CHECKING:
     from grader.sandbox.oncall.duty import Duty
 
+# In its first minutes an account is only set up for its drill.
+SET_UP_MIN = 40
 # What is the same call again and again, such as pages of a stream, is told once in a row.
 Known = tuple[float, str, str]
 
@@ -115,7 +117,9 @@ def back_min(shift: Shift) -> float | None:
 
 def _minutes(duty: Duty) -> str:
     shift = duty.shift
-    begun = [one.minute for one in shift.drill.happens if not one.after and one.minute > -200]
+    # What happens before the shop opens is no trouble: it is how this shop is.
+    opens = SET_UP_MIN - shift.drill.before_min
+    begun = [one.minute for one in shift.drill.happens if not one.after and one.minute > opens]
     looks = [_minute(shift, one) for one in shift.acts if one.looks]
     changes = [_minute(shift, one) for one in shift.acts if not one.looks and not one.refused]
     back = back_min(shift)
@@ -131,15 +135,20 @@ def _minutes(duty: Duty) -> str:
         ("the shop keeps its promise", back),
         ("done, and the cause named", named),
     ]
+    if marks[0][1] is None:
+        del marks[0]  # nobody did anything: the business grew, or an order was odd
+    # In the order in which it came, what never came last.
+    marks.sort(key=lambda mark: (mark[1] is None, mark[1] or 0.0))
     before: float | None = None
     rows = []
     for name, minute in marks:
-        took = "" if minute is None or before is None else f"{round(minute - before):+d}"
-        if minute is None and name == "it began":
-            continue  # nobody did anything: the business grew, or an order was odd
-        rows.append((name, "never" if minute is None else f"{minute:.0f}", took))
-        before = before if minute is None else minute
-    told = _table("Where the minutes went", ("what", "minute", "since the row above"), rows)
+        if minute is None:
+            rows.append((name, "never", ""))
+            continue
+        took = "" if before is None else _took(minute - before)
+        rows.append((name, _at(minute), took))
+        before = minute
+    told = _table("Where the minutes went", ("what", "minute", "after the row above"), rows)
     breaks = duty.stands.breaks_s
     if breaks:
         whole = sum(breaks) / 60
@@ -148,6 +157,17 @@ def _minutes(duty: Duty) -> str:
     if duty.stands.hints:
         told += f"<p>Hints seen: {duty.stands.hints} of {len(shift.drill.hints)}.</p>"
     return told
+
+
+def _at(minute: float) -> str:
+    """A minute after the page; before it, how long before."""
+    return (
+        str(round(minute)) if round(minute) >= 0 else f"{handout.spell(-minute * MINUTE_MS)} before"
+    )
+
+
+def _took(minutes: float) -> str:
+    return handout.spell(minutes * MINUTE_MS) if minutes >= 0.5 else "at once"
 
 
 def _minute(shift: Shift, act: Act) -> float:
@@ -159,7 +179,7 @@ def _minute(shift: Shift, act: Act) -> float:
 
 def _known(shift: Shift) -> str:
     rows = sorted(_events(shift), key=lambda one: one[0])
-    told = [(f"{minute:.0f}", who, what) for minute, who, what in rows]
+    told = [(_at(minute), who, what) for minute, who, what in rows]
     return _table("What was known when", ("minute", "who", "what"), told)
 
 
@@ -167,13 +187,14 @@ def _events(shift: Shift) -> Iterator[Known]:
     for happening in shift.drill.happens:
         if not happening.after:
             yield happening.minute, "nobody knew", happening.told
-    resources = shift.cloud.stacks[STACK].stack.resources.values()
-    names = {one.physical_id: one.logical_id for one in resources}
     since = shift.page_ms - 60 * MINUTE_MS
-    for change in shift.world.alarms.history:
-        if change.time_ms >= since and change.alarm in names and change.new != "INSUFFICIENT_DATA":
+    # What rang when the telephone did, however long it had been red; then each change.
+    known = [change for _, change in shift.page() if change.time_ms < since]
+    known += [change for change in shift.world.alarms.history if change.time_ms >= since]
+    for change in known:
+        if change.alarm in shift.alarms and change.new != "INSUFFICIENT_DATA":
             minute = (change.time_ms - shift.page_ms) / MINUTE_MS
-            yield minute, "the alarms", f"{names[change.alarm]} is {change.new}"
+            yield minute, "the alarms", f"{shift.alarms[change.alarm]} is {change.new}"
     yield from _own(shift)
     if shift.named_ms is not None:
         minute = (shift.named_ms - shift.page_ms) / MINUTE_MS

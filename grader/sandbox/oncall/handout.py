@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grader.cloud.words import counted
 from grader.sandbox.oncall.drill import CAUSES, OBJECTIVE_MIN
 from grader.sandbox.oncall.shift import (
     FOLDER,
@@ -32,14 +33,18 @@ def page(shift: Shift) -> list[str]:
     """The page: the words of the alarms that are red, of people, and the promise."""
     lines = []
     stack = shift.cloud.stacks[STACK].stack
-    red = {name: change for name, change in shift.page() if name in shift.drill.rings}
-    for name, change in red.items():
+    beside = []
+    for name, change in shift.page():
+        since = f"{datetime.fromtimestamp(change.time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        if name not in shift.drill.rings:
+            beside.append(f"{name} (since {since})")
+            continue
         told = stack.resources[name].properties.get("AlarmDescription", "")
         lines += _wrapped(f'ALARM: "{name}". {told}')
-        since = datetime.fromtimestamp(change.time_ms / 1000, UTC)
-        ago = round((shift.page_ms - change.time_ms) / MINUTE_MS)
-        lines += _wrapped(f"Since {since:%Y-%m-%d %H:%M} UTC, {ago} minutes ago.", "  ")
+        lines += _wrapped(f"Since {since}, {spell(shift.page_ms - change.time_ms)} ago.", "  ")
         lines += _wrapped(change.reason, "  ")
+    if beside:
+        lines += _wrapped(f"In ALARM as well: {', '.join(beside)}.")
     if shift.drill.told:
         lines += _wrapped(shift.drill.told)
     within = ""
@@ -49,7 +54,20 @@ def page(shift: Shift) -> list[str]:
         f"The shop promises that an order is shipped within {OBJECTIVE_MIN} minutes. Bring it back "
         f"to that{within} without losing an order or shipping one twice."
     )
+    if without := len(shift.left_at_page):
+        have, them = ("has", "it") if without == 1 else ("have", "them")
+        lines += _wrapped(
+            f"{counted(without, 'order')} {have} no parcel now: leave time to ship {them}, too."
+        )
     return lines
+
+
+def spell(milliseconds: float) -> str:
+    """A stretch of time in whole minutes, as one says it."""
+    minutes = round(milliseconds / MINUTE_MS)
+    if minutes < 120:
+        return counted(minutes, "minute")
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
 def write(shift: Shift, folder: Path, url: str) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.cloud import START_MS, Cloud, HangBudget, Nursery, template
 from grader.cloud.aws import Refused, Request, ServiceError
-from grader.cloud.cloudwatch import MetricAlarm, Transition, evaluate
+from grader.cloud.cloudwatch import Transition
 from grader.sandbox.oncall import world
 from grader.sandbox.oncall.drill import OBJECTIVE_MIN, Drill, Happening, Orders
 from grader.sandbox.services import instead
@@ -164,6 +164,10 @@ class Shift:
         self.cloud.create(stack, body, code=SHOP)
         # The alarms watch from here on, whenever somebody looks at them first.
         self.world.alarms.look()
+        # The shop's alarms: physical names to logical ids.
+        self.alarms = {
+            one.physical_id: one.logical_id for one in stack.of_type("AWS::CloudWatch::Alarm")
+        }
         self.memory_before = self.cloud.functions[self.physical(FUNCTION)].spec.memory_mb
         self.capacity_before = self.capacity()
         self.cloud.account.stream_of(self.physical(ORDERS)).listen(self._recorded)
@@ -174,6 +178,7 @@ class Shift:
                 self._expect(happening, page_ms)
         self._ends(self.until_ms)
         self.run_until(page_ms)
+        self.left_at_page = self.waiting()
 
     def close(self) -> None:
         """Forget the account."""
@@ -323,19 +328,15 @@ class Shift:
     # -- looking -------------------------------------------------------------------------------
 
     def page(self) -> list[tuple[str, Transition]]:
-        """The alarms that are red now, by logical id, in the drill's order: what was told."""
-        stack = self.cloud.stacks[STACK].stack
-        alarms = {
-            one.physical_id: one.logical_id for one in stack.of_type("AWS::CloudWatch::Alarm")
-        }
-        parsed = [
-            MetricAlarm.parse(stack.resources[name].properties, name=physical, region=stack.region)
-            for physical, name in alarms.items()
-        ]
-        begin = self.page_ms - min(60, self.drill.before_min) * MINUTE_MS
+        """The alarms that were red when the telephone rang, by logical id, in the drill's order.
+
+        Each with the change that made it red, which is the one of its history.
+        """
+        self.world.alarms.look()
         last: dict[str, Transition] = {}
-        for one in evaluate(parsed, self.cloud.metrics, begin, self.cloud.clock.now):
-            last[alarms[one.alarm]] = one
+        for one in self.world.alarms.history:
+            if one.alarm in self.alarms and one.time_ms <= self.page_ms:
+                last[self.alarms[one.alarm]] = one
         red = {name: one for name, one in last.items() if one.new == "ALARM"}
         ranks = {name: number for number, name in enumerate(self.drill.rings)}
         return sorted(red.items(), key=lambda one: (ranks.get(one[0], len(ranks)), one[0]))

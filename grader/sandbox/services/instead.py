@@ -10,6 +10,10 @@ INSTEAD: Mapping[str, str] = {
     "lambda": "What a function is comes from its template: change that and deploy it.",
     "lambda:CreateFunction": "Put the function into a template and deploy it.",
     "lambda:DeleteFunction": "Take the function out of its template and deploy that.",
+    "lambda:PublishVersion": "Put an AWS::Lambda::Version into the template and deploy it. "
+    "Code that is uploaded with update-function-code runs at once, without a version.",
+    "lambda:CreateAlias": "Put the alias into the template and deploy it.",
+    "lambda:UpdateAlias": "Change the alias in the template and deploy it.",
     "lambda:InvokeAsync": "Use Invoke with --invocation-type Event.",
     "lambda:InvokeWithResponseStream": "Use Invoke.",
     "dynamodb": "Items, tables, streams, Time to Live and recovery flags are answered.",
