@@ -486,15 +486,20 @@ def test_what_is_over_is_forgotten_and_all_goes_on(
     assert before > 2 and len(journal) > 20
     monkeypatch.setattr("grader.sandbox.world.MOST_REMEMBERED", 4)
     monkeypatch.setattr("grader.sandbox.world.MOST_LINES", 8)
+    told = client("lambda").get_function_configuration(FunctionName=names["TotalsFunction"])
+    group = {"logGroupName": told["LoggingConfig"]["LogGroup"]}
+    known = [one["eventId"] for one in client("logs").filter_log_events(**group)["events"]]
     box.world.forget()
+    # A line keeps its id, by which `aws logs tail --follow` knows what it has printed.
+    kept = [one["eventId"] for one in client("logs").filter_log_events(**group)["events"]]
+    assert kept == known[-len(kept) :] and 8 <= len(kept) < len(known)
     assert made.made == before and len(made) <= 4
     assert len(journal.of(ShardStarted)) == started and len(journal) <= 4 + started
     assert len(box.cloud.account.tables.writes) == 4
     client("dynamodb").put_item(TableName=names["Orders"], Item=order(77))
     box.pace.move(5_000)
     assert made.made == before + 1 and box.state()["functions"][0]["invocations"] >= before
-    told = client("lambda").get_function_configuration(FunctionName=names["TotalsFunction"])
-    lines = client("logs").filter_log_events(logGroupName=told["LoggingConfig"]["LogGroup"])
+    lines = client("logs").filter_log_events(**group)
     assert "REPORT" in lines["events"][-1]["message"] and len(lines["events"]) < 30
     assert replayed.scene(box.world).functions
     assert not Sandbox.remembers and Duty.remembers  # a drill is judged by everything

@@ -63,13 +63,17 @@ class Logs:
 
     def lines(self, group: str) -> list[tuple[int, str, str]]:
         """Every line of a group: (time in ms, its stream, message), ordered by time."""
+        return [line[:3] for line in self.numbered(group)]
+
+    def numbered(self, group: str) -> list[tuple[int, str, str, int]]:
+        """As `lines`, each with a number that it keeps, whatever else comes or is forgotten."""
         streams = self._world.backend("logs").groups[group].streams
         found = [
-            (event.timestamp, name, event.message)
+            (event.timestamp, name, event.message, event.event_id)
             for name, one in streams.items()
             for event in one.events
         ]
-        return sorted(found, key=lambda line: line[0])
+        return sorted(found, key=lambda line: (line[0], line[3]))
 
     def forget(self, most: int) -> None:
         """Keep about the last ``most`` lines of each group."""

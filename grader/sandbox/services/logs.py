@@ -71,9 +71,10 @@ def _filter(world: World, request: Request) -> dict[str, Any]:
             "timestamp": time_ms,
             "message": message,
             "ingestionTime": time_ms,
+            # By this `aws logs tail --follow` knows what it has printed.
             "eventId": f"{time_ms:014d}{number:022d}",
         }
-        for number, (time_ms, stream, message) in enumerate(world.cloud.account.logs.lines(group))
+        for time_ms, stream, message, number in world.cloud.account.logs.numbered(group)
         if start <= time_ms <= end
         and (streams is None or stream in streams)
         and stream.startswith(prefix)
