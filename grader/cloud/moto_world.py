@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import time_machine
 from moto.core.base_backend import AccountSpecificBackend
+from moto.core.model_instances import model_data
 from moto.moto_api._internal import mock_random
 
 from grader.cloud.clock import Clock
@@ -85,6 +87,7 @@ class World:
                 additional_regions=[place],
             )
             self._tables[service] = (table, regional)
+            _forget_models()
             self._put(service)
         table, regional = self._tables[service]
         return regional["aws" if service == "s3" else self.region]
@@ -127,6 +130,16 @@ class World:
         dict.__setitem__(table, self.account_id, regional)
         if service == "s3":
             table.bucket_accounts = self._bucket_accounts
+
+
+def _forget_models() -> None:
+    """Let moto keep no list of everything it has ever made, such as each line of a log.
+
+    It has these lists to reset itself; here a world ends with its backends.
+    """
+    for models in model_data.values():
+        for model in models.values():
+            cast("Any", model).instances_tracked = deque(maxlen=0)
 
 
 def published_policy(name: str) -> Any:

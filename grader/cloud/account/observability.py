@@ -8,6 +8,7 @@ refuses. Logs are moto's.
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 from moto.core.exceptions import _RESTError
@@ -45,6 +46,18 @@ class Logs:
     def __init__(self, world: World) -> None:
         self._world = world
         self.groups: list[str] = []
+
+    @cached_property
+    def _handler(self) -> Any:
+        """What makes moto's answers from this account; made once, for each line is a call."""
+        from moto.logs.responses import LogsResponse
+
+        backend = self._world.backend("logs")
+
+        class Handler(LogsResponse):  # type: ignore[misc]
+            logs_backend = backend
+
+        return Handler
 
     def create(self, group: str, retention_days: int | None) -> None:
         """Create a log group."""
@@ -87,14 +100,7 @@ class Logs:
 
     def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one API call. ServiceError as CloudWatch Logs'."""
-        from moto.logs.responses import LogsResponse
-
-        backend = self._world.backend("logs")
-
-        class Handler(LogsResponse):  # type: ignore[misc]
-            logs_backend = backend
-
-        handler = Handler()
+        handler = self._handler()
         handler.body = json.dumps(params)
         handler.querystring = {}
         handler.uri_match = {}

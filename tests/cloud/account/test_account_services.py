@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -327,6 +328,23 @@ def test_log_events_are_kept_with_their_times() -> None:
         assert account.logs.events("/aws/lambda/totals") == [(account.clock.now, "x")]
         described = logs.describe_log_groups()["logGroups"][0]
         assert described["retentionInDays"] == 14
+
+
+def test_what_a_log_forgets_leaves_the_memory() -> None:
+    """moto tracks every object it makes; a line that nobody can read any more is nowhere."""
+    with deployed() as account:
+        account.logs.create("group", None)
+        place = {"logGroupName": "group", "logStreamName": "s"}
+        account.logs.answer("CreateLogStream", place)
+        for number in range(5):
+            event = {"timestamp": account.clock.now + number, "message": f"line {number}"}
+            account.logs.answer("PutLogEvents", {**place, "logEvents": [event]})
+        backend = account._world.backend("logs")
+        (stream,) = backend.groups["group"].streams.values()
+        lines = [weakref.ref(one) for one in stream.events]
+        account.logs.forget(2)
+        assert account.logs.events("group")[0][1] == "line 3"
+        assert [one() is None for one in lines] == [True, True, True, False, False]
 
 
 # -- on-failure destinations -----------------------------------------------------------------
