@@ -60,6 +60,11 @@ class Redriven:
         return {name: both for name, both in self.sums.items() if both[0] != both[1]}
 
     @property
+    def right(self) -> bool:
+        """Whether the tool said the right numbers and handed over and left what it should."""
+        return self.said == self.expected and not self.strange and not self.wrong_sums
+
+    @property
     def endless(self) -> bool:
         """Whether the tool did not come to an end in time."""
         return timed_out(self.invocation)
@@ -326,9 +331,25 @@ def notes_of_yesterday(stage: Stage) -> dict[str, list[Redriven]]:
     story = "a note about three orders that were written 26 hours ago"
     tell("trimmed", desk.redrive(story, old, ["old"], trimmed=3))
 
+    # What was read beside the orders says nothing about how many of them are gone.
+    batch = [shop.put("mixed", f"o-{n}") for n in (1, 2)]
+    pipeline.run_for(hours=20)
+    batch.append(shop.put("mixed", "o-3"))
+    shop.put_cart("mixed", "c-1", items=3)
+    shop.put_cart("mixed", "c-2", items=1)
+    mixed = desk.note([*batch, *(shop.put("mixed", f"o-{n}") for n in (4, 5))])
+    for n in (1, 2):
+        del shop.orders["mixed", f"o-{n}"]
+    pipeline.run_for(hours=6)
+    story = (
+        "a note about five orders, the first two of which were written 26 hours ago; two changes "
+        "of carts lie between the others"
+    )
+    tell("carts", desk.redrive(story, mixed, ["mixed"], trimmed=2))
+
     # An open shard with nothing in it: who waits for a newer record waits for ever.
     pipeline.run_for(hours=25)
-    story = "the same three orders a day later, when nothing newer is in the stream, either"
+    story = "the same three orders two days later, when nothing newer is in the stream, either"
     tell("trimmed", desk.redrive(story, old, ["old"], trimmed=3))
     stream = pipeline.stream(ORDERS)
     stream.close(stream.open_shards[0].id, pipeline.clock.now)

@@ -41,6 +41,9 @@ def expect_redriven(
     older = about in ("trimmed", "payload")
     told = stage.play(notes_of_yesterday if older else notes_of_the_day)
     seen = told[about]
+    if about == "trimmed" and all(one.right for one in stage.play(notes_of_the_day)["range"]):
+        # Who takes carts for orders loses `redrive-range`, and not this, too.
+        seen = seen + told.get("carts", [])
     if seen and seen[0].invocation.init_failed:
         stage.stop("tool", _not_started(stage, seen[0]))
     if not seen:
@@ -50,7 +53,7 @@ def expect_redriven(
             expect(False, partial(_endless, stage, one))
             continue
         expect(
-            one.said == one.expected and not one.strange and not one.wrong_sums,
+            one.right,
             partial(
                 _wrongly_redriven,
                 stage,
@@ -120,8 +123,7 @@ def _do_not_add_up(one: Redriven) -> bool:
     """Whether only the last of the three numbers is wrong: the other two are as they should be."""
     if not isinstance(one.said, dict):
         return False
-    wrong = [name for name, number in one.expected.items() if one.said.get(name) != number]
-    return wrong == ["trimmed"] and one.expected["trimmed"] == 0
+    return [name for name, n in one.expected.items() if one.said.get(name) != n] == ["trimmed"]
 
 
 def _numbers(said: Any) -> str:
