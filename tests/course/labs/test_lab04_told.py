@@ -147,6 +147,9 @@ STATEMENTS = {
     "own-metric-zero": lambda p: _member(p, "Shop/Totals RecordsFailed") == "0",
     "table-throttled": lambda p: int(_member(p, "MerchantTotals WriteThrottleEvents") or 0) > 0,
     "no-report-setting": lambda p: _member(p, "FunctionResponseTypes") == "[]",
+    "reports-are-read": lambda p: (
+        "ReportBatchItemFailures" in (_member(p, "FunctionResponseTypes") or "")
+    ),
     "dropped": lambda p: _counts(p, "dropped"),
     "undelivered": lambda p: _counts(p, "undelivered"),
     "note-waits": lambda p: bool(re.search(r"-- FailedRecords: [1-9]", p)),
@@ -208,6 +211,20 @@ def test_no_proof_is_so_on_another_tickets_page() -> None:
         for proof in itertools.product(*answer.proofs):
             others = diagnosis.SHOWN.keys() - {ticket}
             assert not [one for one in others if set(proof) <= diagnosis.SHOWN[one]]
+
+
+def test_weak_evidence_is_told_with_the_cause_that_it_leaves() -> None:
+    """Whatever is named of what is so on the page: another cause is told, or it is a proof."""
+    for ticket, answer in diagnosis.ANSWERS.items():
+        shown = sorted(diagnosis.SHOWN[ticket])
+        for many in range(1, diagnosis.MOST_EVIDENCE + 1):
+            for some in itertools.combinations(shown, many):
+                wrong = diagnosis.judge(ticket, diagnosis.Diagnosis(answer.cause, some))
+                proves = all(set(some) & one for one in answer.proofs)
+                assert proves == (wrong is None)
+                if wrong is not None:
+                    other = re.search(r"would be so with ([a-z-]+), too", wrong.observed)
+                    assert other and other[1] in set(diagnosis.CAUSES) - {answer.cause}
 
 
 def test_a_list_of_everything_that_is_shown_proves_nothing() -> None:

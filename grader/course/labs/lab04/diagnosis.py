@@ -136,6 +136,7 @@ EVIDENCE: Mapping[str, str] = {
     "own-metric-zero": "RecordsFailed, the function's own metric, says 0 for that time.",
     "table-throttled": "WriteThrottleEvents of MerchantTotals is above 0.",
     "no-report-setting": "FunctionResponseTypes does not have ReportBatchItemFailures.",
+    "reports-are-read": "FunctionResponseTypes has ReportBatchItemFailures.",
     "dropped": "DroppedEventCount is above 0.",
     "undelivered": "DestinationDeliveryFailures is above 0.",
     "note-waits": "A failure note lies in FailedRecords.",
@@ -155,7 +156,7 @@ EVIDENCE: Mapping[str, str] = {
 # More than that is a list of everything, not a proof.
 MOST_EVIDENCE = 4
 
-_SETTINGS_OF_TOTALS = {"retries-unlimited", "no-bisect", "queue-empty"}
+_SETTINGS_OF_TOTALS = {"retries-unlimited", "no-bisect", "queue-empty", "reports-are-read"}
 
 # Which of the statements each ticket's page shows to be so.
 SHOWN: Mapping[str, frozenset[str]] = {
@@ -221,7 +222,8 @@ ANSWERS: Mapping[str, Answer] = {
         "exceptions-swallowed",
         (
             frozenset({"logged-and-answered"}),
-            frozenset({"errors-zero", "own-metric-zero", "last-call-ok"}),
+            # The log alone may be that of reports that nobody reads.
+            frozenset({"errors-zero", "own-metric-zero", "last-call-ok", "reports-are-read"}),
         ),
     ),
     "pager": Answer(
@@ -230,6 +232,39 @@ ANSWERS: Mapping[str, Answer] = {
             frozenset({"action-failed"}),
             frozenset({"entered-alarm", "policy-without-cloudwatch", "nothing-published"}),
         ),
+    ),
+}
+
+_RETRIED = frozenset({"last-call-failed", "age-follows-clock", *_SETTINGS_OF_TOTALS})
+
+# What weak evidence fits as well: causes that would show these statements of the ticket's page,
+# too, the most likely ones first.
+RIVALS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
+    "large-orders": (
+        ("started-too-late", SHOWN["large-orders"] - {"all-filtered"}),
+        # What was written later would be polled, and filtered out as it should be.
+        ("started-too-late", frozenset({"all-filtered", "no-report-setting", "queue-empty"})),
+    ),
+    "import": (
+        ("endless-retries", _RETRIED | {"same-first-record"}),
+        ("table-too-slow", _RETRIED | {"same-first-record", "task-timed-out"}),
+        ("out-of-memory", _RETRIED | {"same-first-record", "grows-with-records"}),
+    ),
+    "stuck": (
+        ("timeout-too-short", _RETRIED | {"same-first-record"}),
+        ("out-of-memory", _RETRIED | {"same-exception"}),
+    ),
+    "lost": (
+        ("trimmed", SHOWN["lost"] - {"logged-and-answered"}),
+        (
+            "answer-not-read",
+            frozenset({"logged-and-answered", "table-throttled", *_SETTINGS_OF_TOTALS}),
+        ),
+    ),
+    "pager": (
+        ("actions-off", SHOWN["pager"] - {"action-failed"}),
+        # What failed would be another alarm's action.
+        ("alarm-in-wrong-unit", frozenset({"action-failed", "confirmed"})),
     ),
 }
 
@@ -305,12 +340,10 @@ def judge(ticket: str, said: Diagnosis) -> Wrong | None:
     if strange:
         return Wrong("cause", "a cause out of the README's list", strange)
     if said.cause != answer.cause:
-        _, sign = CAUSES[said.cause]
         return Wrong(
             "cause",
             f"the cause that the page of labs run 4 {ticket} shows",
-            f"{said.cause}. But then {sign[0].lower() if sign[1:2].islower() else sign[0]}"
-            f"{sign[1:]}",
+            f"{said.cause}. {_but_then(said.cause)}",
         )
     for one in said.evidence:
         strange = unknown(one, EVIDENCE)
@@ -329,10 +362,22 @@ def judge(ticket: str, said: Diagnosis) -> Wrong | None:
             f"{len(set(said.evidence))} pieces",
         )
     if any(not proof & set(said.evidence) for proof in answer.proofs):
-        named = ", ".join(said.evidence) or "no evidence"
-        return Wrong(
-            "evidence",
-            "evidence that leaves no other cause",
-            f"the cause is right, but what is named would fit other causes as well: {named}",
-        )
+        weak = _weak(ticket, said.evidence)
+        return Wrong("evidence", "evidence that leaves no other cause", weak)
     return None
+
+
+def _weak(ticket: str, evidence: tuple[str, ...]) -> str:
+    """Which other cause this evidence of the right one leaves."""
+    if not evidence:
+        return "the cause is right, and nothing is named that proves it"
+    other = next(cause for cause, shown in RIVALS[ticket] if set(evidence) <= shown)
+    named = ", ".join(evidence)
+    return f"the cause is right, but {named} would be so with {other}, too. {_but_then(other)}"
+
+
+def _but_then(cause: str) -> str:
+    """What the page would show if this were the cause."""
+    _, sign = CAUSES[cause]
+    word = sign.split()[0]
+    return f"But then {word.lower() if word.istitle() else word}{sign.removeprefix(word)}"
