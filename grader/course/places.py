@@ -81,7 +81,8 @@ def _number(
     if more is None:
         return None
     if not more:
-        return code.cancelled()
+        late = _named_too_late(mine, merchant)
+        return (code.reporting() if late else None) or code.cancelled()
     if (attribute := _expired(stage, mine)) is not None:
         return code.lasting(attribute)
     return code.racing() or code.remembering()
@@ -132,6 +133,15 @@ def accepted(invocation: Invocation, sequence: int) -> bool:
         for one in result.payload.get("batchItemFailures") or ()
     ]
     return all(one.isdecimal() and int(one) > sequence for one in named)
+
+
+def _named_too_late(mine: list[Invocation], merchant: str) -> bool:
+    """Whether an answer names a record and not an older one of the merchant: that is done then."""
+    for one in mine:
+        taken = [accepted(one, sequence) for sequence in sequences_of(one, merchant)]
+        if any(taken) and not all(taken):
+            return True
+    return False
 
 
 def unread(stage: Stage, shop: Shop) -> str | None:

@@ -26,6 +26,9 @@ WRITES = (
 READS = ("get_item", "batch_get_item", "query", "scan")
 ENTRIES = ("handler", "lambda_handler")
 
+# Methods by which something is added to what is already noted.
+COLLECTS = ("append", "add", "extend", "update")
+
 _Function = ast.FunctionDef
 _Node = TypeVar("_Node", bound=ast.AST)
 _LEAVES = (ast.Return, ast.Continue, ast.Break)
@@ -137,6 +140,18 @@ class Source:
                 leaves = [part for part in ast.walk(one) if isinstance(part, _LEAVES)]
                 return (leaves or one.body)[-1].lineno
         return None
+
+    def reporting(self) -> int | None:
+        """Where a clause about a failed write notes what failed, else where the answer names it."""
+        for one in self._all(ast.ExceptHandler):
+            last = one.body[-1]
+            call = last.value if isinstance(last, ast.Expr) else None
+            notes = isinstance(last, ast.AugAssign) or (
+                isinstance(call, ast.Call) and _called(call) in COLLECTS
+            )
+            if notes and self._reaches(self._above[id(one)], *WRITES):
+                return last.lineno
+        return self.naming("itemIdentifier")
 
     def naming(self, word: str) -> int | None:
         """Where an entry with this name is built into what is handed over."""

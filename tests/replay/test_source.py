@@ -151,3 +151,27 @@ def test_code_without_places_has_none(code: str) -> None:
     for question in (Source.skipping, Source.bounding, Source.racing, Source.comparing):
         assert question(source) is None
     assert source.looping("get_records", endless=True) is None
+
+
+@pytest.mark.parametrize(
+    "told", ["failed.append(part[-1])", "failed += [max(part)]", "failed.add(max(part))"]
+)
+def test_what_failed_is_noted_in_the_clause_around_the_write(told: str) -> None:
+    """The clause of a refused condition, which takes records out and tries again, notes nothing."""
+    code = f"""
+def handler(event, context):
+    try:
+        count(event)
+    except Exception:
+        print("not counted")
+        {told}  # noted
+    return {{"batchItemFailures": [{{"itemIdentifier": one}} for one in failed]}}  # answered
+
+def count(event):
+    try:
+        table.update_item(Key=event)
+    except Cancelled:
+        event = event[1:]
+"""
+    assert Source(code).reporting() == _line(code, "noted")
+    assert Source(code.replace(told, "raise")).reporting() == _line(code, "answered")

@@ -130,9 +130,22 @@ def _where(stage: Stage, day: Day, left: Left) -> str:
         for one in day.shop.pipeline.invocations(FUNCTION)
         for sequence in sequences_of(one, left.merchant)
     )
+    if left.lost and held_back(day):
+        return stage.property_line(MAPPING, "MaximumRetryAttempts")
     if given_up and "DestinationConfig" not in stage.stack.resources[MAPPING].properties:
         return stage.property_line(MAPPING, "DestinationConfig")
     return total_line(stage, day.shop, left.merchant, left.expected, left.observed)
+
+
+def held_back(day: Day) -> bool:
+    """Whether the day's bad order was tried for so long that all behind it waited in vain."""
+    bad = {record.sequence for record in day.bad}
+    tried = [
+        one.start_ms
+        for one in day.shop.pipeline.invocations(FUNCTION)
+        if bad & set(one.sequences) and one.start_ms < day.to_ms
+    ]
+    return bool(tried) and tried[-1] - tried[0] > PAGED_WITHIN_MIN * MINUTE_MS
 
 
 def unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Finding:
@@ -162,6 +175,8 @@ def unpaged(stage: Stage, seen: Paged, trouble: Trouble, *, people: bool) -> Fin
             label = watching.label(red.alarm)
             observed += f"; {label} has been in ALARM since {moment(day, red.time_ms)}"
             where = stage.property_line(label, "AlarmRule")
+    if rung is None and held_back(day):
+        where = stage.property_line(MAPPING, "MaximumRetryAttempts")
     others = "" if people else ", while the note of a bad order still lies unread"
     finding = stage.finding(
         rule=f"A person is told of each trouble within {PAGED_WITHIN_MIN} minutes."
@@ -195,6 +210,8 @@ def _false_ring(stage: Stage, day: Day, logical_id: str, false: Sequence[Alert])
     The deployment's order was counted before its environment ended. A function that reports the
     repetition as a failure lets Lambda give up, with a note, what is in the totals.
     """
+    if held_back(day):
+        return stage.property_line(MAPPING, "MaximumRetryAttempts")
     merchant = f"{day.name}-deployment"
     for one in day.shop.pipeline.invocations(FUNCTION) if false else ():
         if one.killed or harmless(day, false[0].time_ms) != deployed(day):
