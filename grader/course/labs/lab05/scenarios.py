@@ -291,7 +291,10 @@ def killed_between_merchants(stage: Stage) -> Book:
 
 @dataclass
 class BusyHour:
-    """A play of the learner's own mapping: orders, carts, and two bad orders among them."""
+    """A play of the learner's own mapping: orders, carts, and two bad orders among them.
+
+    The first of the ``orders`` is placed before the mapping polls.
+    """
 
     shop: Shop
     orders: list[Record]
@@ -306,9 +309,10 @@ class BusyHour:
 def busy_hour(stage: Stage) -> BusyHour:
     """Orders and carts of three merchants; two of the orders are bad and share a batch."""
     shop = open_shop(stage, "busy hour")
+    # The mapping is being created, for a minute.
+    orders = [shop.put("hooli", "o-0")]
     shop.pipeline.run_for(minutes=10)
     names = BusyHour.merchants
-    orders: list[Record] = []
     carts: list[Record] = []
     bad: list[Record] = []
     for n in range(1, 13):
