@@ -200,6 +200,23 @@ def test_folds(stage: Stage, expect: Expect) -> None:
     )
 
 
+def _comes_again(stage: Stage, batch: BigBatch) -> Finding:
+    """A healthy batch that was counted and failed, or was reported, all the same."""
+    from grader.course.play.stops import error_text
+
+    ended = error_text(batch.invocation)
+    return stage.finding(
+        rule="A healthy batch comes once, so that it costs its write units once.",
+        input=f"{BATCH} new orders of {MERCHANTS} merchants in one batch",
+        expected="an answer without failures",
+        observed=ended if ended != "it returned" else "an answer that names failures",
+        why="All of it is in the totals. What the function fails then comes again, with each of "
+        "its writes.",
+        where=stage.handler_line(r"batchItemFailures", batch.invocation),
+        page=f"{PAGE}#micro-batching",
+    )
+
+
 @criterion(
     "write-units",
     task=2,
@@ -218,6 +235,7 @@ def test_write_units(stage: Stage, expect: Expect) -> None:
     for write in batch.writes:
         table = names.get(write.table, write.table)
         by_table[table] = by_table.get(table, 0) + write.units
+    expect(batch.taken, lambda: _comes_again(stage, batch))
     code = source(stage)
     split = ", ".join(f"{units} in {table}" for table, units in sorted(by_table.items()))
     expect(

@@ -56,6 +56,15 @@ class BigBatch:
         return self.book.right
 
     @property
+    def taken(self) -> bool:
+        """Whether Lambda takes the whole batch for done: otherwise it comes, and costs, again."""
+        result = self.invocation.result
+        payload = (
+            result.payload if result and result.kind == "returned" else {"batchItemFailures": 1}
+        )
+        return not (isinstance(payload, dict) and payload.get("batchItemFailures"))
+
+    @property
     def units(self) -> int:
         """Write units of the whole batch, in every table."""
         return sum(write.units for write in self.writes)
