@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if PLAYING & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.played)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected alone: it stays to the end, and each full search would go through it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", name="nursery")
