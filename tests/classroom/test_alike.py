@@ -81,18 +81,21 @@ def _related(lab: int, one: Answer, two: Answer) -> bool:
     return said or {f"lab{lab:02}/{one.name}", f"lab{lab:02}/{two.name}"} in RELATED
 
 
+@pytest.mark.slow
 def test_every_made_copy_is_found(measured: Measured) -> None:
     assert measured.made >= 40
     assert measured.missed == []
     assert min(measured.copies) > max(LINES.values()), "above the line, whichever it is"
 
 
+@pytest.mark.slow
 def test_no_independent_pair_lies_above_the_line(measured: Measured) -> None:
     assert measured.independent >= 200
     assert measured.wrong == []
     assert max(measured.others) < min(LINES.values()), "below the line, whichever it is"
 
 
+@pytest.mark.slow
 def test_the_page_states_what_is_measured(measured: Measured) -> None:
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
     for said in (

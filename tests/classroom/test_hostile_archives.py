@@ -314,7 +314,7 @@ def test_hostile_names_in_the_source_itself(room: Room, kind: str) -> None:
     assert {one.learner for one in outcome.refused} == {"eve", "absolute", None}
 
 
-@pytest.mark.parametrize("form", ["zip", "tar", "folder"])
+@pytest.mark.parametrize("form", ["zip", "tar", pytest.param("folder", marks=pytest.mark.slow)])
 def test_a_learners_ten_thousand_files_in_the_source_itself(room: Room, form: str) -> None:
     """Gradescope unpacks what learners hand in; so does who unpacks a download."""
     files = {**below("ada", MINE), **below("eve", MINE | {f"f{n}": b"x" for n in range(5_000)})}

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import planted_bugs
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from grader.cloud import Nursery, Pipeline
 from grader.cloud.aws import Call
@@ -49,7 +49,13 @@ def test_a_story_reads_as_sentences() -> None:
     assert told[5] == "  5. Lambda delivers the last batch but 1 once more."
 
 
-@settings(max_examples=40, database=None, derandomize=True)
+@settings(
+    max_examples=40,
+    database=None,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(story=stories(planted_bugs.PLOT))
 def test_every_drawn_step_is_one_sentence(story: Story) -> None:
     lines = repr(story).splitlines()[1:]

@@ -26,6 +26,8 @@ FORM = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 NAMES = sorted(path.stem for path in ASSETS.glob("*.svg"))
 # Whose plays need a process for the handler.
 PLAYED = {"alarms"}
+# Which play a day at every position.
+SLOW = {"poison", "redrive"}
 MOST_OF_ONE, MOST_OF_A_PAGE = 150_000, 1_000_000
 
 
@@ -56,7 +58,12 @@ def source(tool: ModuleType, name: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(one, marks=pytest.mark.played) if one in PLAYED else one for one in NAMES],
+    [
+        pytest.param(
+            one, marks=[pytest.mark.played] * (one in PLAYED) + [pytest.mark.slow] * (one in SLOW)
+        )
+        for one in NAMES
+    ],
 )
 def test_every_position_is_what_is_played_now(name: str, tool: ModuleType) -> None:
     """A fresh run of every position equals its recording, is a document of its schema, and its

@@ -231,6 +231,7 @@ def _random_case(seed: int) -> tuple[Load, Handler, Choice]:
     return load, handler, choice
 
 
+@pytest.mark.slow
 def test_fifty_random_workloads_with_arbitrary_keys_agree_within_two_percent() -> None:
     for seed in range(50):
         load, handler, choice = _random_case(seed)
