@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import random
-from pathlib import Path
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.cloud import template
-from grader.cloud.template import NoTemplate, Stack, TemplateProblems, root_of, yaml_lines
+from grader.cloud.template import Stack, TemplateProblems
 from grader.cloud.template.unknown import unknowns
 
 SEED = """\
@@ -175,41 +171,3 @@ def test_a_mutated_template_never_raises_anything_else(
 @given(st.text(max_size=60) | st.lists(_piece, max_size=25).map("".join), st.booleans())
 def test_any_text_never_raises_anything_else(text: str, strict: bool) -> None:
     check(text, strict)
-
-
-SMALL = """\
-Resources:
-  Role: {Type: 'AWS::IAM::Role', Path: "a\\x41", Of: [!Ref B, 3]}
-  Text: |
-    two lines
-  Key: &k !GetAtt B.Arn
-"""
-
-
-def spoilt(seed: int) -> str:
-    chance, text = random.Random(seed), SMALL
-    for _ in range(chance.randint(1, 3)):
-        at = chance.randint(0, len(text))
-        text = (
-            text[:at]
-            + chance.choice((*WORDS, "!", "!a!b ", ">#\n"))
-            + text[at + chance.randint(0, 2) :]
-        )
-    return text
-
-
-def read(text: str) -> object:
-    try:
-        return root_of(text, "template.yaml")
-    except NoTemplate as told:
-        return str(told)
-
-
-def test_the_fast_parser_reads_what_the_slow_one_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same values at the same places, and the same sentences: of the labs, and of what is spoilt."""
-    labs = Path(__file__).parents[3] / "labs"
-    texts = [path.read_text(encoding="utf-8") for path in labs.glob("*/template.yaml")]
-    texts += [spoilt(seed) for seed in range(400)]
-    fast = [read(text) for text in texts]
-    monkeypatch.setattr(yaml_lines, "_FAST", None)
-    assert fast == [read(text) for text in texts]
