@@ -95,11 +95,22 @@ def note_lost(stage: Stage, day: BadDay) -> str:
             return stage.property_line(role_of(stage), "Policies")
         destination = _destination(stage)
         return stage.property_line(destination or MAPPING)
+    if _unread(day):
+        return stage.property_line(MAPPING, "FunctionResponseTypes")
     if _swallows(stage, day) and _destination(stage):
         if any(day.shop.stored(name) != (0, 0) for name in ("acme", "initech", "globex")):
             return _first(stage, r"float\(|round\(", r"[\[(][\"']amount[\"']", EFFECT)
         return answer(stage)
     return stage.property_line(MAPPING, "DestinationConfig", "OnFailure", "Destination")
+
+
+def _unread(day: BadDay) -> bool:
+    """Whether failures were reported to a mapping that does not read reports."""
+    pipeline = day.shop.pipeline
+    if pipeline.mapping(MAPPING).settings.report_failures:
+        return False
+    said = [one.result.payload for one in pipeline.invocations(FUNCTION) if one.result is not None]
+    return any(isinstance(one, dict) and one.get("batchItemFailures") for one in said)
 
 
 def _destination(stage: Stage) -> str | None:

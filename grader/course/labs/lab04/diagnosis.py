@@ -49,11 +49,11 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     ),
     "table-too-slow": (
         "The table that the function writes to is throttled, so the function waits in vain.",
-        "The invocations that run out of time would have throttled calls in their log.",
+        "Invocations would run out of time, with throttled calls in their log.",
     ),
     "endless-retries": (
         "A record that can never succeed is retried without a limit, and all behind it wait.",
-        "The same record would be handed over again and again, and nothing would bound that.",
+        "One record would fail with the same exception, long before the limit, without a bound.",
     ),
     "too-much-traffic": (
         "More records come in than the function can process, though it processes all of them well.",
