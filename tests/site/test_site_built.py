@@ -14,7 +14,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import material
 import pytest
 
 from grader.desk import site as building
@@ -232,6 +231,7 @@ def test_only_what_stands_whole_between_two_headings_gets_a_box() -> None:
 
 def test_what_is_said_otherwise_in_the_themes_files_is_there_to_be_said(site) -> None:
     """A new version of the theme that writes it differently would be slow without a word."""
+    material = pytest.importorskip("material", reason="the extra docs is not installed")
     theme = Path(material.__file__).parent / "templates" / "assets"
     for files, pattern, instead in building.CALMER:
         (path,) = theme.glob(files)
