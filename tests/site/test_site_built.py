@@ -220,15 +220,6 @@ def test_a_trimmed_site_is_small_and_complete(site, tmp_path: Path) -> None:
     assert (target / "search" / "search_index.js").is_file()
 
 
-def test_only_what_stands_whole_between_two_headings_gets_a_box() -> None:
-    first, last = "<h2 id=a>A</h2>\n<p>one</p>\n", "<h2 id=d>D</h2>\n<ul><li>four</ul>"
-    halves = "<h2>B</h2><div><p>two</p><h3>C</h3><p>three</p></div>"
-    page = f"<article><h1>T</h1><p>0</p>{first}{halves}{last}</article>"
-    boxed = last.replace("\n", '<div class="far">\n', 1) + "</div>"
-    assert building.parted(page) == page.replace(last, boxed)
-    assert building.parted(page.replace("<h", "<b")) == page.replace("<h", "<b")
-
-
 def test_what_is_said_otherwise_in_the_themes_files_is_there_to_be_said(site) -> None:
     """A new version of the theme that writes it differently would be slow without a word."""
     material = pytest.importorskip("material", reason="the extra docs is not installed")

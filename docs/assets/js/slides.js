@@ -110,7 +110,6 @@
   }
 
   function all() {
-    for (const far of article.querySelectorAll(":scope > .far")) far.replaceWith(...far.childNodes);
     const [first, ...rest] = sections(article);
     const about = document.querySelector("meta[name=description]").content;
     const told = rest.filter(({ id }) => !LEFT_OUT.includes(id));

@@ -72,7 +72,6 @@
   const whole = () => document.documentElement.removeAttribute("data-far");
   addEventListener("click", ({ target }) => target.closest?.("a[href*='#']") && whole(), true);
   addEventListener("hashchange", whole);
-  addEventListener("keydown", ({ key }) => key === "End" && whole(), true);
 
   nameParts();
   nameTags();
