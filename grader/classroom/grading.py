@@ -237,7 +237,7 @@ class Run:
         self.workers = workers
         self.course = course
         self.tally = Tally(sum(len(task.held) for task in tasks))
-        # The later a lab, the longer its grades: nobody is left alone with a long one at the end.
+        # Later labs take longer, by and large: a long grade at the end leaves a worker alone.
         self._waiting = deque(enumerate(sorted(tasks, key=lambda task: -task.lab.number)))
         self._under: dict[int, _Under] = {}
 

@@ -139,7 +139,7 @@ def guard(site: Path) -> None:
 def calm(site: Path) -> None:
     """Say in the theme's files what makes a browser style the whole page anew in a narrower way.
 
-    A module's page is styled 4,000 elements instead of 6,900 while it loads.
+    While the page of module 2 loads, 2,900 elements are styled instead of 6,900.
     """
     for files, pattern, instead in CALMER:
         for path in (site / "assets").glob(files):
