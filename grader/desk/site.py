@@ -44,8 +44,8 @@ _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # https://html.spec.whatwg.org/multipage/syntax.html#unquoted
 _TAG = re.compile(r"<[a-z][^<>]*>")
 _ONE_WORD = re.compile(r' (class|id|for|data-md-[a-z-]+)="([\w-]+)"(?=[ >])')
-# Files of the theme, and what is said there in a way that makes a browser style a whole page anew
-# for one change, with what is said instead.
+# Files of the theme, and what is said there in a way that makes a browser style or lay out a whole
+# page anew for one change or question, with what is said instead.
 CALMER = (
     # Switches every transition off while colours change: a rule about every element.
     ("stylesheets/palette.*.css", r"\[data-md-color-switching\] \*[^{}]*\{[^{}]*\}", ""),
@@ -66,6 +66,56 @@ CALMER = (
         r'(\w=x\("meta",\{name:"color-scheme"\}\));document\.head\.appendChild\(\w\);',
         r"\1;",
     ),
+    # Sizes, places and colours are asked for while the page is being built, and the browser lays it
+    # out for each answer. They are asked for behind its next frame, when it knows them.
+    (
+        "javascripts/bundle.*.js",
+        r'^("use strict";\(\(\)=>\{)(?!const later)',
+        r"\1const later=(()=>{const drawn=new Promise(done=>document.hidden?done()"
+        r":requestAnimationFrame(()=>setTimeout(done)));"
+        r"return()=>drawn.then(()=>new Promise(done=>setTimeout(done)))})();",
+    ),
+    (
+        "javascripts/bundle.*.js",
+        r"(function \w+\(\w\)\{)(let (\w)=\w;for\(;\3\.clientWidth===0&&\3\.parentElement;\)\3=\3"
+        r"\.parentElement;return (\w+)\.pipe\(\w+\(\w=>\w\.observe\(\3\)\),(\w+)\("
+        r"(?:(?!function ).)*?\})(?=function )",
+        r"\1return \4.pipe(\5(()=>later()),\5(()=>{\2))}",
+    ),
+    (
+        "javascripts/bundle.*.js",
+        r'(\w+)\((\w+\(window,"scroll",\{passive:!0\}\),\w+\(window,"resize",\{passive:!0\}\)\)'
+        r"\.pipe\(\w+\(\w+\)),\w+\(\w+\(\)\)\)(\}function \w+\(\)\{return\{width:innerWidth,"
+        r"height:innerHeight\}\}function \w+\(\)\{return )"
+        r'(\w+\(window,"resize",\{passive:!0\}\))(\.pipe\(\w+\(\w+\)),\w+\(\w+\(\)\)\)',
+        r"\1(later(),\2)\3\1(later(),\4)\5)",
+    ),
+    (
+        "javascripts/bundle.*.js",
+        r'(return \w+\()(\w+\(\w,"scroll"\),\w+\(window,"scroll"\),\w+\(window,"resize"\)\)'
+        r"\.pipe\([^{}]*?),\w+\(\w+\(\w\)\)\)\}",
+        r"\1later(),\2)}",
+    ),
+    (
+        "javascripts/bundle.*.js",
+        r'\.pipe\(\w+\((\(\)=>\{let \w=\w+\("header"\)(?:(?!subscribe).)*?\.join\(""\)\})\)\)'
+        r"\.subscribe\((\w=>\w\.content=`#\$\{\w\}`)\)",
+        r".subscribe(()=>later().then(\1).then(\2))",
+    ),
+    # A piece of code gets its button and its name behind the first frame, in a task of its own.
+    (
+        "javascripts/bundle.*.js",
+        r'\w\("content\.lazy"\)\?(\w+\(\w\)\.pipe\()\w\(\w=>\w\),(\w+\(1\)),(\w)\(\(\)=>(\w)\)\):\4',
+        r"\1\2,\3(()=>later()),\3(()=>\4))",
+    ),
+    # A menu that goes before it was placed, since the page is printed at once, had no first place.
+    (
+        "javascripts/bundle.*.js",
+        r'(\w\.pipe\(\w+\()(\)\)\.subscribe\(\(\)=>\{for\(let \w of \w+\("\.md-nav__link--active)',
+        r"\1void 0,0\2",
+    ),
+    # Whether a browser can copy: each of them can, and each piece of code asks.
+    ("javascripts/bundle.*.js", r"\w+\.default\.isSupported\(\)&&", ""),
 )
 # What the site is made of, in a clone.
 _SOURCES = ("docs", "includes", "overrides", "grader/course/starters", "solutions", "mkdocs.yml")

@@ -284,9 +284,10 @@ def test_a_decision_tree_shows_the_way_and_begins_again(site, page) -> None:
     page.keyboard.press("Enter")
     tree.get_by_text("No: is it enabled?").click()
     way = page.locator(".tree-path")
-    assert way.get_by_text("Your way: Does it run? → No: is it enabled?").is_visible()
+    # A browser tells later that a part was opened.
+    way.get_by_text("Your way: Does it run? → No: is it enabled?").wait_for()
     tree.get_by_text("Yes: does it lag?").click()
-    assert way.get_by_text("Does it run? → Yes: does it lag?").is_visible()
+    way.get_by_text("Does it run? → Yes: does it lag?").wait_for()
     assert tree.get_by_text("Enable it").is_hidden()
     page.get_by_role("button", name="Begin again").click()
     assert tree.get_by_text("Yes: does it lag?").is_hidden()
