@@ -39,6 +39,14 @@ _AROUND_BLOCK = re.compile(
 )
 # Scripts that stand in a page; what has another type is data.
 _INLINE = re.compile(r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S)
+_SCRIPT = re.compile(r'<script(?: defer)? src="([^"\s=]+)"(?: defer)?></script>')
+# Runs a page's scripts when its first frame is drawn; a page in the background draws none.
+_BEHIND = (
+    '(()=>{const run=()=>{for(const link of document.querySelectorAll("link[as=script]")){'
+    'const one=document.createElement("script");one.src=link.href;one.async=false;'
+    "document.head.append(one)}};"
+    "document.hidden?run():requestAnimationFrame(()=>setTimeout(run))})()"
+)
 _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # One word needs no quotes; these attributes are most of a page.
 # https://html.spec.whatwg.org/multipage/syntax.html#unquoted
@@ -113,6 +121,13 @@ CALMER = (
         "javascripts/bundle.*.js",
         r'(\w\.pipe\(\w+\()(\)\)\.subscribe\(\(\)=>\{for\(let \w of \w+\("\.md-nav__link--active)',
         r"\1void 0,0\2",
+    ),
+    # What scrolls can be reached by keyboard, on a telephone as well: theme.js sees to it.
+    (
+        "javascripts/bundle.*.js",
+        r'\w\.subscribe\(\(\{scrollable:(\w)\}\)=>\{\1&&\w\?\w\.setAttribute\("tabindex","0"\):\w'
+        r'\.removeAttribute\("tabindex"\)\}\);',
+        "",
     ),
     # Whether a browser can copy: each of them can, and each piece of code asks.
     ("javascripts/bundle.*.js", r"\w+\.default\.isSupported\(\)&&", ""),
@@ -198,8 +213,9 @@ def calm(site: Path) -> None:
 
 
 def deferred(html: str) -> str:
-    """A page whose theme's scripts run after it is read, in their order, as all the others do."""
-    return re.sub(r'<script src="([^"]+)">', r'<script defer src="\1">', html)
+    """A page that is drawn before its scripts run, in their order; they are fetched meanwhile."""
+    text, count = _SCRIPT.subn(r"<link rel=preload as=script fetchpriority=low href=\1>", html)
+    return text.replace("</body>", f"<script>{_BEHIND}</script></body>", 1) if count else html
 
 
 def guarded(html: str, *more: str) -> str:

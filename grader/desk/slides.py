@@ -20,7 +20,7 @@ def write(page: Path) -> Path:
     head = '<link rel="stylesheet" href="../assets/css/slides.css">\n</head>'
     tail = (
         f'<template id="speaker">{_section(said, int(page.name[:2]))}</template>\n'
-        '<script defer src="../assets/js/slides.js"></script>\n</body>'
+        '<link rel="preload" as="script" href="../assets/js/slides.js">\n</body>'
     )
     text = page.read_text(encoding="utf-8").replace("</head>", head, 1)
     start, _, end = text.rpartition("</body>")

@@ -7,11 +7,12 @@ Skipped with a reason where MkDocs, Playwright or a browser is not installed:
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(folder / "site", done.returncode, done.stdout + done.stderr)
 
 
+COUNT_SCRIPTS = """window.scriptsRun = 0;
+for (const end of ["load", "error"]) document.addEventListener(end, ({ target }) => {
+  if (target.localName === "script") window.scriptsRun += 1;
+}, true);"""
+SCRIPTS_LEFT = """"scriptsRun" in window
+  && window.scriptsRun < document.querySelectorAll("link[as=script]").length"""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One browser for everything."""
@@ -82,8 +91,37 @@ def browser() -> Iterator[Any]:
             )
         except api.Error as error:
             pytest.skip(f"no browser starts here: {str(error).splitlines()[0]}")
-        yield browser
+        yield _patient(browser, api.Page)
         browser.close()
+
+
+def _patient(browser: Any, pages: Any) -> Any:
+    """The browser; who goes to a page there finds all of its scripts run.
+
+    A built page is drawn before they run (grader/desk/site.py), which may be behind its load event.
+    """
+    create = browser.new_context
+
+    def new_context(**options: Any) -> Any:
+        context = create(**options)
+        if options.get("java_script_enabled", True):
+            context.add_init_script(COUNT_SCRIPTS)
+        return context
+
+    def patient(visit: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(visit)
+        def and_wait(page: Any, *args: Any, **options: Any) -> Any:
+            answer = visit(page, *args, **options)
+            while page.evaluate(SCRIPTS_LEFT):
+                page.wait_for_timeout(10)
+            return answer
+
+        return and_wait
+
+    browser.new_context = new_context
+    for name in ("goto", "reload", "go_back"):
+        setattr(pages, name, patient(getattr(pages, name)))
+    return browser
 
 
 @pytest.fixture

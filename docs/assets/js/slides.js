@@ -27,7 +27,7 @@
     const found = [];
     for (const element of [...root.children]) {
       if (/^H[1-3]$/.test(element.tagName)) found.push({ id: element.id, title: words(element), parts: [] });
-      else if (found.length && !element.matches("nav, .module-state, script, template, .md-source-file, form")) {
+      else if (found.length && !element.matches("nav, .module-state, script, link, template, .md-source-file, form")) {
         found[found.length - 1].parts.push(element);
       }
     }
