@@ -122,6 +122,12 @@ CALMER = (
         r'(\w\.pipe\(\w+\()(\)\)\.subscribe\(\(\)=>\{for\(let \w of \w+\("\.md-nav__link--active)',
         r"\1void 0,0\2",
     ),
+    # The page is whole before any script runs; its parts are made in a task of their own.
+    (
+        "javascripts/bundle.*.js",
+        r'\w+\(document,"DOMContentLoaded",\{once:!0\}\)\.subscribe\((\(\)=>\w\.next\(document\))\)',
+        r"later().then(\1)",
+    ),
     # What scrolls can be reached by keyboard, on a telephone as well: theme.js sees to it.
     (
         "javascripts/bundle.*.js",

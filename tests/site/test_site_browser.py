@@ -277,6 +277,24 @@ def test_a_checklist_keeps_its_ticks_and_can_be_saved(site, page) -> None:
     assert not box.is_checked()
 
 
+def test_the_theme_has_done_its_part_when_a_page_stands(site, page) -> None:
+    """Its scripts run late: code can still be copied, tables scroll, the menu follows the reader."""
+    page.goto(site.address("modules/02-lambda-triggers"))
+    first = page.locator("article pre:has(> code)").first
+    first.scroll_into_view_if_needed()
+    first.get_by_role("button", name="Copy").wait_for()
+    assert page.locator("article table:not([class])").count() > 0
+    assert page.locator("article table:not([class])").count() == (
+        page.locator(".md-typeset__table > table:not([class])").count()
+    )
+    page.goto(site.address("modules/02-lambda-triggers", "#quiz"))
+    page.mouse.wheel(0, 40)
+    page.locator(".md-nav--secondary .md-nav__link--active[href='#quiz']").first.wait_for(
+        state="attached"
+    )
+    assert page.locator("header.md-header--shadow").count() == 1
+
+
 def test_a_decision_tree_shows_the_way_and_begins_again(site, page) -> None:
     page.goto(site.address("sample"))
     tree = page.locator("#tree-sample")
