@@ -110,11 +110,16 @@ class Limit:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is measured, and how a value of it is written; ``least`` is its smallest step."""
+    """What is measured, and how a value of it is written; ``least`` is its smallest step.
+
+    With ``places`` its values stand there, the first and the last one at its ends; without, at
+    round values that enclose what is drawn.
+    """
 
     name: str
     write: Callable[[float], str] = field(default=lambda value: f"{value:,.10g}")
     least: float = 0.0
+    places: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -382,6 +387,8 @@ def ticks(low: float, high: float, most: int = 6, least: float = 0.0) -> list[fl
 
 
 def _steps(axis: Axis, events: Sequence[Event], places: Sequence[float]) -> list[float]:
+    if axis.places:
+        return [*axis.places]
     moments = [*places, *(event.at for event in events)]
     return ticks(min(moments), max(moments), least=axis.least)
 

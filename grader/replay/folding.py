@@ -11,6 +11,12 @@ from itertools import pairwise
 # pauses get more room, by their logarithm; together they get at most this share of the rest.
 PAUSE_TIMES = 8.0
 SHARE = 0.5
+# Steps of an axis (ms) that a reader counts by.
+STEPS_MS = (
+    *(times * power for power in (1, 10, 100, 1_000) for times in (1, 2, 5)),
+    *(1_000 * seconds for seconds in (10, 30, 60, 120, 300, 600, 1_800, 3_600, 10_800, 21_600)),
+    *(3_600_000 * hours for hours in (12, 24, 48)),
+)
 # What an axis has to show at least (ms): a play in which next to nothing happens is not stretched.
 LEAST_MS = 1_000.0
 
@@ -56,6 +62,17 @@ class Folding:
     def moment(self, place: float) -> float:
         """The moment at a place."""
         return self._between(place, 1, 0)
+
+    def steps(self, most: int = 6) -> list[float]:
+        """Places of round moments, about so many, with both ends; in a pause there is none."""
+        rough = self.places[-1][1] / (most - 1)
+        step = next((one for one in STEPS_MS if one >= rough * 0.999), STEPS_MS[-1])
+        found = {self.places[0][1], self.places[-1][1]}
+        for (one, place), (later, _) in pairwise(self.places):
+            if (one, later) not in self.pauses:
+                times = range(math.ceil(one / step), math.floor(later / step) + 1)
+                found.update([self.place(step * number) for number in times] or [place])
+        return sorted(found)
 
     def _between(self, value: float, given: int, wanted: int) -> float:
         at = bisect_right(self.places, value, key=lambda one: one[given])

@@ -249,7 +249,7 @@ function mount(viewer, data, moved) {
   function round(moment, x, at) {
     for (const step of [3600000, 600000, 60000, 10000, 1000, 500, 100, 10]) {
       const near = Math.round(moment / step) * step;
-      if (Math.abs(x(near) - at) < 22) return near;
+      if (near <= x.domain().at(-1) && Math.abs(x(near) - at) < 22) return near;
     }
     return Math.round(moment);
   }
@@ -357,7 +357,9 @@ function mount(viewer, data, moved) {
     const {svg, x, made} = drawn, metric = made.play.metrics[chart.metric], high = 46;
     const most = Math.max(...metric.minutes.map(one => one[chart.at]));
     const told = metric.unit === "Milliseconds" ? long(most) : (+most.toPrecision(4)).toLocaleString("en");
-    label(chart.title, y, ` · ${chart.unit}, up to ${told}`);
+    // Without its unit and its height a metric says nothing: rather is its name cut.
+    const more = ` · ${chart.unit.replace(", Milliseconds", "")}, up to ${told}`;
+    label(shortened(chart.title, "", more.length * 6.6), y, more);
     // A threshold far above what was measured would flatten it: it is named and not drawn.
     const near = chart.limits.filter(one => one.value >= 0 && one.value <= 5 * most);
     const up = d3.scaleLinear().domain([0, Math.max(most, ...near.map(one => one.value), 1e-9)]).range([y + 16 + high, y + 16]);

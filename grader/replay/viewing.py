@@ -145,12 +145,12 @@ def charts(play: Play) -> list[Play]:
             statistic = MOST
         of = ", ".join(value for value in metric["of"].values())
         title = f"{name} of {of}" if of else name
-        what = "sum" if statistic == SUM else "most"
-        unit = "" if metric["unit"] == "None" else f", {metric['unit']}"
+        what = "sum" if statistic == SUM else "highest"
+        unit = "" if metric["unit"] in ("None", "Count") else f", {metric['unit']}"
         found.append(
             {
                 "title": title,
-                "unit": f"{what} of a minute{unit}",
+                "unit": f"{what} of each minute{unit}",
                 "at": statistic,
                 "metric": number,
                 "limits": [*_limits(play, metric)],
@@ -184,7 +184,9 @@ def _limits(play: Play, metric: Play) -> Iterator[Play]:
 def stills(play: Play, *, width: float = WIDTH) -> list[Drawing]:
     """The play as pictures that need no script."""
     time = folding(play)
-    axis = Axis("time since the start", lambda place: clock(time.moment(place)))
+    axis = Axis(
+        "time since the start", lambda place: clock(time.moment(place)), places=time.steps()
+    )
     events = [
         Event(time.place(one["at"]), str(number))
         for number, one in enumerate(play["moments"], start=1)

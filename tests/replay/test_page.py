@@ -214,6 +214,14 @@ def test_a_long_pause_takes_less_room_than_what_happens() -> None:
     assert 0 < pause < 0.6 * (time.place(3_602_000) - pause)
 
 
+def test_an_axis_names_round_moments_none_in_a_pause_and_none_beyond_the_play() -> None:
+    short = Folding([0, 400, 900, 1_536], 1_536)
+    assert [short.moment(place) for place in short.steps()] == [0, 500, 1_000, 1_500, 1_536]
+    late = Folding([*range(0, 2_001, 50), *range(3_600_000, 3_601_251, 50)], 3_601_250)
+    told = [round(late.moment(place)) for place in late.steps()]
+    assert told == [0, 1_000, 2_000, 3_600_000, 3_601_000, 3_601_250]
+
+
 @pytest.mark.parametrize(
     ("moment", "told"),
     [(0, "0:00:00"), (600_590, "0:10:00.590"), (7_384_000, "2:03:04"), (59_999.6, "0:01:00")],

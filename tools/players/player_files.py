@@ -306,7 +306,9 @@ def still(player: Player, document: Play) -> str:
     """The first position as a picture of its own: records, or lanes and alarms, and the age."""
     play = document["plays"][player.position(player.first)]
     time = viewing.folding(play)
-    axis = Axis("time since the start", lambda place: _when(play, time.moment(place)))
+    axis = Axis(
+        "time since the start", lambda place: _when(play, time.moment(place)), places=time.steps()
+    )
     if 0 < len(play["records"]) <= MOST_RECORDS:
         drawings = [
             lanes("", axis, [_life(play, one, time) for one in play["records"]], width=WIDE)
@@ -326,7 +328,8 @@ def _when(play: Play, moment: float) -> str:
     """A moment with as much of it as there is room for."""
     if play["length"] >= SHORT_MS:
         return clock(round(moment, -3))
-    return f"{moment / 1000:.1f} s" if play["length"] >= 1000 else f"{moment:.0f} ms"
+    seconds = f"{round(moment) / 1000:g} s"
+    return seconds if play["length"] >= 1000 else f"{moment:.0f} ms"
 
 
 def _events(play: Play, time: Folding) -> list[Event]:
