@@ -231,6 +231,17 @@ def burst(factor: int, reserved: int | None) -> Scene:
     return staged.scene("burst")
 
 
+def peak(play: Play) -> tuple[int, int]:
+    """The most records that were written and not done, and since when (ms)."""
+    steps = [(one["written"], 1) for one in play["records"]]
+    steps += [(fate["at"], -1) for one in play["records"] for fate in one["fates"]]
+    open_, found = 0, (0, 0)
+    for at, step in sorted(steps):
+        open_ += step
+        found = max(found, (open_, at), key=lambda one: one[0])
+    return found
+
+
 def backlog(play: Play) -> Figures:
     """How far it was behind, and when it was through."""
     worst = max(waits(play))
@@ -240,8 +251,10 @@ def backlog(play: Play) -> Figures:
         for fate in one["fates"]
         if fate["at"] - one["written"] > BEHIND_MS
     ]
+    most, when = peak(play)
     return [
         ("longest wait", duration(worst)),
+        ("most records waiting", f"{most}, at {clock(when)}"),
         ("it has caught up at", clock(max(late)) if late else "it was never behind"),
         ("throttled attempts", str(len(play["throttles"]))),
         ("invocations", str(sum(one["outcome"] == "returned" for one in play["batches"]))),
