@@ -293,6 +293,12 @@ def test_the_theme_has_done_its_part_when_a_page_stands(site, page) -> None:
         state="attached"
     )
     assert page.locator("header.md-header--shadow").count() == 1
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(site.address("cheat-sheet"))
+    page.locator(".md-typeset__scrollwrap[tabindex]").first.wait_for()
+    unreached = """[...document.querySelectorAll(".md-typeset__scrollwrap, article pre > code")]
+        .filter(one => one.scrollWidth > one.clientWidth && !one.hasAttribute("tabindex"))"""
+    assert page.evaluate(f"{unreached}.map(one => one.textContent)") == []
 
 
 def test_a_decision_tree_shows_the_way_and_begins_again(site, page) -> None:

@@ -80,14 +80,12 @@
   if (article) new MutationObserver(nameCode).observe(article, { childList: true, subtree: true });
   const results = document.querySelector(".md-search-result__list");
   if (results) new MutationObserver(nameTags).observe(results, { childList: true });
-  // Where a script waits for the page, the theme wraps its tables after this one has run.
-  const watch = () => {
+  // The theme wraps its tables when it says that the page is there, which it hears before we do.
+  globalThis.document$.subscribe(() => {
     for (const box of all(".md-typeset__scrollwrap, .md-typeset pre > code")) {
       // Until it is laid out: what is far away may scroll, too.
       box.setAttribute("tabindex", "0");
       sizes.observe(box);
     }
-  };
-  if (document.readyState === "complete") watch();
-  else window.addEventListener("load", watch);
+  });
 })();
