@@ -231,6 +231,12 @@ def test_what_is_said_otherwise_in_the_themes_files_is_there_to_be_said(site) ->
         assert not re.search(pattern, built.read_text(encoding="utf-8")), (pattern, instead)
 
 
+def test_every_column_of_a_table_has_a_heading(site) -> None:
+    """A screen reader names the column of each cell."""
+    for page in site.folder.rglob("*.html"):
+        assert not re.search(r"<th\b[^>]*>\s*</th>", page.read_text("utf-8")), page.name
+
+
 def test_only_plugins_that_zensical_has_are_used() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     block = re.search(r"^plugins:\n((?:  .*\n)+)", text, re.M)
