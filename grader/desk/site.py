@@ -40,12 +40,15 @@ _AROUND_BLOCK = re.compile(
 # Scripts that stand in a page; what has another type is data.
 _INLINE = re.compile(r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S)
 _SCRIPT = re.compile(r'<script(?: defer)? src="([^"\s=]+)"(?: defer)?></script>')
-# Runs a page's scripts when its first frame is drawn; a page in the background draws none.
+# Runs a page's scripts when its first frame is drawn. A page in the background draws none, and who
+# follows a link to a place is led there when all stands: there they run before it, as ever.
 _BEHIND = (
-    '(()=>{const run=()=>{for(const link of document.querySelectorAll("link[as=script]")){'
+    '(()=>{const links=document.querySelectorAll("link[as=script]");'
+    "if(document.hidden||location.hash)for(const link of links)"
+    'document.write(`<script defer src="${link.href}"><\\/script>`);'
+    "else requestAnimationFrame(()=>setTimeout(()=>{for(const link of links){"
     'const one=document.createElement("script");one.src=link.href;one.async=false;'
-    "document.head.append(one)}};"
-    "document.hidden?run():requestAnimationFrame(()=>setTimeout(run))})()"
+    "document.head.append(one)}}))})()"
 )
 _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # One word needs no quotes; these attributes are most of a page.

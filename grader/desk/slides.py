@@ -20,12 +20,13 @@ def write(page: Path) -> Path:
     head = '<link rel="stylesheet" href="../assets/css/slides.css">\n</head>'
     tail = (
         f'<template id="speaker">{_section(said, int(page.name[:2]))}</template>\n'
-        '<link rel="preload" as="script" href="../assets/js/slides.js">\n</body>'
+        '<link rel="preload" as="script" href="../assets/js/slides.js">\n'
     )
     text = page.read_text(encoding="utf-8").replace("</head>", head, 1)
-    start, _, end = text.rpartition("</body>")
+    # The page's last script runs those that are named before it.
+    start, script, end = text.rpartition("<script>")
     place = page.with_suffix(_SUFFIX)
-    place.write_text(start + tail + end, encoding="utf-8")
+    place.write_text(start + tail + script + end, encoding="utf-8")
     return place
 
 
