@@ -54,7 +54,9 @@ _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # One word needs no quotes; these attributes are most of a page.
 # https://html.spec.whatwg.org/multipage/syntax.html#unquoted
 _TAG = re.compile(r"<[a-z][^<>]*>")
-_ONE_WORD = re.compile(r' (class|id|for|data-md-[a-z-]+)="([\w-]+)"(?=[ >])')
+_ONE_WORD = re.compile(
+    r' (class|id|for|scope|rel|role|type|tabindex|data-md-[a-z-]+)="([\w-]+)"(?=[ >])'
+)
 # Files of the theme, and what is said there in a way that makes a browser style or lay out a whole
 # page anew for one change or question, with what is said instead.
 CALMER = (

@@ -32,7 +32,8 @@ def write(page: Path) -> Path:
 
 def _section(page: str, module: int) -> str:
     """What the instructor's page says about a module, its links as they hold from ``modules/``."""
-    found = re.search(rf'<h2 id="module-{module}">.*?(?=<h2 id=|</article>)', page, re.S)
+    # A built page has no needless quotes.
+    found = re.search(rf'<h2 id="?module-{module}"?>.*?(?=<h2 id=|</article>)', page, re.S)
     if found is None:
         return ""
     return re.sub(
