@@ -55,7 +55,8 @@ _MARKED_SPACE = re.compile(r'<span class="w">(\s*)</span>')
 # https://html.spec.whatwg.org/multipage/syntax.html#unquoted
 _TAG = re.compile(r"<[a-z][^<>]*>")
 _ONE_WORD = re.compile(
-    r' (class|id|for|scope|rel|role|type|tabindex|data-md-[a-z-]+)="([\w-]+)"(?=[ >])'
+    r" (class|id|for|scope|rel|role|type|name|tabindex|autocomplete|data-md-[a-z-]+)="
+    r'"([\w-]+)"(?=[ >])'
 )
 # Files of the theme, and what is said there in a way that makes a browser style or lay out a whole
 # page anew for one change or question, with what is said instead.

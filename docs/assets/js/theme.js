@@ -73,6 +73,21 @@
   addEventListener("click", ({ target }) => target.closest?.("a[href*='#']") && whole(), true);
   addEventListener("hashchange", whole);
 
+  // What scripts add moves the place that a link leads to: for a second after all is read the page
+  // goes there again, unless its reader has begun.
+  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (place) {
+    const again = new ResizeObserver(() => place.scrollIntoView());
+    const end = () => again.disconnect();
+    for (const one of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      addEventListener(one, end, { once: true, passive: true });
+    }
+    addEventListener("load", () => {
+      again.observe(document.body);
+      setTimeout(end, 1000);
+    });
+  }
+
   nameParts();
   nameTags();
   nameCode();
