@@ -254,7 +254,7 @@ def backlog(play: Play) -> Figures:
     most, when = peak(play)
     return [
         ("longest wait", duration(worst)),
-        ("most records waiting", f"{most}, at {clock(when)}"),
+        ("most records written and not done", f"{most}, at {clock(when)}"),
         ("it has caught up at", clock(max(late)) if late else "it was never behind"),
         ("throttled attempts", str(len(play["throttles"]))),
         ("invocations", str(sum(one["outcome"] == "returned" for one in play["batches"]))),

@@ -75,7 +75,7 @@
 
   // What scripts add moves the place that a link leads to: for a second after all is read the page
   // goes there again, unless its reader has begun.
-  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const place = document.getElementById(location.hash.slice(1));
   if (place) {
     const again = new ResizeObserver(() => place.scrollIntoView());
     const end = () => again.disconnect();
