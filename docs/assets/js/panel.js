@@ -48,7 +48,9 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     // The names first, so that what stands below has its place.
     const large = make("dl", { class: "panel-tiles" }, ...tiles.map((name) => make("div", {}, make("dt", {}, name), make("dd", {}, "…"))));
     const picture = make("div", { class: "panel-picture" });
-    const output = make("div", { class: "panel-output" });
+    const figures = make("div", {});
+    const more = make("div", {});
+    const output = make("div", { class: "panel-output" }, figures, more);
     const beside = make("p", { class: "panel-kept", hidden: true });
     const link = make("a", { href: "#" }, "Link to these settings");
     const button = (text, then, hidden = false) => make("button", { type: "button", class: "md-button", onclick: then, hidden }, text);
@@ -140,7 +142,24 @@ globalThis.streamlabs = globalThis.streamlabs || {};
       took = performance.now() - began;
       if (!now || (kept && !before)) return;
       shown = { now, before };
-      show(settings);
+      inTurn(
+        () => show(settings),
+        () => draw(picture, now, before),
+        () => {
+          const open = [...more.children].map((one) => one.open);
+          more.replaceChildren(...details(now));
+          [...more.children].forEach((one, at) => { if (open[at]) one.open = true; });
+          place.dataset.ready = "true";
+        });
+    }
+
+    // Each in a task of its own, so that what is typed meanwhile is heard; the last that began counts.
+    function inTurn(...steps) {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        steps.shift()();
+        if (steps.length) inTurn(...steps);
+      });
     }
 
     // -- what comes out -------------------------------------------------------------------
@@ -169,15 +188,11 @@ globalThis.streamlabs = globalThis.streamlabs || {};
         ? `Kept: ${differs.map((one) => `${one.label} ${kept[one.name]} (now ${settings[one.name]})`).join(", ")}.`
         : "Kept. Change something and see the difference.";
       mark(form.toQuery(settings, kept));
-      const open = [...output.querySelectorAll("details")].map((one) => one.open);
-      output.replaceChildren(
+      figures.replaceChildren(
         table(caption, before ? ["figure", "kept", "now", "difference"] : ["figure", "value"],
           mine.map(([name, value, told], at) => before
-            ? [name, told(others[at][1]), told(value), change(value, others[at][1], told)] : [name, told(value)])),
-        ...details(now));
-      [...output.querySelectorAll("details")].forEach((one, at) => { one.open = open[at] || false; });
+            ? [name, told(others[at][1]), told(value), change(value, others[at][1], told)] : [name, told(value)])));
       spoken.textContent = sentence(now);
-      draw(picture, now, before);
     }
 
     function mark(query) {
@@ -217,15 +232,14 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     setTimeout(() => {
       update();
       if (faults.length) error.textContent = faults.join(" ");
-      place.dataset.ready = "true";
+      if (!shown) place.dataset.ready = "true";
     }, 0);
     // A picture is as wide as its place: its letters keep their size.
-    let width = picture.clientWidth;
-    window.addEventListener("resize", () => {
-      if (!shown || picture.clientWidth === width) return;
-      width = picture.clientWidth;
-      draw(picture, shown.now, shown.before);
-    });
+    let width = 0;
+    new ResizeObserver(([{ contentRect: now }]) => {
+      if (width && shown && now.width !== width) draw(picture, shown.now, shown.before);
+      width = now.width;
+    }).observe(picture);
   }
 
   // Rows of text under a head; the first cell of each names it.
