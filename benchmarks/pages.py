@@ -7,8 +7,8 @@ desk's width and a telephone's. The aims decide the exit code. Before the reader
 page takes at most 600 KB, uncompressed and without the index of the search, and shifts by at most
 0.05; axe finds nothing in light and in dark, as the page comes and with all of it opened: what is
 folded, every question answered, every player begun and moved. Whatever a page, a finding or a
-README leads to inside a page lands within 100 pixels on the first visit. That takes a quarter of an
-hour, and needs MkDocs, Playwright and a Chromium.
+README leads to inside a page lands within 100 pixels on the first visit, and shifts no further than
+a plain visit. That takes half an hour, and needs MkDocs, Playwright and a Chromium.
 """
 
 from __future__ import annotations
@@ -100,10 +100,11 @@ def axe(page: Any) -> list[str]:
     return found
 
 
-def landing(browser: Any, home: str, name: str, anchor: str, width: int = 1280) -> float:
-    """How far from the top (pixels) a link into a page lands on a first visit."""
+def landing(browser: Any, home: str, name: str, anchor: str, width: int) -> tuple[float, float]:
+    """How far from the top (pixels) a link into a page lands on a first visit, and what shifts."""
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
+    page.add_init_script(SHIFTS)
     page.goto(f"{home}{name}#{anchor}", wait_until="load")
     page.wait_for_timeout(400)
     place = page.evaluate(
@@ -112,12 +113,13 @@ def landing(browser: Any, home: str, name: str, anchor: str, width: int = 1280) 
         " document.documentElement.scrollHeight - innerHeight - scrollY]; }",
         anchor,
     )
+    shift = float(page.evaluate("window.shifted"))
     context.close()
     if place is None:
-        return float("inf")
+        return float("inf"), shift
     top, left = place
     # Near the end of a page there is nothing left to scroll.
-    return 0.0 if left < 2 and top > 0 else float(top)
+    return 0.0 if left < 2 and top > 0 else float(top), shift
 
 
 Places = set[tuple[str, str]]
@@ -165,11 +167,13 @@ def land_all(browser: Any, home: str, folder: Path) -> int:
     missed, places = 0, sorted(links_into(folder))
     assert {"modules/02-lambda-triggers.html"} < {page for page, _ in places}, "nothing was read"
     for page, anchor in places:
-        if not -1 <= (top := landing(browser, home, page, anchor)) <= MOST_OFF:
+        seen = [landing(browser, home, page, anchor, width) for width in (1280, 375)]
+        if any(not -1 <= top <= MOST_OFF or shift > MOST_SHIFT for top, shift in seen):
             missed += 1
-            print(f"MISSED {page}#{anchor} lands {top:.0f} pixels from the top")
+            told = ", ".join(f"{top:.0f} pixels and a shift of {shift:.3f}" for top, shift in seen)
+            print(f"MISSED {page}#{anchor}, at 1,280 and 375: {told}")
             sys.stdout.flush()
-    print(f"{len(places) - missed} of {len(places)} links land where they should")
+    print(f"{len(places) - missed} of {len(places)} links land where they should, and stand still")
     return missed
 
 

@@ -568,7 +568,7 @@ def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
     Nor does what is read later: a slow machine paints a page before it has all of it.
     """
     places = (
-        ("index", ""), ("cards", ""),
+        ("index", ""), ("cards", ""), ("cards", "progress-here"),
         ("modules/02-lambda-triggers", "filters"), ("modules/03-monitoring", "m-of-n"),
         ("simulator", "questions"), ("calculator", "how"), ("architecture", "parts"),
     )  # fmt: skip
@@ -589,6 +589,45 @@ def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
             assert 0 <= top <= 100 or (below < 2 and top < 800), (name, anchor)
         assert page.evaluate(MOVED_BY_LATER_PARTS) == [], name
         context.close()
+
+
+# Holds back what waits for a frame, which a page's scripts do, until `release` is called; nobody
+# waits for them until then.
+HOLD_FRAMES = """window.held = [];
+delete window.scriptsRun;
+const frame = requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (then) => held.push(then);
+window.release = () => {
+  window.scriptsRun = 0;
+  window.requestAnimationFrame = frame;
+  held.forEach((then) => frame(then));
+};"""
+ALL_RAN = "scriptsRun >= document.querySelectorAll('link[as=script]').length"
+PLACES_OF_HEADINGS = """[...document.querySelectorAll("article :is(h1, h2)")].map((heading) =>
+  [heading.id, heading.getBoundingClientRect().top + scrollY])"""
+
+
+@pytest.mark.parametrize("width", [1280, 1000, 768, 375])
+@pytest.mark.parametrize("name", ["cards", "simulator", "calculator", "index"])
+def test_what_scripts_add_to_a_page_has_its_room_before_they_run(
+    site, browser, name: str, width: int
+) -> None:
+    """Whatever comes first, the script or a reader at the page's end, nothing moves."""
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.add_init_script(HOLD_FRAMES)
+    page.goto(site.address(name))
+    page.evaluate("document.documentElement.removeAttribute('data-far')")
+    before = dict(page.evaluate(PLACES_OF_HEADINGS))
+    page.evaluate("release()")
+    while not page.evaluate(ALL_RAN):  # the page's policy takes no source as text to wait with
+        page.wait_for_timeout(10)
+    page.wait_for_timeout(400)
+    after = dict(page.evaluate(PLACES_OF_HEADINGS))
+    context.close()
+    # Room is given in steps of the letters' size, one for each width of the layout.
+    moved = {one: round(after[one] - top) for one, top in before.items() if one in after}
+    assert {one: far for one, far in moved.items() if abs(far) > 40} == {}
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
