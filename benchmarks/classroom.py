@@ -246,7 +246,7 @@ def kills(learners: int = 30, count: int = 10) -> None:
         expected = loop(root)
         for number in range(count):
             process = _start(root)
-            time.sleep(draw.uniform(1, 9))
+            _wait(root, process, draw)
             process.kill()
             process.communicate()
             print(f"command killed, {number + 1} of {count}: {_rows(root)} rows", flush=True)
@@ -257,7 +257,7 @@ def kills(learners: int = 30, count: int = 10) -> None:
         while killed < count:
             process = _start(root)
             while process.poll() is None:
-                time.sleep(draw.uniform(1, 7))
+                _wait(root, process, draw)
                 if killed < count and process.poll() is None:
                     killed += _kill_a_worker(process.pid)
                     print(f"worker killed, {killed} of {count}: {_rows(root)} rows", flush=True)
@@ -265,6 +265,14 @@ def kills(learners: int = 30, count: int = 10) -> None:
                 sys.exit(f"the command said {process.returncode}: {process.communicate()[1]!r}")
             _go_on(root, expected)
     print(f"every mark of {len(expected)} is there once and right, three times")
+
+
+def _wait(root: Path, process: subprocess.Popen[bytes], draw: random.Random) -> None:
+    """Until up to seven grades more are there and some time has passed, or the command has ended."""
+    wanted = _rows(root) + draw.randrange(8)
+    while _rows(root) < wanted and process.poll() is None:
+        time.sleep(0.1)
+    time.sleep(draw.uniform(0, 2))
 
 
 def _go_on(root: Path, expected: dict[str, str]) -> None:
