@@ -20,6 +20,7 @@ from grader.course.play.recording import of_incident, of_pipeline
 from grader.replay import run as replay
 from grader.replay import viewing
 from grader.replay.incidents import Incident
+from grader.replay.naming import clock
 from grader.replay.watching import Watch
 
 if TYPE_CHECKING:
@@ -253,11 +254,8 @@ def _end(one: _Seen) -> Place:
 
 def here(play: dict[str, Any], sight: Sight) -> Iterator[str]:
     """What a sight shows, in words: the moment, and the attempt as the journal tells it."""
-    yield f"At {viewing.clock(sight.at)}: {sight.why}."
+    yield f"At {clock(sight.at)}: {sight.why}."
     if sight.batch is not None:
         batch = play["batches"][sight.batch - 1]
         told = viewing.ATTEMPTS[viewing.key_of(batch)].name
-        name = batch["batch"]
-        if batch["attempt"]:
-            name += f", attempt {batch['attempt']}"
-        yield f"{name}: {told}."
+        yield f"{viewing.called(batch)}: {told}."

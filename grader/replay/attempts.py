@@ -189,7 +189,7 @@ class _Journal:
             at = self.to.at(entry.time_ms)
             match entry:
                 case StateChanged():
-                    self._state(at, f"{entry.state}: {entry.reason}")
+                    self._state(at, f"{entry.state} ({entry.reason})")
                 case Unreadable() | WindowChanged():
                     self._state(at, str(entry))
                 case Filtered():

@@ -1,4 +1,4 @@
-"""Roles for what a run names by generated ids: shards, records, requests, resources."""
+"""Roles for what a run names by generated ids (shards, records, requests), and its times."""
 
 from __future__ import annotations
 
@@ -96,6 +96,23 @@ class Names:
         if isinstance(value, list | tuple):
             return [self.plain(one) for one in value]
         return clean(self.told(value)) if isinstance(value, str) else value
+
+
+def clock(moment: float) -> str:
+    """A moment of a play: hours, minutes, seconds, and milliseconds where there are any."""
+    whole = round(moment)
+    seconds, rest = divmod(abs(whole), 1000)
+    sign = "-" if whole < 0 else ""
+    told = f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{told}.{rest:03}" if rest else told
+
+
+def duration(milliseconds: float) -> str:
+    """How long something took, in the unit that suits it."""
+    for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+        if milliseconds >= size:
+            return f"{milliseconds / size:.3g} {unit}"
+    return f"{milliseconds:.0f} ms"
 
 
 def shard_ids(journal: Journal) -> dict[int, str]:

@@ -194,7 +194,7 @@ def _title(run: Run) -> str:
 def _summary(run: Run) -> str:
     plays = run["plays"]
     records = sum(len(one["records"]) for one in plays)
-    attempts = sum(len(one["batches"]) for one in plays)
+    attempts = sum(bool(one["attempt"]) for play in plays for one in play["batches"])
     told = [counted(len(plays), "play"), counted(records, "record"), counted(attempts, "attempt")]
     return f"{', '.join(told)}; seed {run['seed']}. Times are virtual, from each play's start."
 
@@ -225,6 +225,7 @@ def _play(play: Play, number: int, side: str) -> str:
     if left := len(play["metrics"]) - len(viewing.charts(play)):
         more = f"{counted(left, 'metric')} not drawn"
         parts.append(f"<p>{more}: all zero, looked at by no alarm, or too many. See --json.</p>")
+    parts.append(_table("Mappings", viewing.STATE_HEADINGS, viewing.state_rows(play)))
     parts.append(_table("Attempts", viewing.ATTEMPT_HEADINGS, viewing.attempt_rows(play)))
     parts.append(_table("Records", viewing.RECORD_HEADINGS, viewing.record_rows(play)))
     parts.append(_table("Failure notes", viewing.NOTE_HEADINGS, viewing.note_rows(play)))

@@ -9,7 +9,9 @@ there was, and the same run gives the same bytes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from grader.cloud.cloudwatch import Alarm, MetricAlarm
 from grader.cloud.metrics import MINUTE_MS, Datum, Metrics
 from grader.cloud.words import clean
 from grader.replay.attempts import Attempts
-from grader.replay.naming import Names
+from grader.replay.naming import Names, clock, duration
 
 if TYPE_CHECKING:
     from grader.cloud.aws import Call
@@ -30,6 +32,8 @@ SCHEMA = "labs/run/v1"
 SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
 # What of one invocation is kept: more than an honest handler writes for one batch.
 MOST_LINES, MOST_LETTERS, MOST_CALLS = 60, 400, 250
+# What CloudWatch compared, in its words: a data point with the start of its period, or a threshold.
+_COMPARED = re.compile(r"([-+.\de]+) \(([\d/]{8} [\d:]{8})\)|(?<=the threshold )\(([-+.\de]+)\)")
 Document = dict[str, Any]
 
 
@@ -193,7 +197,8 @@ class _Play:
                 "cold": one.cold,
                 "start": self._at(one.start_ms),
                 "end": None if one.end_ms is None else self._at(one.end_ms),
-                "ended_by": one.killed and f"the environment died {one.killed} a call",
+                "ended_by": one.killed
+                and f"the environment died {one.killed} its last call was made",
                 "calls": self._calls(one),
                 "calls_in_all": len(one.calls),
                 "log": self._log(one),
@@ -284,7 +289,7 @@ class _Play:
                     "watches": self._watches(alarm, watched.labels),
                     "threshold": self._threshold(alarm),
                     "states": [
-                        [self._at(one.time_ms), one.new, self.names.told(clean(one.reason))]
+                        [self._at(one.time_ms), one.new, self._reason(alarm, one.reason)]
                         for one in watched.transitions
                         if one.alarm == alarm.name
                     ],
@@ -301,6 +306,33 @@ class _Play:
                 }
             )
         return found
+
+    def _reason(self, alarm: Alarm, reason: str) -> str:
+        """CloudWatch's words with moments of the play and times that have a unit."""
+        stat = alarm.metric if isinstance(alarm, MetricAlarm) else None
+        # Samples are counted in no unit, whatever was measured.
+        timed = (
+            stat is not None
+            and stat.statistic.kind not in ("SampleCount", "TC", "PR")
+            and any(
+                (key.namespace, key.name, key.unit) == (stat.namespace, stat.name, "Milliseconds")
+                for key in self.scene.metrics
+            )
+        )
+
+        def compared(found: re.Match[str]) -> str:
+            number, date, threshold = found.groups()
+            value = number or threshold
+            try:
+                value = duration(float(value)) if timed else value
+                if threshold:
+                    return f"({value})"
+                at = datetime.strptime(date, "%d/%m/%y %H:%M:%S").replace(tzinfo=UTC)
+            except ValueError:  # Somebody set the state, in words of theirs.
+                return found[0]
+            return f"{value} ({clock(self._at(round(at.timestamp() * 1000)))})"
+
+        return self.names.told(clean(_COMPARED.sub(compared, reason)))
 
     def _threshold(self, alarm: Alarm) -> Document | None:
         """What a metric is compared with; nothing where an alarm compares anything else."""

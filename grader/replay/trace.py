@@ -45,8 +45,7 @@ def _named(pid: int, play: Play) -> Iterator[Event]:
             "setting": viewing.setting_of(play, one),
             **rule,
         }
-        called = f"{one['batch']}, attempt {one['attempt']}" if one["attempt"] else one["batch"]
-        yield _span(pid, tid, called, one["start"], end, facts)
+        yield _span(pid, tid, viewing.called(one), one["start"], end, facts)
         for at, service, operation, ended in made.get(one["id"], {}).get("calls", ()):
             yield _instant(pid, tid, f"{service} {operation}", at, {"ended": ended})
     for tid, alarm in enumerate(play["alarms"], start=len(threads) + 1):

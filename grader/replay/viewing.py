@@ -25,6 +25,7 @@ from grader.replay.drawing import (
     series,
 )
 from grader.replay.folding import Folding
+from grader.replay.naming import clock, duration
 
 Play = dict[str, Any]
 MINUTE_MS = 60_000
@@ -36,6 +37,8 @@ ATTEMPTS = {
     "failed": State("failed, comes again", "✕", "bad"),
     "split": State("failed, is split", "÷", "bad"),
     "discard": State("given up", "⊘", "bad"),
+    # A batch that got too old while it waited: nothing is tried any more.
+    "unsent": State("given up before delivery", "⊖", "bad"),
     "throttled": State("throttled", "‖", "quiet"),
     "running": State("still running", "›", "quiet"),
 }
@@ -45,6 +48,8 @@ RECORDS = {
     "work": State("in work", "◔", "warn"),
     "done": State("done", "✓", "good"),
     "noted": State("given up, with a note", "✉", "warn"),
+    # What a mapping gave up and somebody handed to the function later, by hand.
+    "redriven": State("redriven", "↻", "good"),
     "lost": State("lost", "✕", "bad"),
     "filtered": State("filtered out", "–", "quiet"),
 }
@@ -69,30 +74,22 @@ MOST_CHARTS = 12
 MOST_SPANS, MOST_POINTS, MOST_ROWS = 400, 120, 1_000
 
 
-def clock(moment: float) -> str:
-    """A moment of a play: hours, minutes, seconds, and milliseconds where there are any."""
-    whole = round(moment)
-    seconds, rest = divmod(whole, 1000)
-    told = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{told}.{rest:03}" if rest else told
-
-
-def duration(milliseconds: float) -> str:
-    """How long something took, in the unit that suits it."""
-    for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
-        if milliseconds >= size:
-            return f"{milliseconds / size:.3g} {unit}"
-    return f"{milliseconds:.0f} ms"
-
-
 def key_of(batch: Play) -> str:
     """What became of an attempt: a key of `ATTEMPTS`."""
     decided = {"advance": "done", "partial": "partial", "split": "split", "discard": "discard"}
     if batch["outcome"] in ("throttled", "running"):
         return str(batch["outcome"])
+    if batch["decision"] == "discard" and not batch["attempt"]:
+        return "unsent"
     if batch["decision"] is None:
         return "done" if batch["outcome"] == "returned" else "failed"
     return decided.get(batch["decision"], "failed")
+
+
+def called(batch: Play) -> str:
+    """An attempt by its batch and number; what was given up before delivery has no number."""
+    attempt = f", attempt {batch['attempt']}" if batch["attempt"] else ""
+    return f"{batch['batch']}{attempt}"
 
 
 def folding(play: Play) -> Folding:
@@ -227,7 +224,7 @@ def attempt_lanes(play: Play, time: Folding) -> Iterator[Lane]:
     rows: dict[str, list[Span]] = {}
     for one in play["batches"]:
         end = play["length"] if one["end"] is None else one["end"]
-        said = f"{one['batch']}, attempt {one['attempt']}, {records_of(play, one['records'])}"
+        said = f"{called(one)}, {records_of(play, one['records'])}"
         span = Span(time.place(one["start"]), time.place(end), ATTEMPTS[key_of(one)], said)
         rows.setdefault(lane_name(play, one), []).append(span)
     for name, spans in sorted(rows.items()):
@@ -254,7 +251,8 @@ def _one_span(spans: list[Span]) -> Span:
     told = []
     for state in dict.fromkeys(one.state for one in spans):
         number = sum(one.state == state for one in spans)
-        told.append(f"{counted(number, 'attempt')} {state.name}")
+        thing = ("batch", "batches") if state is ATTEMPTS["unsent"] else ("attempt",)
+        told.append(f"{counted(number, *thing)} {state.name}")
     worst = max(spans, key=lambda one: ("quiet", "good", "warn", "bad").index(one.state.tone))
     return Span(spans[0].start, spans[-1].end, worst.state, ", ".join(told))
 
@@ -289,7 +287,7 @@ def attempt_rows(play: Play) -> Iterator[list[str]]:
     for one in play["batches"]:
         rule = play["rules"][one["rule"] - 1] if one["rule"] else {"rule": "", "source": ""}
         yield [
-            f"{one['batch']}, attempt {one['attempt']}" if one["attempt"] else one["batch"],
+            called(one),
             clock(one["start"]),
             "" if one["end"] is None else clock(one["end"]),
             lane_name(play, one),
@@ -357,6 +355,15 @@ def moment_rows(play: Play) -> Iterator[list[str]]:
     """What whoever played did, by the numbers that pictures give it."""
     for number, one in enumerate(play["moments"], start=1):
         yield [str(number), clock(one["at"]), one["what"]]
+
+
+STATE_HEADINGS = ("when", "mapping", "what it said of itself")
+
+
+def state_rows(play: Play) -> Iterator[list[str]]:
+    """The states of mappings, and what else they say of themselves."""
+    for one in play["states"]:
+        yield [clock(one["at"]), one["by"], one["what"]]
 
 
 NOTE_HEADINGS = ("note", "mapping", "why", "records", "arrived")

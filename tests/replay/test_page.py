@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from grader.replay import run, trace, viewing
 from grader.replay.folding import Folding
+from grader.replay.naming import clock
 from grader.replay.page import page
 from grader.replay.scene import Figure, Setting
 from tests.replay.scenes import QUEUE, Staged, numbers
@@ -71,14 +72,17 @@ class Elements(HTMLParser):
             self.inside[self.open][-1] += data
 
 
+# What gives up after two attempts, with a note.
+GIVES_UP: dict[str, Any] = {
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "MaximumRetryAttempts": 1,
+    "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+}
+
+
 def bad_day() -> dict[str, Any]:
     """A bad record among good ones, given up with a note."""
-    staged = Staged(
-        lambda event: numbers(event, "b"),
-        FunctionResponseTypes=["ReportBatchItemFailures"],
-        MaximumRetryAttempts=1,
-        DestinationConfig={"OnFailure": {"Destination": QUEUE}},
-    )
+    staged = Staged(lambda event: numbers(event, "b"), **GIVES_UP)
     staged.bench.destination(QUEUE)
     staged.put("a", "b", "c")
     staged.bench.run_for(minutes=5)
@@ -224,11 +228,17 @@ def test_an_axis_names_round_moments_none_in_a_pause_and_none_beyond_the_play() 
 
 @pytest.mark.parametrize(
     ("moment", "told"),
-    [(0, "0:00:00"), (600_590, "0:10:00.590"), (7_384_000, "2:03:04"), (59_999.6, "0:01:00")],
+    [
+        (0, "0:00:00"),
+        (-60_000, "-0:01:00"),
+        (600_590, "0:10:00.590"),
+        (7_384_000, "2:03:04"),
+        (59_999.6, "0:01:00"),
+    ],
 )
 def test_moments_are_told_by_the_clock(moment: float, told: str) -> None:
     """Hours, minutes, seconds, and milliseconds where there are any."""
-    assert viewing.clock(moment) == told
+    assert clock(moment) == told
 
 
 def test_a_trace_has_every_attempt_on_its_lane() -> None:

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from grader.cloud.clock import START_MS
-from grader.cloud.cloudwatch import MetricAlarm, Subscription
+from grader.cloud.cloudwatch import MetricAlarm, Subscription, Transition
 from grader.cloud.function import Nursery
 from grader.cloud.mapping import Decided, Discarded, Invoked, ShardStarted
 from grader.course import judge
 from grader.course.lab import find
 from grader.replay import run
-from grader.replay.naming import Names, ranges
+from grader.replay.naming import Names, clock, ranges
 from grader.replay.page import page
 from grader.replay.scene import Reader, Scene, Watched
-from grader.replay.viewing import charts, clock, stills
+from grader.replay.viewing import charts, stills
 from tests.replay.scenes import QUEUE, Staged, keys, numbers
 
 SCHEMA = json.loads(run.SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -474,3 +474,38 @@ def test_alarms_say_their_states_and_whom_they_told() -> None:
     }
     [errors] = [one for one in stills(play) if one.title.startswith("Errors of")]
     assert said in errors.svg.replace("&gt;", ">") and errors.rows[-1] == [said, "0"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            "Threshold Crossed: 2 out of the last 3 datapoints [90000.0 (02/11/26 09:04:00), 500.0 "
+            "(02/11/26 08:59:00)] were greater than the threshold (60000.0).",
+            "Threshold Crossed: 2 out of the last 3 datapoints [1.5 min (0:04:00), 500 ms "
+            "(-0:01:00)] were greater than the threshold (1 min).",
+        ),
+        ("somebody's 1.0 (99/99/99 00:00:00)", "somebody's 1.0 (99/99/99 00:00:00)"),
+    ],
+)
+def test_why_an_alarm_changed_is_told_in_the_time_of_the_play(reason: str, told: str) -> None:
+    """No dates, and a unit where the metric is measured in milliseconds; words of others stay."""
+    staged = Staged(lambda event: None)
+    staged.put("a")
+    staged.bench.run_for(minutes=2)
+    staged.bench.mappings.flush()
+    alarm = MetricAlarm.parse(
+        {
+            "Namespace": "AWS/Lambda",
+            "MetricName": "IteratorAge",
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 60_000,
+            "ComparisonOperator": "GreaterThanThreshold",
+        },
+        name="Late",
+    )
+    change = Transition(START_MS + 300_000, "Late", "OK", "ALARM", reason)
+    play = staged.play(watched=Watched([alarm], {}, [change], []))
+    assert play["alarms"][0]["states"] == [[300_000, "ALARM", told]]

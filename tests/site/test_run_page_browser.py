@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from grader.cloud.function import Invocation
+from grader.cloud.mapping import Result
 from grader.replay import run
 from grader.replay.page import page as html_of
+from grader.replay.scene import BY_HAND, Handed
 from grader.replay.viewing import attempt_rows
-from tests.replay.scenes import Staged
-from tests.replay.test_page import bad_day, hostile
+from tests.replay.scenes import QUEUE, Staged, numbers
+from tests.replay.test_page import GIVES_UP, bad_day, hostile
 from tests.site.test_site_browser import violations
 
 
@@ -223,3 +226,41 @@ def test_ten_thousand_records_are_few_elements_and_step_at_once(opened) -> None:
     assert (time.perf_counter() - began) / 10 < 1
     page.keyboard.press("End")
     assert "10000 done" in states(page)
+
+
+def test_a_state_is_told_before_what_a_mapping_does_in_it(opened) -> None:
+    """In the same millisecond, too; both of its states are one step."""
+    page = opened(bad_day())
+    page.locator(".picture").focus()
+    told = []
+    while "goes to the function" not in " ".join(told):
+        page.keyboard.press("ArrowRight")
+        told.append(page.locator(".now").inner_text())
+    [state] = [one for one in told if "Mapping:" in one]
+    assert state.endswith("Mapping: Creating (User action); Enabled (User action).")
+
+
+def test_what_a_person_handed_over_again_is_redriven(opened) -> None:
+    """Whoever looks at the mapping's records sees it, from the redrive on."""
+    staged = Staged(lambda event: numbers(event, "b"), **GIVES_UP)
+    staged.bench.destination(QUEUE)
+    staged.put("a", "b")
+    staged.bench.run_for(minutes=5)
+    records = staged.written[1:]
+    made = Invocation(1, 1, "redrive-1", False, staged.bench.now, {})
+    made.end_ms, made.result = staged.bench.now, Result("returned")
+    handed = [Handed(BY_HAND, "the redrive", 1, made, "Totals", records, records)]
+    page = opened(run.document([staged.scene(handed=handed, functions={"Totals": [made]})]))
+    page.locator(".picture").focus()
+    page.keyboard.press("End")
+    assert states(page) == "Records: 1 done, 1 redriven"
+    while (
+        "the redrive" in page.locator(".now").inner_text()
+        or "ends" in page.locator(".now").inner_text()
+    ):
+        page.keyboard.press("ArrowLeft")
+    assert states(page) == "Records: 1 done, 1 given up, with a note"
+    page.get_by_label("Reader").select_option("by hand")
+    page.locator(".picture").focus()
+    page.keyboard.press("End")
+    assert states(page) == "Records: 1 done"

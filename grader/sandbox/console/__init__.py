@@ -30,8 +30,9 @@ from grader.replay.drawing import (
     series,
     table,
 )
+from grader.replay.naming import duration
 from grader.replay.page import framed, packed, text
-from grader.replay.viewing import ALARMS, duration
+from grader.replay.viewing import ALARMS
 from grader.sandbox import replayed
 from grader.sandbox.sandbox import Sandbox
 from grader.sandbox.state import state
