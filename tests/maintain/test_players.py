@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from grader.replay import viewing
+from grader.replay import run, viewing
 from grader.replay.run import SCHEMA_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +177,62 @@ def test_every_combination_of_a_bad_record_is_recorded(tool: ModuleType) -> None
     data = kept(tool, "poison")
     assert [len(one["labels"]) for one in data["switches"]] == [2, 2, 2, 2]
     assert len({play["title"] for play in data["run"]["plays"]}) == 16
+
+
+def test_a_table_calls_only_what_was_delivered_an_attempt(tool: ModuleType) -> None:
+    """What got too old while it waited stands in notes; the attempts of all lines are the figure."""
+    one = player(tool, "poison")
+    play = run.document([one.play(True, True, None, 60)])["plays"][0]
+    told = [what for _, (what, _) in tool.files.happened(play)]
+    tried = 0
+    for what in told:
+        if span := re.search(r"attempts? (\d+)(?: to (\d+))?", what):
+            tried += 1 + int(span[2] or span[1]) - int(span[1])
+        elif many := re.search(r"(\d+) attempts? with", what):
+            tried += int(many[1])
+    assert str(tried) == dict(one.figures(play))["attempts"]
+    notes = [what.partition(": ") for what in told if what.startswith("given up")]
+    assert {how for how, _, _ in notes} == {"given up before delivery"}
+    named = {name for _, _, names in notes for name in names.split("; ")}
+    assert named == {each["name"] for each in play["records"] if each["fates"][0]["how"] == "noted"}
+
+
+def test_every_position_stands_in_one_row(tool: ModuleType) -> None:
+    """Rows that say the same are one; each position finds its own."""
+    one = player(tool, "crash")
+    made = one.record()
+    rows = tool.files.block(one, made).partition("</table>")[0].partition("<tbody>")[2]
+    shown = {}
+    for row in rows.split("</tr>")[:-1]:
+        cells = [unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+        labels, rest = cells[: len(one.switches)], cells[len(one.switches) :]
+        chosen = [
+            switch.labels if label == "any" else label.split(" or ")
+            for switch, label in zip(one.switches, labels, strict=True)
+        ]
+        for position in product(*chosen):
+            assert position not in shown
+            shown[position] = " | ".join([*position, *rest])
+    assert len(shown) == len(made["plays"]) > rows.count("<tr>")
+    for position, told in shown.items():
+        assert told in tool.files.told(one, made, position).splitlines()
+
+
+def test_a_table_says_when_records_were_written_and_how_old_they_got() -> None:
+    """Once for all positions where they are alike; evenly spaced writes are one line."""
+    blocks = {name: (ROOT / f"includes/players/{name}.md").read_text("utf-8") for name in NAMES}
+    assert (
+        "Written in each: 0:00:00 o-1 placed at 10.00 · 0:00:10 o-1 now 15.00 · "
+        "0:00:30 o-1 now 20.00." in blocks["overtaken"]
+    )
+    assert "written: o-1 to o-60, one every 500 ms, until 0:00:30.500<" in blocks["window"]
+    assert "o-2</td><td>done, 5 h after the write<" in blocks["redrive"]
+
+
+def test_a_table_says_which_position_is_drawn(tool: ModuleType) -> None:
+    for one in tool.PLAYERS:
+        block = (ROOT / f"includes/players/{one.id}.md").read_text("utf-8")
+        assert f"<p>The picture shows: {', '.join(one.first)}." in unescape(block)
 
 
 def test_a_setting_without_a_template_is_told_with_its_value(tool: ModuleType) -> None:

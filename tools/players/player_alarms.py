@@ -80,7 +80,7 @@ def alarm(name: str, threshold_s: int, points: tuple[int, int], missing: str) ->
     made = MetricAlarm.parse(properties, name=ALARM)
     seen = incidents.replay(incident, [made], played.watch.subscriptions)
     moments = [
-        (incident.began_ms, "something is wrong"),
+        (incident.began_ms, "the trouble begins"),
         (incident.page_by_ms, "by now a person must have been told"),
     ]
     return Scene(
@@ -115,16 +115,16 @@ def _ages(incident: Incident, function: str) -> Metrics:
 def _judged(incident: Incident, seen: Replay) -> list[Figure]:
     """What the alarm did, and what it should have done."""
     rang = [one for one in seen.alerts if one.state == "ALARM"]
-    asked = "nobody" if incident.page_by_ms is None else "a person"
+    asked = "nobody" if incident.page_by_ms is None else "a person, by mark 2"
     if not rang:
-        told = "it stays quiet"
+        told = "stays quiet"
     else:
         since = incident.from_ms if incident.began_ms is None else incident.began_ms
         minutes = (rang[0].time_ms - since) / MINUTE_MS
-        after = "the start" if incident.began_ms is None else "it began"
-        told = f"it rings {minutes:.0f} min after {after}"
+        after = "the play begins" if incident.began_ms is None else "the trouble begins"
+        told = f"rings {minutes:.0f} min after {after}"
         if minutes < 0:
-            told = f"it rings {-minutes:.0f} min before anything is wrong"
+            told = f"rings {-minutes:.0f} min before the trouble begins"
         if len(rang) > 1:
             told += f", {len(rang)} times in all"
     right = seen.in_time if incident.page_by_ms is not None else not rang
@@ -139,8 +139,8 @@ ALARMS = Player(
     page="modules/03-monitoring",
     title="One alarm on lag, eleven incidents",
     about="TotalsLate on IteratorAge, Maximum of a minute, with settings of yours. In the first "
-    "seven incidents something is wrong: it begins at mark 1, and by mark 2 a person must have "
-    "been told. In the last four nothing is, and nobody may be told: a burst of orders that is "
+    "seven incidents there is trouble: it begins at mark 1, and by mark 2 a person must have been "
+    "told. In the last four there is none, and nobody may be told: a burst of orders that is "
     "worked off in time; a deployment at which two invocations die, and their retries succeed; a "
     "night in which nobody orders; a day with up to three quarters of an hour between orders, and "
     "an import at eleven. ✓ stands for what was right.",
@@ -158,12 +158,12 @@ ALARMS = Player(
     picture="Iterator age climbs in a straight line after the service became slow; the alarm goes "
     "from OK to ALARM when three of five minutes are above three minutes.",
     question=Question(
-        "Missing data is breaching. Of the four incidents in which nothing is wrong: in which does "
-        "the alarm ring whatever the threshold and the minutes above it?",
+        "Missing data is breaching. Of the four incidents without trouble: in which does the alarm "
+        "ring whatever the threshold and the minutes above it?",
         "In the idle night, on the quiet day, and between the orders of the deployment: without "
         "work there is no iterator age. In the night, with 3 of 5, it rings two minutes after the "
-        "start.",
+        "play begins.",
         ["an idle night", "3 min", "3 of 5", "breaching"],
-        "it rings 2 min after the start, 2 times in all",
+        "rings 2 min after the play begins, 2 times in all",
     ),
 )

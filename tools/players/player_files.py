@@ -10,13 +10,14 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from player_model import Play, Player
+from player_model import Play, Player, Switch
 
 from grader.cloud.words import counted
 from grader.replay import page, viewing
@@ -34,8 +35,10 @@ from grader.replay.drawing import (
     table,
 )
 from grader.replay.folding import Folding
+from grader.replay.naming import clock, duration
+from grader.replay.scene import BY_HAND
 from grader.replay.viewing import ALARMS as ALARM_STATES
-from grader.replay.viewing import ATTEMPTS, MINUTE_MS, RECORDS, clock, records_of
+from grader.replay.viewing import ATTEMPTS, MINUTE_MS, RECORDS, records_of
 
 WRITTEN = "Written by `labs dev sync` from tools/players. Do not edit."
 # A table of more positions is not printed.
@@ -110,12 +113,13 @@ def block(player: Player, document: Play) -> str:
         f'src="../assets/players/{player.id}.svg" alt="{escape(player.picture)}"></div>',
         "<details data-search-exclude>"
         f"<summary>{escape(player.title)}: every position as a table</summary>",
+        f"<p>{escape(_beside(player, document))}</p>",
         _scrolled(
             f"{player.title}, every position",
             _positions(player, document),
             "player-long" if len(document["plays"]) > MOST_PRINTED else "",
         ),
-        *(_each(play) for play in document["plays"] if play["records"]),
+        *_each(player, document),
         "</details>",
         f"<details data-search-exclude><summary>Ask it: {escape(question.ask)}</summary>"
         f"<p>{escape(question.answer)}</p></details>",
@@ -137,7 +141,8 @@ def told(player: Player, document: Play, labels: Sequence[str]) -> str:
     number = player.position(labels)
     play = document["plays"][number]
     lines = [f"{clock(at)} {what} {how}" for at, (what, how) in happened(play)]
-    return "\n".join([" | ".join(_rows(player, document)[number]), *lines])
+    row = " | ".join(_rows(player, document)[number])
+    return "\n".join([_beside(player, document), row, *lines])
 
 
 def _scrolled(name: str, content: str, kind: str = "") -> str:
@@ -152,7 +157,8 @@ def _positions(player: Player, document: Play) -> str:
     """One row for each position: its switches, the figures of its play, what its alarm did."""
     names = [*(one.name for one in player.switches), *_figure_names(document)]
     alarms = any(play["alarms"] for play in document["plays"])
-    return table(names + ["changes of its state"] * alarms, _rows(player, document))
+    rows = _merged(player, [row[len(player.switches) :] for row in _rows(player, document)])
+    return table(names + ["changes of its state"] * alarms, rows)
 
 
 def _figure_names(document: Play) -> list[str]:
@@ -181,63 +187,174 @@ def _states(alarm: Play) -> str:
     return ", ".join(told[:4] + more) or "none: it has no data"
 
 
-def _each(play: Play) -> str:
-    """What happened in one position, line by line."""
-    rows = [[clock(at), *line] for at, line in happened(play)]
-    return (
-        '<details class="player-each" data-search-exclude>'
-        f"<summary>{escape(play['title'])}</summary>"
-        + _scrolled(play["title"], table(("when", "what", "how it went"), rows))
-        + "</details>"
-    )
+def _merged(player: Player, told: Sequence[Sequence[str]]) -> list[list[str]]:
+    """What is told of each position behind its labels; positions of which the same is told are one.
+
+    They differ in one switch: its labels are joined, and all of them together are "any". Those of
+    the first switch are what a reader looks for, and stay apart.
+    """
+    rows = [
+        (tuple(labels), (*one,)) for (labels, _), one in zip(player.positions(), told, strict=True)
+    ]
+    for place, switch in reversed([*enumerate(player.switches)]):
+        found: dict[Any, list[str]] = {}
+        for labels, one in rows:
+            found.setdefault((labels[:place], labels[place + 1 :], one), []).append(labels[place])
+        rows = [
+            ((*before, label, *after), one)
+            for (before, after, one), alike in found.items()
+            for label in _joined(alike, switch, apart=place == 0)
+        ]
+    first = ["any", *player.switches[0].labels]
+    rows.sort(key=lambda one: first.index(one[0][0]))
+    return [[*labels, *one] for labels, one in rows]
+
+
+def _joined(alike: Sequence[str], switch: Switch, *, apart: bool) -> Sequence[str]:
+    if alike == switch.labels:
+        return ["any"]
+    return alike if apart else [" or ".join(alike)]
+
+
+def _beside(player: Player, document: Play) -> str:
+    """What holds for all positions: which one is drawn, and what is written, or done, when."""
+    told = [f"The picture shows: {', '.join(player.first)}."]
+    plays = document["plays"]
+    if _alike(document):
+        written = " · ".join(f"{clock(at)} {what}" for at, what in _writes(plays[0]))
+        told.append(f"Written in each: {written}.")
+    known = {}
+    for (labels, _), play in zip(player.positions(), plays, strict=True):
+        if not play["records"]:
+            marks = [clock(one["at"]) for one in play["moments"]]
+            ages = [entry[5] for one in play["metrics"] for entry in one["minutes"]]
+            marks.append(f"age up to {duration(max(ages))}" if ages else "no age")
+            known[labels[0]] = f"{labels[0]} {', '.join(marks)}"
+    if known:
+        told.append(f"Marks, and the highest iterator age: {'; '.join(known.values())}.")
+    return " ".join(told)
+
+
+def _alike(document: Play) -> bool:
+    """Whether the same is written in every position."""
+    first, *others = [_writes(play) for play in document["plays"]]
+    return bool(first) and all(one == first for one in others)
+
+
+def _writes(play: Play) -> list[tuple[int, str]]:
+    """When which records were written; those that came at an even pace are one."""
+    rest = [
+        (at, [one["name"] for one in run])
+        for at, run in groupby(play["records"], key=lambda one: one["written"])
+    ]
+    found = []
+    while rest:
+        steps = [later[0] - one[0] for one, later in pairwise(rest)]
+        many = 1 + next((n for n, step in enumerate(steps) if step != steps[0]), len(steps))
+        if many < 3 or any(len(names) > 1 for _, names in rest[:many]):
+            found.append((rest[0][0], _listed(rest[0][1])))
+            many = 1
+        else:
+            pace = f"one every {duration(steps[0])}, until {clock(rest[many - 1][0])}"
+            found.append((rest[0][0], f"{rest[0][1][0]} to {rest[many - 1][1][0]}, {pace}"))
+        rest = rest[many:]
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return "; ".join(names[:NAMED]) + more
+
+
+def _each(player: Player, document: Play) -> Iterator[str]:
+    """What happened in each position, line by line."""
+    apart = not _alike(document)
+    drawn = []
+    for play in document["plays"]:
+        written = [(at, (f"written: {what}", "")) for at, what in _writes(play)] if apart else []
+        lines = sorted([*written, *happened(play)], key=lambda one: one[0])
+        rows = [[clock(at), *line] for at, line in lines]
+        drawn.append([table(("when", "what", "how it went"), rows) if play["records"] else ""])
+    for *labels, one in _merged(player, drawn):
+        if one:
+            title = ", ".join(labels)
+            yield (
+                '<details class="player-each" data-search-exclude>'
+                f"<summary>{escape(title)}</summary>{_scrolled(title, one)}</details>"
+            )
 
 
 def happened(play: Play) -> list[tuple[int, tuple[str, str]]]:
-    """Every event of a play as (when, (what, how it went)); equal attempts in a row are one."""
+    """Every event of a play as (when, (what, how it went)); equal attempts in a row are one.
+
+    In one millisecond what somebody did comes before what follows from it.
+    """
+    ages = defaultdict[int, list[int]](list)
+    for record in play["records"]:
+        for fate in record["fates"]:
+            if fate["batch"] is not None:
+                ages[fate["batch"]].append(fate["at"] - record["written"])
     found = [
-        *_attempts(play),
-        *_asides(play),
         *((one["at"], (one["what"], "")) for one in play["moments"]),
-        *((one["at"], _note(play, one)) for one in play["notes"]),
+        *_attempts(play, ages),
+        *_asides(play),
+        *((one["at"], _note(play, one, ages)) for one in play["notes"]),
     ]
     return sorted(found, key=lambda one: one[0])
 
 
-def _attempts(play: Play) -> Iterator[tuple[int, tuple[str, str]]]:
+def _aged(ages: Sequence[int]) -> str:
+    """How old records (ms) were when they were dealt with: the youngest, and the oldest."""
+    if not ages:
+        return ""
+    least, most = (
+        duration(one) if one >= 1000 else f"{one / 1000:g} s" for one in (min(ages), max(ages))
+    )
+    number, _, unit = least.partition(" ")
+    if least == most:
+        return f", {most} after the write"
+    return f", {number if most.endswith(f' {unit}') else least} to {most} after the write"
+
+
+Ages = Mapping[int, Sequence[int]]
+
+
+def _attempts(play: Play, ages: Ages) -> Iterator[tuple[int, tuple[str, str]]]:
     invoked = {one["batch"]: one for one in play["invocations"] if one["batch"]}
-    many = len({viewing.lane_name(play, one) for one in play["batches"]}) > 1
+    # What was given up before it was delivered stands in its note.
+    tried = [one for one in play["batches"] if one["attempt"]]
+    many = len({viewing.lane_name(play, one) for one in tried}) > 1
 
     def alike(one: Play) -> tuple[Any, ...]:
-        if len(play["batches"]) > MOST_LINES:
+        if len(tried) > MOST_LINES:
             return (one["lane"], one["shard"], viewing.key_of(one), one["error"])
         calls = invoked[one["id"]]["calls"] if one["id"] in invoked else []
         said = [call[1:] for call in calls]
         return (one["lane"], one["shard"], one["batch"], viewing.key_of(one), one["error"], said)
 
-    ordered = sorted(play["batches"], key=lambda one: (one["shard"] or 0, one["lane"], one["id"]))
+    ordered = sorted(tried, key=lambda one: (one["shard"] or 0, one["lane"], one["id"]))
     for _, run in groupby(ordered, key=alike):
         same = list(run)
         first, last = same[0], same[-1]
         if len(same) > 1 and first["batch"] != last["batch"]:
-            yield _many(play, same)
+            yield _many(play, same, ages)
             continue
         lane = f"{viewing.lane_name(play, first).partition(', ')[2]}: " if many else ""
         times = _times(same)
         records = records_of(play, first["records"], NAMED)
-        until = f", until {clock(last['end'] or last['start'])}" if len(same) > 1 else ""
         calls = _calls(invoked[first["id"]]) if first["id"] in invoked else ""
         what = f"{lane}{first['batch']}{times}: {records}"
-        yield first["start"], (what, _ended(first) + until + calls)
+        yield first["start"], (what, _ended(same, ages) + calls)
 
 
-def _many(play: Play, batches: Sequence[Play]) -> tuple[int, tuple[str, str]]:
+def _many(play: Play, batches: Sequence[Play], ages: Ages) -> tuple[int, tuple[str, str]]:
     """Batches of one lane that ended alike, in one line."""
-    first, last = batches[0], batches[-1]
+    first = batches[0]
     sizes = [sum(high - low + 1 for low, high in one["records"]) for one in batches]
     lane = viewing.lane_name(play, first).partition(", ")[2]
     each = "1 record" if max(sizes) == 1 else f"{between(sizes)} records"
     what = f"{lane}: {counted(len(batches), 'attempt')} with {each}{' each' * (len(batches) > 1)}"
-    return first["start"], (what, f"{_ended(first)}, until {clock(last['end'] or last['start'])}")
+    return first["start"], (what, _ended(batches, ages))
 
 
 def between(sizes: Sequence[int]) -> str:
@@ -246,16 +363,19 @@ def between(sizes: Sequence[int]) -> str:
     return str(most) if least == most else f"{least} to {most}"
 
 
-def _ended(batch: Play) -> str:
-    ended = ATTEMPTS[viewing.key_of(batch)].name
-    return f"{ended} ({batch['error']})" if batch["error"] else ended
+def _ended(same: Sequence[Play], ages: Ages) -> str:
+    """How attempts that ended alike did, how old their records then were, and until when."""
+    first, last = same[0], same[-1]
+    key = viewing.key_of(first)
+    told = ATTEMPTS[key].name + (f" ({first['error']})" if first["error"] else "")
+    if key in ("done", "partial"):
+        told += _aged([age for one in same for age in ages.get(one["id"], ())])
+    return told + (f", until {clock(last['end'] or last['start'])}" if len(same) > 1 else "")
 
 
 def _times(same: Sequence[Play]) -> str:
     """Which attempts of one batch these are; a throttled one does not count up."""
     first, last = same[0]["attempt"], same[-1]["attempt"]
-    if not first:
-        return ""
     if first < last:
         return f", attempts {first:,} to {last:,}"
     return f", attempt {first}" + (f", {len(same)} times" if len(same) > 1 else "")
@@ -265,28 +385,33 @@ def _calls(invocation: Play) -> str:
     """The calls of an invocation and how they ended."""
     told = [f"{operation} {ended}" for _, _, operation, ended in invocation["calls"]]
     if invocation["ended_by"]:
+        told = [one.removesuffix(": the environment died") for one in told]
         told.append(invocation["ended_by"])
     return f"; {'; '.join(told)}" if told else ""
 
 
 def _asides(play: Play) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Records that were dealt with without an attempt."""
-    told: dict[tuple[int, str, str], list[str]] = {}
+    """Records whose end is none of an attempt; those that ended alike are one line."""
+    told = defaultdict[tuple[str, str], list[tuple[int, int, str]]](list)
     for record in play["records"]:
         for fate in record["fates"]:
-            if fate["batch"] is None and fate["at"] is not None:
-                place = (fate["at"], fate["how"], fate["why"])
-                told.setdefault(place, []).append(record["name"])
-    for (at, how, why), names in told.items():
-        more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        what = f"{counted(len(names), 'record')}: {'; '.join(names[:NAMED])}{more}"
-        yield at, (what, f"{RECORDS[how].name}, {why}" if why else RECORDS[how].name)
+            if fate["batch"] is None:
+                at = play["length"] if fate["at"] is None else fate["at"]
+                told[fate["how"], fate["why"]].append((at, record["written"], record["name"]))
+    for (how, why), ones in told.items():
+        what = f"{counted(len(ones), 'record')}: {_listed([name for *_, name in ones])}"
+        ended = RECORDS[how].name + (f", {why}" if why else "")
+        if how == "waiting":
+            ended += _aged([at - written for at, written, _ in ones])
+        first, last = min(ones)[0], max(ones)[0]
+        yield first, (what, ended + (f", until {clock(last)}" if last > first else ""))
 
 
-def _note(play: Play, note: Play) -> tuple[str, str]:
-    records = records_of(play, note["records"], NAMED)
+def _note(play: Play, note: Play, ages: Ages) -> tuple[str, str]:
+    batch = play["batches"][note["batch"] - 1]
+    what = f"{ATTEMPTS[viewing.key_of(batch)].name}: {records_of(play, note['records'], NAMED)}"
     arrived = "a note arrived" if note["arrived"] else f"no note arrived: {note['why']}"
-    return f"given up: {records}", f"{note['condition']}; {arrived}"
+    return what, f"{note['condition']}{_aged(ages[batch['id']])}; {arrived}"
 
 
 # -- the still picture ----------------------------------------------------------------------------
@@ -383,7 +508,9 @@ def _life(play: Play, record: Play, time: Folding) -> Lane:
     if done > at:
         spans.append((at, done, "waiting"))
     how = record["fates"][0]["how"] if record["fates"] else "waiting"
-    spans.append((done, play["length"], how))
+    again = [one["at"] for one in record["fates"] if one["by"] == BY_HAND and how != "done"]
+    spans += [(done, min([*again, play["length"]]), how)]
+    spans += [(at, play["length"], "redriven") for at in again[:1]]
     drawn = [Span(time.place(a), time.place(b), RECORDS[name]) for a, b, name in spans if b > a]
     return Lane(record["name"], drawn)
 

@@ -9,8 +9,8 @@ from player_files import between
 from player_model import Figures, Play, Player, Question, Switch
 
 from grader.cloud.mapping.ports import Result
+from grader.replay.naming import clock, duration
 from grader.replay.scene import Scene
-from grader.replay.viewing import clock, duration
 
 
 def waits(play: Play) -> list[int]:

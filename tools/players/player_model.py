@@ -54,7 +54,7 @@ class Player:
     """A recording on one page.
 
     ``play`` gets the values of one position and gives what the emulator left of it; ``figures``
-    are numbers of such a play, by name, beside those that it brings along. ``first`` are the
+    are numbers of such a play, by name, before those that it brings along. ``first`` are the
     labels with which it opens and which the still picture shows, ``picture`` says in words what is
     seen there.
     """
@@ -85,10 +85,12 @@ class Player:
         document = run.document(scenes, scenario=self.title)
         for (labels, _), play in zip(self.positions(), document["plays"], strict=True):
             play["title"] = ", ".join(labels)
+            # That a mapping was made is no part of a story that begins with it.
+            play["states"] = [one for one in play["states"] if one["at"] > 0]
             drawn = ALWAYS if play["length"] >= LEAST_MS else ()
             play["metrics"] = [one for one in play["metrics"] if one["name"] in drawn]
-            play["figures"] += [
-                {"name": name, "value": value, "limit": "", "met": None}
-                for name, value in self.figures(play)
+            made = self.figures(play)
+            play["figures"][:0] = [
+                {"name": name, "value": value, "limit": "", "met": None} for name, value in made
             ]
         return document

@@ -7,8 +7,8 @@ from functools import partial
 from player_bench import QUEUE, REPORTS, Staged, failing
 from player_model import Figures, Play, Player, Question, Switch
 
+from grader.replay.naming import duration
 from grader.replay.scene import Scene
-from grader.replay.viewing import duration
 
 PAGE = "modules/02-lambda-triggers"
 BAD = "o-5"
@@ -79,6 +79,6 @@ POISON = Player(
         "Seven: the bad one is tried until it is 60 s old, and by then all that waited behind it "
         "is as old, also the four that came later.",
         ["reports it", "on", "no limit", "60 s"],
-        "given up: o-9; o-10; o-11; o-12",
+        "given up before delivery: o-9; o-10; o-11; o-12",
     ),
 )

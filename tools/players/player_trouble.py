@@ -8,12 +8,12 @@ from functools import cache, partial
 from typing import Any
 
 from player_bench import FUNCTION, QUEUE, REPORTS, Event, Staged, failing, items
-from player_model import Player, Question, Switch
+from player_model import Figures, Play, Player, Question, Switch
 
 from grader.cloud import Invocation, Refused
 from grader.cloud.mapping.ports import Result
+from grader.replay.naming import duration
 from grader.replay.scene import BY_HAND, Figure, Handed, Scene
-from grader.replay.viewing import duration
 
 # -- module 4: four incidents ---------------------------------------------------------------------
 
@@ -104,18 +104,25 @@ def incident(which: str, mended: bool) -> Scene:
     written = len(staged.written)
     doors = [(name, staged.bench.metric(name)) for name in COUNTERS]
     figures = [
-        Figure("orders that are counted", f"{len(work.counted)} of {written}"),
+        Figure("orders that the function counted", f"{len(work.counted)} of {written}"),
         *(Figure(name, "no data" if one is None else f"{one:g}") for name, one in doors),
     ]
     return staged.scene(which, figures=figures)
+
+
+def settled(play: Play) -> Figures:
+    """What Lambda is done with, whatever the function did with it."""
+    fates = [fate["how"] for one in play["records"] for fate in one["fates"]]
+    return [("records that Lambda counts as done", f"{fates.count('done')} of {len(fates)}")]
 
 
 INCIDENTS = Player(
     id="incidents",
     page="modules/04-debugging",
     title="Four incidents, before and after the repair",
-    about="Ten minutes of each. The counters are those of the table of doors above, summed up over "
-    "the ten minutes; an attempt counts all of its records again.",
+    about="Ten minutes of each. What a function has counted when it is cut off still waits for "
+    "Lambda, which got no answer. The counters are those of the table of doors above, summed up "
+    "over the ten minutes; an attempt counts all of its records again.",
     switches=[
         Switch(
             "Incident",
@@ -128,6 +135,7 @@ INCIDENTS = Player(
     ],
     first=["a bad amount", BEFORE],
     play=incident,
+    figures=settled,
     picture="Six orders are done one by one. From the seventh on nothing is: one attempt after the "
     "other fails, at longer and longer distances, and iterator age climbs.",
     question=Question(
@@ -156,8 +164,14 @@ def redrive(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
 def _redriven(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
     retries, age_h = bounds
     mended = False
+    counted: set[str] = set()
+
+    def answer(event: Event) -> Event:
+        counted.update(name for name in items(event) if name != "o-2" or mended)
+        return failing(event, lambda name: name == "o-2" and not mended, True)
+
     staged = Staged(
-        lambda event: failing(event, lambda name: name == "o-2" and not mended, True),
+        answer,
         FunctionResponseTypes=REPORTS,
         BisectBatchOnFunctionError=True,
         MaximumRetryAttempts=retries,
@@ -186,7 +200,8 @@ def _redriven(bounds: tuple[int | None, int | None], read_h: int) -> Scene:
         Figure("notes", str(len(notes))),
         Figure("records in them", noted),
         Figure("redriven", redriven, "", redriven == noted if notes else None),
-        Figure("from the write to the redrive", _since(staged) if notes else "nobody is told"),
+        Figure("age when a note is read", _since(staged) if notes else "nobody is told"),
+        Figure("orders that are counted", f"{len(counted)} of 3", "", len(counted) == 3),
     ]
     return staged.scene("redrive", figures=figures, handed=by_hand, functions={FUNCTION: made})
 
@@ -263,6 +278,6 @@ REDRIVE = Player(
         "o-3. It waited behind o-2 until both were six hours old. With two retries o-2 was out "
         "of the way within two seconds.",
         ["an age of 6 h", "5 h"],
-        "given up: o-3",
+        "given up before delivery: o-3",
     ),
 )
