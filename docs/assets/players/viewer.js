@@ -65,13 +65,11 @@ function mount(viewer, data, moved) {
   function events(play, batches, name) {
     const found = [{at: 0, what: "The play begins."}];
     const add = (at, what, more = {}) => found.push({at, what, ...more});
-    const together = new Map();
-    for (const one of play.records) {
-      const place = `${one.written} ${one.shard}`;
-      if (!together.has(place)) together.set(place, []);
-      together.get(place).push(one);
-    }
-    for (const written of together.values())
+    // In one millisecond what somebody did, and the state of a mapping, come before what follows from them.
+    play.moments.forEach((one, at) => add(one.at, `${at + 1}: ${one.what}.`));
+    for (const said of d3.group(play.states, one => `${one.at} ${one.by}`).values())
+      add(said[0].at, `${said[0].by}: ${said.map(one => one.what).join("; ")}.`);
+    for (const written of d3.group(play.records, one => `${one.written} ${one.shard}`).values())
       add(written[0].written, `${counted(written.length, "record")} written: ${listed(written.map(one => one.name))}.`,
         {kind: "written", ids: written.map(one => one.id)});
     for (const one of batches) {
@@ -85,21 +83,16 @@ function mount(viewer, data, moved) {
         add(one.end, `${called}: ${data.attempts[one.key].name}.${rule}${next}`, {kind: "end", batch: one.id, ids: one.ids});
       }
     }
-    const aside = new Map();
-    for (const one of play.records) for (const fate of one.fates) if (fate.batch === null && fate.at !== null) {
-      const place = `${fate.at} ${fate.by} ${fate.how} ${fate.why}`;
-      if (!aside.has(place)) aside.set(place, {fate, ones: []});
-      aside.get(place).ones.push(one);
+    const aside = play.records.flatMap(one => one.fates.map(fate => ({fate, one}))).filter(({fate}) => fate.batch === null && fate.at !== null);
+    for (const ones of d3.group(aside, ({fate}) => `${fate.at} ${fate.by} ${fate.how} ${fate.why}`).values()) {
+      const {fate} = ones[0], names = ones.map(({one}) => one.name), ids = ones.map(({one}) => one.id);
+      add(fate.at, `${counted(ids.length, "record")} ${data.records[fate.how].name}${fate.why && `, ${fate.why}`}: ${listed(names)}.`,
+        {kind: "aside", by: fate.by, ids});
     }
-    for (const {fate, ones} of aside.values())
-      add(fate.at, `${counted(ones.length, "record")} ${data.records[fate.how].name}${fate.why && `, ${fate.why}`}: ${listed(ones.map(one => one.name))}.`,
-        {kind: "aside", by: fate.by, ids: ones.map(one => one.id)});
     for (const one of play.notes)
       add(one.at, `${one.condition}: ${listed(numbers(one.records).map(name))} given up; `
         + (one.arrived ? "a note arrived." : `no note arrived (${one.why}).`),
       {kind: "note", batch: one.batch, ids: numbers(one.records)});
-    for (const one of play.states) add(one.at, `${one.by}: ${one.what}.`);
-    play.moments.forEach((one, at) => add(one.at, `${at + 1}: ${one.what}.`));
     for (const alarm of play.alarms) {
       for (const [at, state, why] of alarm.states) add(at, `${alarm.name} is ${state}. ${why}`);
       for (const [at, state, protocol, endpoint] of alarm.told)
@@ -194,13 +187,15 @@ function mount(viewer, data, moved) {
     if (!(made.written.get(id) <= step)) return "";
     const [how, at] = made.fate.get(id) ?? ["", Infinity];
     if (!how) return "";
-    if (at <= step) return how;
+    if (at <= step) return how !== "done" && made.again.get(id) <= step ? "redriven" : how;
     return (made.work.get(id) ?? []).some(([from, to]) => from <= step && step < to) ? "work" : "waiting";
   }
   function index(made) {
     made.written = new Map();
     made.work = new Map();
     made.fate = new Map();
+    made.again = new Map();
+    const maps = by => made.play.mappings.some(one => one.name === by);
     const starts = new Map(), ends = new Map(), asides = new Map();
     made.events.forEach((event, at) => {
       if (event.kind === "written") for (const id of event.ids) made.written.set(id, at);
@@ -216,8 +211,11 @@ function mount(viewer, data, moved) {
         made.work.get(id).push(span);
       }
     }
-    for (const record of made.play.records) for (const fate of record.fates) if (fate.by === state.reader)
-      made.fate.set(record.id, [fate.how, fate.batch === null ? asides.get(record.id) ?? Infinity : ends.get(fate.batch)]);
+    for (const record of made.play.records) for (const fate of record.fates) {
+      if (fate.by === state.reader) made.fate.set(record.id, [fate.how, fate.batch === null ? asides.get(record.id) ?? Infinity : ends.get(fate.batch)]);
+      // What is done by nobody's mapping was handed over by a person.
+      else if (fate.how === "done" && maps(state.reader) && !maps(fate.by)) made.again.set(record.id, ends.get(fate.batch));
+    }
   }
 
   // -- drawing ---------------------------------------------------------------------------------
@@ -334,7 +332,7 @@ function mount(viewer, data, moved) {
   const WORST = ["quiet", "good", "warn", "bad"];
   function laneRow(lane, ones, y) {
     const {svg, x, made} = drawn;
-    label(lane, y, ` · ${counted(ones.length, "attempt")}`);
+    label(lane, y, ` · ${counted(ones.filter(one => one.attempt).length, "attempt")}`);
     for (const group of gathered(ones, one => x(one.start), one => x(one.until), 16)) {
       const kinds = [...new Set(group.ones.map(one => one.key))];
       const key = kinds.reduce((a, b) =>
@@ -347,7 +345,7 @@ function mount(viewer, data, moved) {
       const sign = group.ones.length > 1 && room >= number.length * 6 + 4 ? number : one.sign;
       mark.append("text").attr("class", "sign").attr("x", left + room / 2).attr("y", y + 14 + 13).text(sign);
       mark.append("title").text(kinds.map(kind =>
-        counted(group.ones.filter(each => each.key === kind).length, "attempt") + `: ${data.attempts[kind].name}`).join("; "));
+        `${group.ones.filter(each => each.key === kind).length} ${data.attempts[kind].name}`).join("; "));
       mark.on("pointerdown", event => event.stopPropagation());
       mark.on("click", event => { event.stopPropagation(); pick(group.ones); });
       drawn.marks.push({mark, ones: group.ones, hit: group.ones.some(each => hit(made, each))});
@@ -410,14 +408,15 @@ function mount(viewer, data, moved) {
     tray.replaceChildren();
     boxes = null;
     if (!records.length) return;
-    const used = STATES.filter(name => ["waiting", "work", "done"].includes(name)
-      || records.some(one => one.fates.some(fate => fate.by === state.reader && fate.how === name)));
+    const last = new Map(records.map(one => [one, recordState(made, one.id, Infinity)]));
+    const ends = new Set(["waiting", "work", "done", ...last.values(), ...records.map(one => made.fate.get(one.id)[0])]);
+    const used = STATES.filter(name => ends.has(name));
     const wide = Math.max(300, picture.clientWidth), box = wide / used.length, across = Math.floor((box - 8) / 14);
     const deep = 5, each = Math.max(1, Math.ceil(records.length / (across * deep)));
     // Records of one mark end alike, so that it can be where all of them are.
     const groups = [];
     for (const name of STATES) {
-      const alike = records.filter(one => one.fates.some(fate => fate.by === state.reader && fate.how === name));
+      const alike = records.filter(one => last.get(one) === name);
       for (let at = 0; at < alike.length; at += each) groups.push({ones: alike.slice(at, at + each)});
     }
     const rows = Math.min(deep, Math.ceil(groups.length / across)), high = 34 + rows * 18;
