@@ -268,7 +268,7 @@ def kills(learners: int = 30, count: int = 10) -> None:
 
 
 def _wait(root: Path, process: subprocess.Popen[bytes], draw: random.Random) -> None:
-    """Until up to seven grades more are there and some time has passed, or the command has ended."""
+    """Until up to seven grades more are there, and up to two seconds longer."""
     wanted = _rows(root) + draw.randrange(8)
     while _rows(root) < wanted and process.poll() is None:
         time.sleep(0.1)
