@@ -102,7 +102,7 @@ def test_start_position(stage: Stage, expect: Expect) -> None:
     "counts-new-orders",
     task=2,
     points=6,
-    goal="Every new order is in its merchant's total, once.",
+    goal="Every new order that reaches the function is in its merchant's total, once.",
 )
 def test_counts_new_orders(stage: Stage, expect: Expect) -> None:
     """Inserts alone, delivered once each."""
@@ -122,7 +122,7 @@ def test_counts_new_orders(stage: Stage, expect: Expect) -> None:
     "counts-changes",
     task=2,
     points=8,
-    goal="Changed and deleted orders change the totals by the difference.",
+    goal="Changed and deleted orders that reach the function change the totals by the difference.",
 )
 def test_counts_changes(stage: Stage, expect: Expect) -> None:
     """MODIFY with and without a new amount, REMOVE, and an order that comes back."""

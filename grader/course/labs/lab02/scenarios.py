@@ -54,10 +54,13 @@ def through_the_mapping(stage: Stage) -> Arrivals:
     carts.append(shop.delete_cart("acme", "c-3"))
     orders.append(shop.delete("acme", "o-4"))
     orders.append(shop.put("globex", "o-9"))
-    orders += [shop.put("globex", f"o-{s}", status=s) for s in ("paid", "shipped", "cancelled")]
     orders += [shop.put("globex", "o-free", amount=0), shop.put("globex", "o-free")]
     orders += [shop.put("globex", "o-free", amount=0), shop.delete("globex", "o-free")]
-    orders.append(shop.delete("globex", "o-cancelled"))
+    # Whatever its status says, an order is placed, changed and deleted.
+    for state in ("paid", "shipped", "cancelled", "held"):
+        name = f"o-{state}"
+        orders += [shop.put("globex", name, status=state) for _ in range(2)]
+        orders.append(shop.delete("globex", name))
     shop.pipeline.run_for(minutes=10)
     invocations = shop.pipeline.invocations(FUNCTION)
     stage.require_start(invocations)

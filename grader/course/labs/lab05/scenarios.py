@@ -337,8 +337,9 @@ def busy_hour(stage: Stage) -> BusyHour:
     # Of merchants whose totals nobody looks at here: whether they arrive is what counts.
     orders += [shop.put("soylent", "o-1"), shop.put("soylent", "o-2"), shop.put("hooli", "o-1")]
     shop.pipeline.run_for(minutes=1)
-    orders.append(shop.delete("soylent", "o-1"))
     orders.append(shop.put("hooli", "o-1", status="paid", amount=shop.orders["hooli", "o-1"]))
+    orders += [shop.put("soylent", "o-2", status="shipped"), shop.delete("hooli", "o-1")]
+    orders += [shop.delete("soylent", name) for name in ("o-1", "o-2")]
     for n in range(1, 6):
         carts.append(shop.put_cart("acme", f"c-{n}", items=n + 20))
         carts.append(shop.delete_cart(names[n % 3], f"c-{n + 6}"))
