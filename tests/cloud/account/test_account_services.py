@@ -35,18 +35,21 @@ URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/failed"
 LET_IN = documents(allow("*"))
 
 
-def queue_policy(condition: Any = None, effect: str = "Allow") -> Resource:
+def queue_policy(condition: Any = None, effect: str = "Allow", **more: Any) -> Resource:
     statement = {
         "Effect": effect,
         "Principal": {"Service": "sns.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": QUEUE,
+        **more,
     }
+    if "NotAction" in more:
+        del statement["Action"]
     if condition:
         statement["Condition"] = condition
     document = {"Version": "2012-10-17", "Statement": [statement]}
     properties = {"PolicyDocument": document, "Queues": [URL]}
-    return Resource("QueuePolicy", "AWS::SQS::QueuePolicy", properties, "QueuePolicy")
+    return Resource(effect, "AWS::SQS::QueuePolicy", properties, effect)
 
 
 def subscription(**more: Any) -> Resource:
@@ -205,8 +208,27 @@ def test_a_subscribed_queue_gets_the_envelope_and_a_raw_one_the_text() -> None:
         ((queue_policy({"ArnEquals": {"aws:SourceArn": TOPIC}}),), True),
         ((queue_policy({"ArnEquals": {"aws:SourceArn": TOPIC + "x"}}),), False),
         ((queue_policy(effect="Deny"),), False),
+        ((queue_policy(), queue_policy(effect="Deny", Action="SQS:*", Principal="*")), False),
+        # Actions are matched as IAM matches them, in any case and with wildcards.
+        ((queue_policy(Action="sqs:*"),), True),
+        ((queue_policy(Action="*"),), True),
+        ((queue_policy(Action=["sqs:Get*", "SQS:sendmessage"]),), True),
+        ((queue_policy(Action="sqs:Send*"),), True),
+        ((queue_policy(Action="sqs:SendMessag?"),), True),
+        ((queue_policy(Action="sqs:SendMessage?"),), False),
+        ((queue_policy(Action="sqs:Receive*"),), False),
+        ((queue_policy(Action="sns:*"),), False),
+        ((queue_policy(NotAction="sqs:DeleteQueue"),), True),
+        ((queue_policy(NotAction="SQS:send*"),), False),
+        ((queue_policy(Resource=f"{QUEUE[:-2]}*"),), True),
+        ((queue_policy(Resource=f"{QUEUE}-too"),), False),
+        ((queue_policy(Principal="*"),), True),
+        ((queue_policy(Principal={"AWS": ["*"]}),), True),
+        ((queue_policy(Principal={"AWS": ACCOUNT, "Service": "sns.amazonaws.com"}),), True),
+        ((queue_policy(Principal={"Service": ["s3.amazonaws.com", "sns.amazonaws.com"]}),), True),
+        ((queue_policy(Principal={"Service": "events.amazonaws.com"}),), False),
+        ((queue_policy(Principal={"AWS": ACCOUNT}),), False),
     ],
-    ids=["none", "allowed", "this topic", "another topic", "denied"],
 )
 def test_a_topic_delivers_only_where_the_queues_policy_lets_it(
     policies: tuple[Resource, ...], arrives: bool

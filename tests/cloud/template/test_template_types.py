@@ -381,7 +381,8 @@ INDEX = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "Projection": {"ProjectionType": "ALL"},
 }
-SUB = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:t"}
+TOPIC = "arn:aws:sns:us-east-1:123456789012:t"
+SUB = {"TopicArn": TOPIC}
 
 
 def without(properties: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -524,6 +525,22 @@ def without(properties: dict[str, Any], *names: str) -> dict[str, Any]:
         (S, SUB | {"Protocol": "email", "Endpoint": "me"}, "an e-mail address"),
         (S, SUB | {"Protocol": "mail", "Endpoint": "a@b.c"}, "AWS takes email"),
         ("AWS::SNS::Topic", {"TopicName": "a.fifo"}, "FifoTopic: true"),
+        *(
+            (kind, {"PolicyDocument": said, member: topics}, "action out of service scope")
+            for kind, member, topics in (
+                ("AWS::SNS::TopicPolicy", "Topics", [TOPIC]),
+                ("AWS::SNS::TopicInlinePolicy", "TopicArn", TOPIC),
+            )
+            for said in (
+                {"Statement": {"Action": "sns:*"}},
+                {"Statement": [{"Action": "*"}]},
+                {"Statement": [{"Action": "sns:Subscribe"}, {"Action": ["sns:Pub*"]}]},
+                {"Statement": [{"Action": ["sns:Publish", "SNS:Publis?"]}]},
+                {"Statement": [{"Action": "sns:CreateTopic"}]},
+                {"Statement": [{"Action": "kms:Decrypt"}]},
+                json.dumps({"Statement": [{"Action": "sns:*"}]}),
+            )
+        ),
         # the rest
         ("AWS::S3::Bucket", {"BucketName": "Upper"}, "lower-case"),
         ("AWS::S3::Bucket", {"NotificationConfiguration": {}}, "events are not played"),
@@ -637,6 +654,20 @@ Resources:
 
 
 # -- what is right ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Action": "SNS:Publish"},
+        {"Action": ["sns:publish", "sns:Subscribe", "SNS:Receive"]},
+        {"NotAction": "sns:DeleteTopic"},
+    ],
+)
+def test_a_topics_policy_names_its_actions_in_any_case(said: dict[str, Any]) -> None:
+    for statement in (said, [said], [said, said]):
+        document = {"Statement": statement}
+        one("AWS::SNS::TopicPolicy", {"PolicyDocument": document, "Topics": [TOPIC]})
 
 
 def test_values_become_the_types_that_aws_declares() -> None:

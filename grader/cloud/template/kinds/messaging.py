@@ -9,7 +9,8 @@ from grader.cloud.template.kinds.base import URL_SUFFIX, Kind, Me, Names
 from grader.cloud.template.kinds.common import ENCRYPTION, QUEUE_ARN, TAGS, TOPIC_ARN, text
 from grader.cloud.template.kinds.schema import ByHand
 from grader.cloud.template.model import show
-from grader.cloud.template.shapes import At, Json, ListOf, Shape, Text, Whole, required
+from grader.cloud.template.shapes import At, Field, Json, ListOf, Shape, Text, Whole, required
+from grader.cloud.template.unknown import unknown
 
 # -- SQS -------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
@@ -97,10 +98,11 @@ def _inline(kind: Kind, member: str, shape: Text, many: str) -> Kind:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-topicinlinepolicy.html
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sqs-queueinlinepolicy.html
     """
+    document = kind.hand.shapes["PolicyDocument"]
     return Kind(
         kind.type.replace("Policy", "InlinePolicy"),
         lambda me: (str(me.given(member)), {}),
-        ByHand(played=f"PolicyDocument {member}", shapes={"PolicyDocument": Json(), member: shape}),
+        ByHand(f"PolicyDocument {member}", shapes={"PolicyDocument": document, member: shape}),
         plays_as=lambda own: (
             kind.type,
             {"PolicyDocument": own["PolicyDocument"], many: [own[member]]},
@@ -228,12 +230,51 @@ SUBSCRIPTION = Kind(
     attributes=("Arn",),
 )
 
+# Receive is none of SNS's operations; it stands in the policy that SNS itself gives every topic.
+_TOPIC_ACTIONS = frozenset(
+    f"sns:{name}".lower()
+    for name in (
+        *("AddPermission", "DeleteTopic", "GetDataProtectionPolicy", "GetTopicAttributes"),
+        *("ListSubscriptionsByTopic", "ListTagsForResource", "Publish", "PutDataProtectionPolicy"),
+        *("Receive", "RemovePermission", "SetTopicAttributes", "Subscribe"),
+    )
+)
+
+
+class _TopicPolicy(Json):
+    """A topic's policy: of actions SNS takes those that it lists, by name, and no wildcard.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html
+    https://github.com/cdklabs/cdk-nag/issues/676
+    """
+
+    def _check(self, value: Any, at: At) -> Any:
+        document = super()._check(value, at)
+        found = document.get("Statement") if isinstance(document, dict) else None
+        at = at.into("Statement")
+        for number, one in enumerate(found) if isinstance(found, list) else [(None, found)]:
+            actions = one.get("Action") if isinstance(one, dict) else None
+            place = at if number is None else at.into(number)
+            for action in actions if isinstance(actions, list) else [actions]:
+                known = action if isinstance(action, str) and not unknown(action) else "sns:Publish"
+                if known.lower() not in _TOPIC_ACTIONS:
+                    place.into("Action").wrong(
+                        f'is {show(action)}, which SNS refuses: "Policy statement action out of '
+                        "service scope!\" Write the topic's own actions by their names, such as "
+                        "sns:Publish; a wildcard is none."
+                    )
+        return document
+
+
 TOPIC_POLICY = Kind(
     "AWS::SNS::TopicPolicy",
     lambda me: (made := me.name(), {"Id": made}),
     ByHand(
         played="PolicyDocument Topics",
-        shapes={"PolicyDocument": Json(), "Topics": ListOf(TOPIC_ARN, low=1)},
+        shapes={
+            "PolicyDocument": Field(_TopicPolicy(), note="SNS takes actions by their names only"),
+            "Topics": ListOf(TOPIC_ARN, low=1),
+        },
     ),
     attributes=("Id",),
 )
