@@ -77,7 +77,13 @@ class Account:
         self.buckets = Buckets(self._world)
         self.logs = Logs(self._world)
         self.metric_door = MetricDoor(clock, metrics)
-        self.faults = Faults(clock, metrics, account_id, region)
+        names = {
+            **dict.fromkeys(("dynamodb", "dynamodbstreams"), self.tables.name_of),
+            "s3": self.buckets.name_of,
+            "sns": lambda topic: self.topics.find(topic).name,
+            "sqs": self.queues.name_of,
+        }
+        self.faults = Faults(clock, metrics, self._needs, names)
         self._clients: dict[str, Any] = {}
         self._requests = 0
         # Who answers for other services; a lab's account has none.
@@ -241,21 +247,11 @@ class Account:
     def _before_send(self, request: Any, **_: Any) -> Any:
         from botocore.awsrequest import AWSResponse
 
-        body = request.body
-        if hasattr(body, "read"):
-            body = body.read()
+        body = request.body.read() if hasattr(request.body, "read") else request.body
         if isinstance(body, str):
             body = body.encode()
-        call = Call(
-            environment=0,
-            invocation=0,
-            number=0,
-            time_ms=self.clock.now,
-            method=request.method,
-            url=request.url,
-            headers=dict(request.headers.items()),
-            body=body or b"",
-        )
+        headers = dict(request.headers.items())
+        call = Call(0, 0, 0, self.clock.now, request.method, request.url, headers, body or b"")
         judge = Caller(None, f"arn:aws:iam::{self.account_id}:user/judge", "judge")
         reply = self._answer(call, judge)
         return AWSResponse(request.url, reply.status, dict(reply.headers), _Raw(reply.body))
@@ -513,8 +509,11 @@ class Account:
         """Let function code's calls of a service fail for a while of virtual time; see `Fault`.
 
         Those, too, that a test's hook answers; ``service`` may be the beginning of an address.
+        ``resource`` is a name, ARN or URL: ValueError where calls do not tell what they are about.
         """
         wanted = None if operations is None else frozenset(operations)
+        if resource is not None:
+            resource = self.faults.named(service, wanted, resource)
         self.faults.add(Fault(from_ms, until_ms, service, wanted, resource, code, message, status))
 
     def observe(self) -> None:

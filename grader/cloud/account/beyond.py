@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from grader.cloud.aws import Call, Refused, Reply, Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.door import denial, failed
-from grader.cloud.iam import PolicyDocument, denied
+from grader.cloud.iam import TELLING, PolicyDocument, denied, needs, touched
 
 Hook = Callable[[dict[str, Any]], Any]
 # A round figure for a call to another service in the Region, in virtual milliseconds.
@@ -74,14 +74,14 @@ class ServiceCall:
 class Beyond:
     """What answers in the place of other services; ``functions`` are names of the stack's own.
 
-    ``refuse`` is asked before each answer, with service and operation: it raises ServiceError while
-    a fault is in force; see `grader.cloud.account.faults.Faults.meet`.
+    ``refuse`` is asked before each answer, with service, operation and what the call is about: it
+    raises ServiceError while a fault is in force; see `grader.cloud.account.faults.Faults.meet`.
     """
 
     clock: Clock
     account_id: str
     region: str
-    refuse: Callable[[str, str], None]
+    refuse: Callable[[str, str, Sequence[str] | None], None]
     ssm: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     functions: Sequence[str] = ()
@@ -114,7 +114,7 @@ class Beyond:
                 sentence = f"no policy of {function} allows {lacking}"
                 return self._failed(request, function, action, params, denial("", sentence))
         try:
-            self.refuse(service, operation)
+            self.refuse(service, operation, self._about(request, action, params, played))
             answer = hook(params) if hook is not None else taken(self, params)  # type: ignore[misc]
         except ServiceError as error:
             return self._failed(request, function, action, params, error)
@@ -123,6 +123,17 @@ class Beyond:
             return self._failed(request, function, action, params, wrong)
         self.calls.append(ServiceCall(self.clock.now, function, action, params, answer))
         return _written(request, found[0], answer or {})
+
+    def _about(
+        self, request: Request, action: str, params: dict[str, Any], played: bool
+    ) -> list[str] | None:
+        """The ARNs of what a call is about, None when that is not known."""
+        account_id, region = self.account_id, self.region
+        if not played:
+            return touched(_ACTIONS.get(action, action), params, account_id, region)
+        service, operation = request.service, request.operation
+        asked = needs(service, operation, request.params, account_id=account_id, region=region)
+        return [one.resource_arn for one in asked]
 
     def elsewhere(self, call: Call, function: str) -> Reply | None:
         """The answer to a request that is no call of AWS: by a hook whose name its URL matches."""
@@ -136,7 +147,7 @@ class Beyond:
             "body": call.body,
         }
         try:
-            self.refuse(call.url, call.method)
+            self.refuse(call.url, call.method, ())
         except ServiceError as error:
             self.calls.append(
                 ServiceCall(self.clock.now, function, call.url, params, None, error.code)
@@ -174,6 +185,12 @@ class Beyond:
 def how(action: str) -> str:
     """The sentence that says how a test answers a call."""
     return f'A test answers it itself: pipeline.answer("{action}", callable).'
+
+
+def tells(action: str) -> bool:
+    """Whether a call says here what it is about; of a whole service, ``kinesis:``, if any does."""
+    asked = _ACTIONS.get(action, action)
+    return any(one.startswith(asked) if asked.endswith(":") else one == asked for one in TELLING)
 
 
 def action_of(request: Request) -> str:

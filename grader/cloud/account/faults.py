@@ -7,11 +7,13 @@ throttled transaction is cancelled with its reasons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grader.cloud import iam
+from grader.cloud.account.beyond import tells
 from grader.cloud.aws import Request, ServiceError
 from grader.cloud.clock import Clock
 from grader.cloud.metrics import Metrics, dimensions
@@ -25,7 +27,7 @@ _BATCHES = {"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "UnprocessedKe
 class Fault:
     """A scripted failure: matching calls from ``from_ms`` to before ``until_ms`` get this error.
 
-    None matches anything. ``resource`` is a table's, queue's, topic's or bucket's name.
+    None matches anything. ``resource`` is the name of what a call is about; see `Faults.named`.
     """
 
     from_ms: int
@@ -44,13 +46,23 @@ class Fault:
 
 
 class Faults:
-    """Every scripted fault of one account; throttled requests are counted in ``metrics``."""
+    """Every scripted fault of one account; throttled requests are counted in ``metrics``.
 
-    def __init__(self, clock: Clock, metrics: Metrics, account_id: str, region: str) -> None:
+    ``needs`` says which permissions a call asks for. ``names`` finds by service a resource's name,
+    by name, ARN or URL; KeyError when there is none.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        metrics: Metrics,
+        needs: Callable[[Request], list[iam.Need]],
+        names: Mapping[str, Callable[[str], str]],
+    ) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._account_id = account_id
-        self._region = region
+        self._needs = needs
+        self._names_of = names
         self._faults: list[Fault] = []
         # What else may refuse a call of function code, such as a table's own capacity: each raises
         # ServiceError, or lets the call through.
@@ -101,11 +113,33 @@ class Faults:
                 raise _cancelled(fault, request.params)
             raise ServiceError(fault.code, fault.message, fault.status)
 
-    def meet(self, service: str, operation: str) -> None:
-        """Raise the scripted error that meets a call beyond the account, if there is one.
+    def named(self, service: str, operations: Iterable[str] | None, resource: str) -> str:
+        """The name of what a fault is to be about, from its name, ARN or URL.
+
+        ValueError, with a sentence, when there is no such thing, and where calls do not tell what
+        they are about: in front of a fault that nothing would ever meet.
+        """
+        if service.startswith("http"):
+            raise ValueError(f"{service} has no resource: name more of the address instead.")
+        played = iam.allowed_operations().get(service, ())
+        dark = [f"{service}:{one}" for one in operations or () if one not in played]
+        dark = [action for action in dark if not tells(action)]
+        if dark or not (service in self._names_of or tells(f"{service}:")):
+            raise ValueError(
+                f"Which resource a call of {dark[0] if dark else service} is about is not known "
+                "here: leave resource out, and every such call fails."
+            )
+        try:
+            return self._names_of.get(service, _name)(resource)
+        except KeyError:
+            raise ValueError(f"{service} has no {resource} in this account.") from None
+
+    def meet(self, service: str, operation: str, arns: Sequence[str] | None) -> None:
+        """Raise the scripted error that meets a call which a test answers, if there is one.
 
         ``service`` is as IAM calls it, or the address of a request elsewhere, whose beginning the
-        fault names. A fault of one resource meets no such call: what it is about is not known.
+        fault names. ``arns`` is what the call is about, None when that is not known: then a fault
+        of one resource is told in its place.
         """
         now = self._clock.now
         for fault in self._faults:
@@ -113,12 +147,15 @@ class Faults:
                 fault.service.startswith("http") and service.startswith(fault.service)
             )
             wanted = fault.operations is None or operation in fault.operations
-            if (
-                named
-                and wanted
-                and fault.resource is None
-                and fault.from_ms <= now < fault.until_ms
-            ):
+            if not (named and wanted and fault.from_ms <= now < fault.until_ms):
+                continue
+            if fault.resource is not None and arns is None:
+                raise ServiceError(
+                    "NotEmulated",
+                    f"Whether {service}:{operation} is about {fault.resource}, whose calls fail "
+                    "now, is not known here: let calls fail without a resource.",
+                )
+            if fault.resource is None or fault.resource in map(_name, arns or ()):
                 raise ServiceError(fault.code, fault.message, fault.status)
 
     def hold_back(self, request: Request) -> dict[str, Any]:
@@ -153,20 +190,8 @@ class Faults:
 
     def _names(self, request: Request) -> Iterator[str]:
         """The names of the tables, queues, topics and buckets that a call is about."""
-        for need in iam.needs(
-            request.service,
-            request.operation,
-            request.params,
-            account_id=self._account_id,
-            region=self._region,
-        ):
-            rest = need.resource_arn.split(":", 5)[-1]
-            if need.action.startswith("dynamodb:"):
-                yield rest.removeprefix("table/").partition("/")[0]
-            elif need.action.startswith("s3:"):
-                yield rest.partition("/")[0]
-            else:
-                yield rest.rpartition(":")[2]
+        for need in self._needs(request):
+            yield _name(need.resource_arn)
 
     def throttled(self, operation: str, tables: Iterable[str], *, whole: bool = True) -> None:
         """Count a request that was throttled on these tables; not ``whole``: in part, as a batch.
@@ -183,6 +208,19 @@ class Faults:
                 )
             of_table = dimensions(TableName=table)
             self._metrics.put("AWS/DynamoDB", events, 1, now, unit="Count", dims=of_table)
+
+
+def _name(arn: str) -> str:
+    """The name of what an ARN stands for: of a table, whatever is meant of it; a name as it is."""
+    if arn.count(":") < 5:
+        return arn.lstrip("/")
+    service, rest = arn.split(":", 5)[2], arn.split(":", 5)[5]
+    if service == "s3":
+        return rest.partition("/")[0]
+    name = rest if service in ("sns", "sqs") else re.split("[:/]", rest, maxsplit=1)[-1]
+    if service == "secretsmanager":
+        return re.sub(r"-[A-Za-z0-9?]{6}$", "", name)
+    return name.partition("/" if service == "dynamodb" else ":")[0]
 
 
 def _cancelled(fault: Fault, params: Mapping[str, Any]) -> ServiceError:

@@ -17,7 +17,7 @@ The rooms, each importing only from those below it::
     conditions   wildcards, condition operators and keys
 """
 
-from grader.cloud.iam.beyond import denied
+from grader.cloud.iam.beyond import TELLING, denied, touched
 from grader.cloud.iam.calls import Need, allowed_operations, delivery_needs, needs
 from grader.cloud.iam.evaluation import (
     Permission,
@@ -39,6 +39,7 @@ from grader.cloud.iam.understanding import understood
 
 __all__ = [
     "MANAGED_POLICIES",
+    "TELLING",
     "Need",
     "Permission",
     "PolicyDocument",
@@ -54,6 +55,7 @@ __all__ = [
     "needs",
     "policy",
     "stream_denial",
+    "touched",
     "trust_problem",
     "understood",
 ]

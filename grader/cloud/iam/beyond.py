@@ -51,6 +51,15 @@ def denied(
     return None
 
 
+def touched(action: str, params: Params, account_id: str, region: str) -> list[str] | None:
+    """The ARNs of what a call is about; None when that is not known here."""
+    rule = _ASKED.get(action)
+    if rule is None:
+        return None
+    start = f"arn:aws:{action.partition(':')[0]}:"
+    return [start + arn for arns in rule(params, f"{region}:{account_id}") for arn in arns]
+
+
 def _acts(statement: Statement, action: str) -> bool:
     if statement.actions:
         return any_matches(statement.actions, action, fold=True)
@@ -119,9 +128,11 @@ def _secret(params: Params, where: str) -> Asked:
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html
     """
     asked = str(params.get("SecretId", ""))
+    if not asked.startswith("arn:"):
+        return [(f"{where}:secret:{asked}{_SIX}",)]
     name = _SECRET.sub("", asked.split(":secret:")[-1])
-    whole = (_own(asked, where, "secret:"),) if asked.startswith("arn:") else ()
-    return [(f"{where}:secret:{name}{_SIX}", *whole)]
+    whole = _own(asked, where, "secret:")
+    return [(f"{where}:secret:{name}{_SIX}", whole)]
 
 
 def _parameters(params: Params, where: str) -> Asked:
@@ -164,3 +175,6 @@ _ASKED: Mapping[str, _Rule] = {
     "ssm:GetParametersByPath": _path,
     "states:StartExecution": _named("stateMachine:", "stateMachineArn"),
 }
+
+# The actions whose calls say what they are about.
+TELLING = frozenset(_ASKED)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from account_stand_in import ACCOUNT, REGION, allow, deployed, function_client, table
+from account_stand_in import ACCOUNT, REGION, allow, deployed, function_client, queue, table
 from botocore.exceptions import ClientError
 
+from grader.cloud.account import Beyond
 from grader.cloud.metrics import dimensions
 
 # -- metrics ---------------------------------------------------------------------------------
@@ -247,6 +248,131 @@ def test_any_service_can_be_made_to_fail(account: Any) -> None:
     account.fail("cloudwatch", now, now + 1, code="Throttling", status=400, message="Rate exceeded")
     with pytest.raises(ClientError, match="Rate exceeded"):
         function_client(account, "cloudwatch").put_metric_data(Namespace="N", MetricData=[GOOD])
+
+
+KEY = {"id": {"S": "a"}}
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:checkout"
+# Calls that a hook answers: service of boto3, call, members, then what each is about and not about.
+HOOKED: list[tuple[str, str, dict[str, Any], str, str, str, str]] = [
+    (
+        *("events", "put_events", {"Entries": [{"EventBusName": "shop"}, {}]}, "events"),
+        *("shop", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default", "shop-2"),
+    ),
+    (
+        *("kinesis", "put_record", {"StreamName": "s", "Data": b"", "PartitionKey": "1"}),
+        *("kinesis", "s", f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/s", "stream"),
+    ),
+    (
+        *("lambda", "invoke", {"FunctionName": "mail", "Qualifier": "live"}, "lambda"),
+        *("mail", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mail", "live"),
+    ),
+    (
+        *("secretsmanager", "get_secret_value", {"SecretId": "db-secret"}, "secretsmanager"),
+        *("db-secret", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:db-secret-AbCdEf", "db"),
+    ),
+    (
+        *("ssm", "get_parameter", {"Name": "/shop/limit"}, "ssm", "/shop/limit"),
+        *(f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/shop/limit", "/shop"),
+    ),
+    (
+        *("stepfunctions", "start_execution", {"stateMachineArn": MACHINE}, "states"),
+        *("checkout", MACHINE, "stateMachine"),
+    ),
+    (
+        *("dynamodb", "put_item", {"TableName": "Totals", "Item": KEY}, "dynamodb"),
+        *("Totals", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/Totals", "Orders"),
+    ),
+    (
+        *("dynamodb", "transact_write_items", {}, "dynamodb", "Totals"),
+        *(f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/Totals", "Orders"),
+    ),
+]
+HOOKED[-1][2]["TransactItems"] = [{"Delete": {"TableName": "Totals", "Key": KEY}}]
+
+
+def hooked(account: Any) -> None:
+    """Let a test answer every call there is."""
+    hooks = {"*": lambda params: {}}
+    account.beyond = Beyond(account.clock, ACCOUNT, REGION, account.faults.meet, hooks=hooks)
+
+
+@pytest.mark.parametrize(
+    ("client", "call", "params", "service", "name", "arn", "other"),
+    HOOKED,
+    ids=[f"{one[0]} {one[1]}" for one in HOOKED],
+)
+def test_a_failure_of_one_resource_meets_the_hooked_calls_about_it(
+    account: Any,
+    client: str,
+    call: str,
+    params: dict[str, Any],
+    service: str,
+    name: str,
+    arn: str,
+    other: str,
+) -> None:
+    """By name or ARN, and no other call of the service; before the hook is asked."""
+    hooked(account)
+    function = function_client(account, client, parameter_validation=False)
+    now = account.clock.now
+    account.fail(service, now, now + 1, resource=other, code="OtherException")
+    getattr(function, call)(**params)
+    for resource in (name, arn):
+        account.clock.run_for(10)
+        now = account.clock.now
+        account.fail(service, now, now + 1, resource=resource, code="BusyException", status=503)
+        with pytest.raises(ClientError, match="BusyException"):
+            getattr(function, call)(**params)
+    assert [one.error for one in account.beyond.calls] == [None, "BusyException", "BusyException"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operations", "resource", "words"),
+    [
+        ("dynamodb", None, "Total", "no Total in this account"),
+        ("dynamodb", None, f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/Total", "in this account"),
+        ("sqs", ["SendMessage"], "failed", "no failed in this account"),
+        ("sns", None, "failures", "in this account"),
+        ("s3", None, "notes", "in this account"),
+        ("dynamodb", ["PutItem", "ExecuteStatement"], "Totals", "dynamodb:ExecuteStatement is"),
+        ("events", ["PutEvents", "PutRule"], "shop", "events:PutRule is about is not known"),
+        ("kms", None, "key", "a call of kms is about is not known"),
+        ("cloudwatch", None, "Shop", "a call of cloudwatch is about"),
+        ("logs", ["PutLogEvents"], "/aws/lambda/x", "is about is not known"),
+        ("https://api.example.com/", None, "rates", "name more of the address"),
+    ],
+)
+def test_a_failure_that_nothing_would_meet_is_refused_with_a_sentence(
+    account: Any, service: str, operations: Any, resource: str, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        account.fail(service, 0, 1, operations=operations, resource=resource)
+
+
+def test_a_call_that_does_not_tell_what_it_is_about_says_so_while_a_resource_fails(
+    account: Any,
+) -> None:
+    """It may be one of those that fail: neither a failure nor an answer would be true."""
+    hooked(account)
+    now = account.clock.now
+    account.fail("dynamodb", now, now + 1, resource="Totals")
+    dynamodb = function_client(account, "dynamodb")
+    with pytest.raises(ClientError, match="Whether dynamodb:ExecuteStatement is about Totals"):
+        dynamodb.execute_statement(Statement="SELECT * FROM Totals")
+    dynamodb.put_item(TableName="Orders", Item={"merchant": {"S": "a"}, "id": {"S": "b"}})
+    account.clock.run_for(10)
+    dynamodb.execute_statement(Statement="SELECT * FROM Totals")
+
+
+def test_a_queue_is_named_by_its_address_too() -> None:
+    url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/failed"
+    with deployed(queue("failed"), queue("other")) as account:
+        now = account.clock.now
+        account.fail("sqs", now, now + 1, resource=url, code="ServiceUnavailable", status=503)
+        sqs = function_client(account, "sqs")
+        sqs.send_message(QueueUrl=url.replace("failed", "other"), MessageBody="x")
+        with pytest.raises(ClientError, match="ServiceUnavailable"):
+            sqs.send_message(QueueUrl=url, MessageBody="x")
 
 
 # -- the Streams API -------------------------------------------------------------------------

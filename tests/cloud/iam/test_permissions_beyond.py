@@ -62,6 +62,12 @@ CALLS: list[tuple[str, str, dict[str, Any], bool]] = [
     ),
     (
         "secretsmanager:GetSecretValue",
+        f"arn:aws:secretsmanager:{HERE}:secret:db-secret-??????",
+        {"SecretId": "db-secret"},
+        True,
+    ),
+    (
+        "secretsmanager:GetSecretValue",
         f"arn:aws:secretsmanager:{HERE}:secret:key-a1B2c3",
         {"SecretId": "key"},
         True,
