@@ -8,15 +8,16 @@ look.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from grader.cloud.cloudwatch import NOT_EMULATED
-from grader.cloud.function import Invocation, Nursery
-from grader.cloud.template import Problem
+from grader.cloud.function import Invocation, Nursery, needs_python, python_of
+from grader.cloud.template import Problem, Resource
 from grader.course.grade import EFFECT, HANDLER, Criterion, Finding, Unmet, Unreached, Verdict
 from grader.course.lab import Lab
 from grader.course.play.player import TEMPLATE, Left, Played, Player
@@ -34,6 +35,7 @@ from grader.course.play.traffic import says
 from grader.review import lint
 
 if TYPE_CHECKING:
+    from grader.cloud import Pipeline
     from grader.cloud.account import Denied
     from grader.course.play.books import Book, Seen
 
@@ -122,6 +124,8 @@ class Stage(Player):
         if (problem := self._unplayed(stopped)) is not None:
             self._judged[stopped] = self._beyond(problem)
             raise Unreached(self._judged[stopped])
+        if isinstance(stopped, NotStarted):
+            self.require_readable(str(stopped))
         first, others = self._finding_of(stopped)
         self._judged[stopped] = first
         self.stop(stopped.cause, first, others)
@@ -177,14 +181,26 @@ class Stage(Player):
 
     def _beyond(self, problem: Problem) -> Finding:
         """The finding on what AWS takes and the labs cannot play."""
+        return self._not_here(
+            f"{TEMPLATE} as it stands",
+            "a template whose every part here has its effect in the labs",
+            problem.sentence,
+            self.line(TEMPLATE, problem.line),
+            "reference/templates",
+        )
+
+    def _not_here(
+        self, input: str, expected: str, observed: str, where: str, page: str, what: str = "this"
+    ) -> Finding:
         return self.finding(
             rule="What this criterion looks at can be played here.",
-            input=f"{TEMPLATE} as it stands",
-            expected="a template whose every part here has its effect in the labs",
-            observed=problem.sentence,
-            why="AWS takes this; the labs cannot play it. Nothing is decided that depends on it.",
-            where=self.line(TEMPLATE, problem.line),
-            page="reference/templates",
+            input=input,
+            expected=expected,
+            observed=observed,
+            why=f"AWS takes {what}; the labs cannot play it. "
+            "Nothing is decided that depends on it.",
+            where=where,
+            page=page,
         )
 
     def _finding_of(self, stopped: Stopped) -> tuple[Finding, list[Finding]]:
@@ -365,17 +381,60 @@ class Stage(Player):
             if not one.played:
                 name = re.sub(r"(?<!^)(?=[A-Z])", "_", one.action.partition(":")[2]).lower()
                 raise Unreached(
-                    self.finding(
-                        rule="What this criterion looks at can be played here.",
-                        input=story,
-                        expected="calls that the labs' account answers",
-                        observed=one.reason,
-                        why="AWS takes this call; the labs cannot play it. Nothing is decided that "
-                        "depends on it.",
-                        where=self.handler_line(rf"\b{name}\("),
-                        page="reference/own-stacks#calls",
+                    self._not_here(
+                        story,
+                        "calls that the labs' account answers",
+                        one.reason,
+                        self.handler_line(rf"\b{name}\("),
+                        "reference/own-stacks#calls",
+                        "this call",
                     )
                 )
+
+    def beyond(self) -> Finding | None:
+        """The first call in the plays of the criterion at hand that the labs do not play."""
+        assert self.criterion is not None
+        for pipeline in self._pipelines(self.criterion):
+            try:
+                self.require_played(pipeline.denied, f"the play: {pipeline.story.title}")
+            except Unreached as unplayed:
+                return unplayed.finding
+        return None
+
+    def _pipelines(self, asked: Hashable) -> Iterator[Pipeline]:
+        left = self.left[asked]
+        yield from left.opened
+        for play in left.within:
+            yield from self._pipelines(play)
+
+    def require_readable(self, error: str) -> None:
+        """Raise Unreached when ``error`` tells of a module that only a newer Python reads.
+
+        The Runtime has to read it: that of the functions whose handler it is, or of any.
+        """
+        told = re.search(r"yntax.*\(([\w.-]+\.py), line (\d+)\)", error, re.DOTALL)
+        if told is None:
+            return
+        for path in sorted(self.folder.rglob(told[1])):
+            version = needs_python(_read(path))
+            if version is None:
+                continue
+            functions = self._stack.of_type("AWS::Lambda::Function") if self._stack else []
+            own = [one for one in functions if _module(one) == path.stem] or functions
+            runtimes = [str(one.properties.get("Runtime")) for one in own]
+            if runtimes and version > max(map(python_of, runtimes)):
+                return
+            reads = f", which {max(runtimes, key=python_of)} reads" if runtimes else ""
+            raise Unreached(
+                self._not_here(
+                    f"{told[1]} as it stands",
+                    "a module that this machine's Python reads, too",
+                    f"it is written for Python {_dotted(version)}{reads}. This machine plays "
+                    f"it on Python {_dotted(sys.version_info[:2])}, which cannot read it.",
+                    self.line(told[1], int(told[2])),
+                    "reference/templates",
+                )
+            )
 
     def line(self, name: str, number: int | None) -> str:
         """``name:number`` with the line quoted, or the sentence that it cannot be located."""
@@ -419,6 +478,15 @@ class Stage(Player):
                 if re.search(pattern, text):
                     return self.line(name, number)
         return f"{name} (no single line can be named)"
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _module(function: Resource) -> str:
+    """The module in which a function's handler stands."""
+    return str(function.properties.get("Handler")).rpartition(".")[0].rpartition("/")[2]
 
 
 def _read(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,49 @@ def test_an_alarm_that_is_not_played_leaves_what_does_not_ring_it(
     found = outcomes(graded)
     assert set(found.values()) <= {"unreached"}
     assert any(one.outcome == "met" for one in graded.verdicts)
+
+
+# What the next version of Python has added to its grammar.
+ADDED = {(3, 12): "type Cents = int", (3, 13): "class Box[T = int]: pass", (3, 14): 'PAGE = t"{1}"'}
+NEXT = (3, sys.version_info[1] + 1)
+on_the_newest = pytest.mark.skipif(NEXT not in ADDED, reason="there is no newer syntax than here")
+
+
+def with_newer_syntax(place: Path, nursery: Nursery, number: int, file: str, runtime: str) -> Grade:
+    """Grade a lab's solution with a line in a file that this Python cannot read."""
+    chosen = lab.find(str(number))
+    shutil.copytree(chosen.solution, place, ignore=shutil.ignore_patterns("NOTES.md"))
+    for name, edit in (
+        (file, lambda text: f"{ADDED[NEXT]}\n{text}"),
+        ("template.yaml", lambda text: text.replace("python3.13", runtime)),
+    ):
+        text = (place / name).read_text(encoding="utf-8")
+        (place / name).write_text(edit(text), encoding="utf-8")
+    return judge.grade(chosen, place, nursery=nursery)
+
+
+@on_the_newest
+@pytest.mark.parametrize(
+    ("number", "file"), [(1, "reader.py"), (2, "handler.py"), (4, "redrive.py")]
+)
+def test_a_module_that_only_a_newer_python_reads_is_nobodys_mistake(
+    tmp_path: Path, nursery: Nursery, number: int, file: str
+) -> None:
+    runtime = f"python3.{NEXT[1]}"
+    graded = with_newer_syntax(tmp_path / "lab", nursery, number, file, runtime)
+    found = outcomes(graded)
+    assert found and set(found.values()) == {"unreached"}
+    assert any(one.outcome == "met" for one in graded.verdicts)
+    told = [one.finding for one in graded.verdicts if one.finding is not None]
+    assert all("AWS takes this; the labs cannot play it" in one.why for one in told)
+    here = f"on Python 3.{NEXT[1] - 1}, which cannot read it"
+    assert all(here in one.observed and ADDED[NEXT] in one.where for one in told), told
+
+
+@on_the_newest
+def test_syntax_that_the_runtime_does_not_read_either_is_a_mistake(
+    tmp_path: Path, nursery: Nursery
+) -> None:
+    runtime = f"python3.{NEXT[1] - 1}"
+    found = outcomes(with_newer_syntax(tmp_path / "lab", nursery, 2, "handler.py", runtime))
+    assert "unmet" in found.values()

@@ -9,6 +9,7 @@ from grader.cloud.function.host import FunctionHost
 from grader.cloud.function.isolation import Isolation
 from grader.cloud.function.limits import HangBudget, Limits, told
 from grader.cloud.function.model import Model
+from grader.cloud.function.newer import needs_python, python_of
 from grader.cloud.function.nursery import USER_VARIABLE, Nursery
 from grader.cloud.function.process import NurseryFailed
 from grader.cloud.function.spec import (
@@ -49,7 +50,9 @@ __all__ = [
     "configured",
     "layered",
     "look",
+    "needs_python",
     "packaged",
+    "python_of",
     "told",
     "unzip",
     "zipped",

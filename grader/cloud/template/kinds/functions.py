@@ -18,6 +18,7 @@ from grader.cloud.template.kinds.schema import ByHand
 from grader.cloud.template.model import show
 from grader.cloud.template.shapes import (
     At,
+    Field,
     JsonText,
     ListOf,
     MapOf,
@@ -209,6 +210,7 @@ def _function_names(me: Me) -> Names:
 
 
 _MANAGED_INSTANCES = "Lambda Managed Instances are not emulated."
+_PYTHON_HERE = "plays on the machine's Python: what only a newer one reads is not played"
 _ASYNCHRONOUS = "it serves asynchronous invocations only; a stream's mapping never uses it"
 
 FUNCTION = Kind(
@@ -263,7 +265,7 @@ FUNCTION = Kind(
             "PackageType": Text(unplayed={"Image": _PYTHON_ONLY + "."}),
             "ReservedConcurrentExecutions": Whole(0),
             "Role": ROLE_ARN,
-            "Runtime": _Runtime(),
+            "Runtime": Field(_Runtime(), note=_PYTHON_HERE),
             "SnapStart.ApplyOn": Text(
                 unplayed={"PublishedVersions": "restoring snapshots is not emulated."}
             ),

@@ -345,6 +345,7 @@ class Library:
             line,
         )
         if answer.get("start"):
+            self.stage.require_readable(str(said.error))
             self.stage.stop("start", _not_started(self.stage, said))
         return said
 

@@ -11,6 +11,7 @@ from grader.course.criterion import Expect
 from grader.course.grade import Finding, Unreached
 from grader.course.labs.lab04.scenarios import PAGE
 from grader.course.places import source
+from grader.course.play.stops import error_text
 from grader.course.play.traffic import says
 from grader.replay.source import Source
 
@@ -45,6 +46,7 @@ def expect_redriven(
         # Who takes carts for orders loses `redrive-range`, and not this, too.
         seen = seen + told.get("carts", [])
     if seen and seen[0].invocation.init_failed:
+        stage.require_readable(error_text(seen[0].invocation))
         stage.stop("tool", _not_started(stage, seen[0]))
     if not seen:
         raise Unreached(_endless(stage, [one for more in told.values() for one in more][-1]))
@@ -76,8 +78,6 @@ def _wrongly_redriven(
     pattern: str,
     place: Place | None,
 ) -> Finding:
-    from grader.course.play.stops import error_text
-
     expected, observed = _numbers(one.expected), _numbers(one.said)
     result = one.invocation.result
     if result is None or result.kind != "returned":
@@ -154,8 +154,6 @@ def _redrive_line(stage: Stage, one: Redriven, *patterns: str, number: int | Non
 
 def _not_started(stage: Stage, one: Redriven) -> Finding:
     """No note can be redriven by a tool that cannot be imported."""
-    from grader.course.play.stops import error_text
-
     return stage.finding(
         rule="The tool can be imported and has a function redrive.",
         input="a note about one order",
