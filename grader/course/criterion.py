@@ -58,17 +58,34 @@ def timelines(number: int, slug: str) -> dict[str, Callable[[Any], Iterator[str]
 
 
 class Expect:
-    """Collects what one check found not to be so."""
+    """Collects what one check found not to be so.
+
+    ``firm`` is what stands whatever the function did with its records, also behind a call that the
+    labs cannot play; ``found_firm`` says whether something of it is not so.
+    """
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        self.clear()
 
-    def __call__(self, so: bool, finding: Callable[[], Finding]) -> bool:
+    def clear(self) -> None:
+        """Nothing is found of the next criterion yet."""
+        self.findings: list[Finding] = []
+        self.found_firm = False
+        self._firm: list[bool] = []
+
+    @property
+    def all_firm(self) -> bool:
+        """Whether something was looked at, and nothing of it hangs on what the function did."""
+        return bool(self._firm) and all(self._firm)
+
+    def __call__(self, so: bool, finding: Callable[[], Finding], *, firm: bool = False) -> bool:
         """Note ``finding()`` unless ``so``; returns ``so``. The check goes on either way."""
+        self._firm.append(firm)
         if not so:
             # pytest-check keeps the test running and fails it at its end.
             from pytest_check import check
 
             self.findings.append(finding())
+            self.found_firm |= firm
             check.fail(self.findings[-1].rule)
         return bool(so)

@@ -342,7 +342,7 @@ class _Referee:
         if self.first_loss and self.lost:
             item.session.shouldstop = "a criterion is lost"
             return
-        self._expect.findings = []
+        self._expect.clear()
         criterion = self._criterion(item)
         if self.progress:
             self.progress(criterion.goal)
@@ -354,12 +354,18 @@ class _Referee:
         if call.excinfo is not None and criterion.id not in self.verdicts:
             self.verdicts[criterion.id] = self._from_error(criterion, call.excinfo)
         elif call.when == "call" and criterion.id not in self.verdicts:
-            found = self._expect.findings
-            self.verdicts[criterion.id] = (
-                Verdict(criterion, "unmet", found[0], tuple(found[1:]))
-                if found
-                else Verdict(criterion, "met")
-            )
+            self.verdicts[criterion.id] = self._from_findings(criterion)
+
+    def _from_findings(self, criterion: Criterion) -> Verdict:
+        """What was found counts only where AWS would have answered no call that nobody plays."""
+        found, expect = self._expect.findings, self._expect
+        if not (expect.found_firm if found else expect.all_firm):
+            beyond = self.stage.beyond(ended=not found)
+            if beyond is not None:
+                return Verdict(criterion, "unreached", beyond)
+        if not found:
+            return Verdict(criterion, "met")
+        return Verdict(criterion, "unmet", found[0], tuple(found[1:]))
 
     def _from_error(self, criterion: Criterion, excinfo: Any) -> Verdict:
         error = self._judged(excinfo.value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -391,10 +391,19 @@ class Stage(Player):
                     )
                 )
 
-    def beyond(self) -> Finding | None:
-        """The first call in the plays of the criterion at hand that the labs do not play."""
+    def beyond(self, *, ended: bool) -> Finding | None:
+        """The first call in the plays of the criterion at hand that the labs do not play.
+
+        With ``ended`` only one behind which a batch failed: whoever goes on without an answer does
+        what was asked of it.
+        """
         assert self.criterion is not None
         for pipeline in self._pipelines(self.criterion):
+            reasons = {one.reason for one in pipeline.denied if not one.played}
+            hosts = pipeline.functions.values() if reasons and ended else ()
+            batches = [one for host in hosts for one in host.invocations]
+            if ended and not any(_failed_by(one, reasons) for one in batches):
+                continue
             try:
                 self.require_played(pipeline.denied, f"the play: {pipeline.story.title}")
             except Unreached as unplayed:
@@ -478,6 +487,22 @@ class Stage(Player):
                 if re.search(pattern, text):
                     return self.line(name, number)
         return f"{name} (no single line can be named)"
+
+
+def _failed_by(batch: Invocation, reasons: Collection[str]) -> bool:
+    """Whether all of a batch failed with one of these errors, by what it raised or logged."""
+    result = batch.result
+    if result is None:
+        return False
+    text = str(result.payload)
+    if result.kind == "returned":
+        answer = result.payload if isinstance(result.payload, dict) else {}
+        failures = answer.get("batchItemFailures")
+        # A record alone may have failed by itself.
+        if not isinstance(failures, list) or not 1 < len(batch.sequences) <= len(failures):
+            return False
+        text = "\n".join(line.text for line in batch.logs)
+    return any(one in text for one in reasons)
 
 
 def _dotted(version: Sequence[int]) -> str:

@@ -101,24 +101,56 @@ def test_a_role_from_elsewhere_leaves_every_play_undecided_and_blames_nobody(
     assert "rolls" not in told.why
 
 
+STATEMENT = '[{"Statement": "SELECT * FROM rates"}]'
+IN_A_RECORD, IN_A_BATCH = "            count(record)\n", "    failures = []\n"
+# Nothing that a failing batch could decide, whatever its filter and its role are like.
+STANDS = {"start-position", "shard-moves-on", "filter-quiet", "filter-complete", "role-tight"}
+
+
+@pytest.mark.parametrize(
+    ("call", "place", "operation"),
+    [
+        ('execute_statement(Statement="SELECT * FROM rates")', IN_A_RECORD, "ExecuteStatement"),
+        (f"batch_execute_statement(Statements={STATEMENT})", IN_A_BATCH, "BatchExecuteStatement"),
+        (f"execute_transaction(TransactStatements={STATEMENT})", IN_A_BATCH, "ExecuteTransaction"),
+    ],
+)
 def test_a_call_that_is_not_played_leaves_what_is_behind_it_undecided(
-    tmp_path: Path, nursery: Nursery
+    tmp_path: Path, nursery: Nursery, call: str, place: str, operation: str
 ) -> None:
-    place, chosen = tmp_path / "lab", lab.find("2")
+    """Also what would be met because every record fails, such as bad ones that leave a note."""
+    call = f"dynamodb.{call}"
+    indent = place[: len(place) - len(place.lstrip())]
+    graded = with_handler(tmp_path / "lab", nursery, place, f"{indent}{call}\n{place}")
+    found = outcomes(graded)
+    assert set(found.values()) == {"unreached"}
+    assert {one.criterion.id for one in graded.verdicts} - set(found) == STANDS
+    told = next(one.finding for one in graded.verdicts if one.finding is not None)
+    assert f"cannot call dynamodb:{operation}" in told.observed
+    assert "AWS takes this call; the labs cannot play it" in told.why
+    assert call in told.where
+
+
+def test_who_goes_on_without_the_answer_is_judged(tmp_path: Path, nursery: Nursery) -> None:
+    """Only that the role suffices for the call cannot be said."""
+    aside = """\
+            try:
+                dynamodb.execute_statement(Statement="SELECT * FROM rates")
+            except Exception:
+                log.warning("no rates")
+"""
+    graded = with_handler(tmp_path / "lab", nursery, IN_A_RECORD, aside + IN_A_RECORD)
+    assert outcomes(graded) == {"role-sufficient": "unreached"}
+
+
+def with_handler(place: Path, nursery: Nursery, there: str, instead: str) -> Grade:
+    """Grade lab 2's solution with a part of its handler replaced."""
+    chosen = lab.find("2")
     shutil.copytree(chosen.solution, place, ignore=shutil.ignore_patterns("NOTES.md"))
     code = (place / "handler.py").read_text(encoding="utf-8")
-    call = 'dynamodb.execute_statement(Statement="SELECT * FROM rates")'
-    code = code.replace(
-        "            count(record)\n", f"            {call}\n            count(record)\n"
-    )
-    (place / "handler.py").write_text(code, encoding="utf-8")
-    graded = judge.grade(chosen, place, nursery=nursery)
-    found = outcomes(graded)
-    assert found and set(found.values()) == {"unreached"}
-    assert not {"start-position", "filter-quiet", "filter-complete", "role-tight"} & set(found)
-    told = next(one.finding for one in graded.verdicts if one.finding is not None)
-    assert "cannot call dynamodb:ExecuteStatement" in told.observed
-    assert call in told.where
+    assert there in code
+    (place / "handler.py").write_text(code.replace(there, instead), encoding="utf-8")
+    return judge.grade(chosen, place, nursery=nursery)
 
 
 def test_a_budget_that_is_not_played_leaves_only_the_budget_undecided(

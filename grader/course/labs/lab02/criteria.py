@@ -89,6 +89,7 @@ def test_start_position(stage: Stage, expect: Expect) -> None:
             where=stage.property_line(MAPPING, "StartingPosition"),
             page="modules/02-lambda-triggers#starting-position",
         ),
+        firm=True,
     )
 
 
@@ -404,6 +405,7 @@ def test_shard_moves_on(stage: Stage, expect: Expect) -> None:
             where=stage.property_line(MAPPING, "MaximumRetryAttempts"),
             page="modules/02-lambda-triggers#retries-and-age",
         ),
+        firm=not late,
     )
 
 
@@ -432,6 +434,7 @@ def test_filter_quiet(stage: Stage, expect: Expect) -> None:
             where=stage.property_line(MAPPING, "FilterCriteria"),
             page="modules/02-lambda-triggers#filters",
         ),
+        firm=True,
     )
 
 
@@ -460,6 +463,7 @@ def test_filter_complete(stage: Stage, expect: Expect) -> None:
             where=stage.property_line(MAPPING, "FilterCriteria"),
             page="modules/02-lambda-triggers#filters",
         ),
+        firm=not lost,
     )
 
 
