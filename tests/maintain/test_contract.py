@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from grader.desk.cli import cli
 from grader.maintain import contract, pages, scaffold
 
 ROOT = PACKAGE.parent
-# The claims take seconds; tests/review/tuning/test_claims.py compares that page.
+# The claims take seconds; tests/review/tuning/test_claims.py compares that page. The others are written
+# once: every clone holds all of them, and every check reads them again.
 PAGES = {
-    name: text for name, text in pages.generated(cli).items() if not name.endswith("claims.md")
+    name: cache(text)
+    for name, text in pages.generated(cli).items()
+    if not name.endswith("claims.md")
 }
 
 HINTS = "# Hints\n" + "".join(
