@@ -122,6 +122,7 @@ IMPURE_MODULES = {
 }  # fmt: skip
 IMPURE_CALLS = {"print", "open", "input", "exec", "eval"}
 
+ASKED = (ast.Import, ast.ImportFrom, ast.If, ast.Expr, ast.Constant, ast.Call)
 NOT_CODE = {"starters", "new_lab", "templates", "_solutions", "_docs", "_site"}
 
 
@@ -150,9 +151,10 @@ def rank(name: str) -> int:
 
 @cache
 def nodes(name: str) -> tuple[ast.AST, ...]:
-    """Everything in a module's source, outermost first: read by the first test that asks."""
+    """What is asked of a module's source, outermost first: read by the first test that asks."""
     path = PATHS[name]
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ASKED))
 
 
 @cache
