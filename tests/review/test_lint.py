@@ -122,42 +122,31 @@ def test_a_reading_that_breaks_off_is_a_note(
     assert report.note is not None and "it ended with" in report.note
 
 
-def test_a_server_and_a_process_of_its_own_read_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "template.yaml"
-    reports = []
-    for serve in (True, False):
-        monkeypatch.setattr(lint, "SERVES", serve)
-        path.write_text(TEMPLATE + f"# Again, {serve}.\n")
-        running = lint.start(path)
-        reports.append(running.report(60))
-        running.close()
-
-    assert reports[0] == reports[1]
-    assert reports[0].note is None
-
-
-@pytest.mark.skipif(not lint.SERVES, reason="there is no fork here")
-def test_a_server_that_has_gone_costs_nothing_but_time(
+def test_a_process_of_its_own_reads_the_same_where_the_server_has_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a process sees that was forked from the server's owner: the line is dead."""
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE + "# Read by a server.\n")
+    running = lint.start(path)
+    served = running.report(60)
+    running.close()
     monkeypatch.setattr(lint, "_serving", None)
     lint.warm_up()
-    serving = lint._serving
-    assert serving is not None
-    lint._end(serving.process)
-    serving.process.wait()
-    monkeypatch.setattr(lint, "_serving", serving._replace(owner=-1))
-    path = tmp_path / "template.yaml"
-    path.write_text(TEMPLATE + "# The line is dead.\n")
+    if (gone := lint._serving) is not None:
+        lint._end(gone.process)
+        gone.process.wait()
+        monkeypatch.setattr(lint, "_serving", gone._replace(owner=-1))
+    path.write_text(TEMPLATE + "# Read alone.\n")
 
     running = lint.start(path)
 
-    assert running.report(60).note is None
+    assert isinstance(running._reading, lint._Alone)
+    assert running.report(60) == served
+    assert served.note is None
     running.close()
-    serving.line.close()
+    if gone is not None:
+        gone.line.close()
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks /proc who is alive")
