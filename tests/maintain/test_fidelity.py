@@ -64,8 +64,9 @@ def functions(file: str) -> dict[str, tuple[str | None, str]]:
     """The tests of a file: docstring and source of each."""
     path = ROOT / "tests" / (file if "/" in file else f"cloud/mapping/{file}")
     text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
     return {
-        node.name: (ast.get_docstring(node), ast.get_source_segment(text, node) or "")
+        node.name: (ast.get_docstring(node), "\n".join(lines[node.lineno - 1 : node.end_lineno]))
         for node in ast.parse(text).body
         if isinstance(node, ast.FunctionDef)
     }
