@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 # C0 and C1 controls but the line feed, lone surrogates, bidirectional and invisible characters. The
 # two joiners stay between letters of the scripts that are spelt with them, as in Persian and Hindi.
@@ -35,6 +36,7 @@ def clean(text: str) -> str:
     return _STEERING.sub(lambda found: _written_out(found[0]), text)
 
 
+@cache
 def _written_out(character: str) -> str:
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
