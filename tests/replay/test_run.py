@@ -356,6 +356,7 @@ def test_keys_of_an_event_are_the_items_of_its_records() -> None:
     assert [one["item"] for one in staged.play()["records"]] == [one for run in seen for one in run]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     bad=st.sets(st.integers(0, 11), max_size=4),

@@ -5,6 +5,7 @@
 
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -136,6 +137,7 @@ def play_engine(written, plan, options):
     return deliveries, notes, pending
 
 
+@pytest.mark.slow
 @given(histories())
 @examples(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
 def test_the_engine_does_what_the_model_does(history):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +148,7 @@ def test_the_seed_itself_resolves() -> None:
     assert len(template.resolve(SEED).resources) == 7
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,

@@ -12,6 +12,8 @@ import pytest
 from grader.maintain.claims import HOLDS, ONLY_IF, REFUTED, Claim, _verdict, claims, render
 from grader.review import pricing
 
+# A day is simulated for each of a dozen settings.
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs/reference/tuning-claims.md"
 
 
