@@ -43,7 +43,7 @@ LINES = {
     "trimmed": ((r"TrimmedData", 0), (r"get_shard_iterator", 0)),
     "lost": ((r"\blost *(\+?=|:)|\blost\.(add|append)", 0), (r"TrimmedData", 0)),
     # Whose parents are asked for, and where a shard's beginning is taken for a place to read from.
-    "children": ((r"\b(new|fresh|children)\w* *= ", 0), (r"ParentShardId", 0)),
+    "children": ((r"\b(new|fresh|children)\w* *= .*(shard|parent)", 0), (r"ParentShardId", 0)),
     "begin": ((r"= .*(\bbegin\w*\(|StartingSequence)", 0), (r"""["']AT_SEQUENCE""", 0)),
     # Where a shard is begun of which nothing was read, and where one is taken for read before.
     "start": ((r"""["']TRIM_HORIZON""", 0), (r"get_shard_iterator", 0)),
@@ -79,7 +79,7 @@ def where(stage: Stage, said: Said, about: str) -> str:
     return line(stage, about) if said.line is None else stage.line(READER, said.line)
 
 
-def of_losses(untold: set[str], invented: set[str], first: bool) -> str:
+def _of_losses(untold: set[str], invented: set[str], first: bool) -> str:
     """What wrong losses have to do with: O is new, P was empty when it was read, Y long gone."""
     if untold == {"P"}:
         return "fresh"
@@ -88,6 +88,33 @@ def of_losses(untold: set[str], invented: set[str], first: bool) -> str:
     if first:
         return "begin"
     return "children" if invented == {"Y"} else "lost"
+
+
+def wrong_losses(
+    stage: Stage, said: Said, wanted: Sequence[str], found: Sequence[str], first: bool
+) -> Finding:
+    """The letters of the shards that a read called lost are not those that are."""
+    about = _of_losses({*wanted} - {*found}, {*found} - {*wanted}, first)
+    why = (
+        "Nobody else will say it: the stream forgets in silence. TRIM_HORIZON begins behind what "
+        "is gone, and of a shard that came and went only its child's ParentShardId tells. A shard "
+        "that was read to its end is no loss when it goes."
+    )
+    if about == "children":
+        why = (
+            "Y is the parent of A, and A is in the checkpoint: Y was gone before the first read. "
+            "Only the parent of a shard that is new since the checkpoint came and went unread. A "
+            "loss that is told again at every read is soon believed no more."
+        )
+    return stage.finding(
+        rule="read names the shards in which records left the stream before it read them.",
+        input=said.story,
+        expected=f"lost: {', '.join(wanted) or 'none'}",
+        observed=f"lost: {', '.join(found) or 'none'}",
+        why=why,
+        where=where(stage, said, about),
+        page=f"{PAGE}#trimmed",
+    )
 
 
 def _repeats(said: Said, about: str) -> str:

@@ -31,13 +31,14 @@ class Play:
 
 
 def whole_stream(stage: Stage) -> Play:
-    """Seven shards, three of them with a parent, are read from the beginning."""
+    """Seven shards, four of them with a parent, are read from the beginning."""
     library = Library(stage, "whole stream")
     library.stream.most_shards = 3
     library.stream.most_records = 3
-    library.open("ADF")
+    library.open("ADL")
     library.write("A", 4)
     library.write("D", 4)
+    library.write("L", 4)
     library.clock.run_for(9 * MINUTE_MS)
     library.close("A")
     library.open("BC", parent="A")
@@ -45,17 +46,18 @@ def whole_stream(stage: Stage) -> Play:
     library.write("D", 1)
     library.clock.run_for(9 * MINUTE_MS)
     library.close("B")
+    library.close("L")
     library.cross()
     library.open("E", parent="B")
+    library.open("F", parent="L")
     library.write("C", 5)
     library.write("E", 2)
     library.write("F", 1)
-    library.open("L")
-    library.write("L", 1)
-    # AWS promises no order of the list: a grandchild stands before its parent, that before its own.
+    # AWS promises no order of the list: a grandchild stands before its parent, that before its own,
+    # and L is on a later page than its child.
     library.stream.relist([library.shards[letter].id for letter in "EBACDFL"])
     said = library.read(
-        "seven shards: A was split into B and C, B went on as E, D, F and L have no parent; "
+        "seven shards: A was split into B and C, B went on as E, L as F, D has no parent; "
         "DescribeStream lists three a page, GetRecords three records"
     )
     return Play(library, [said])
@@ -169,14 +171,15 @@ def after_a_day(stage: Stage) -> Play:
     library.write("H", 2)
     library.write("O", 1)
     library.write("P", 1)
-    library.open("K")
+    # Listed after F was read to its end, as children may be: F, which is gone, is no loss for that.
+    library.open("K", parent="F")
     library.write("K", 1)
     library.anew(60)
     second = library.read(
         "30 hours later, from the checkpoint: records A4 to A6 have left the stream; so have shard "
         "F, which was read to its end, G with its record G3, N with N1, and N's child M, which has "
         "come and gone in between; M's child O has lost O1, and P, empty until then, P1. A7, A8, "
-        "O2, P2, H1 and H2 of G's child and K1 of a new shard are there",
+        "O2, P2, H1 and H2 of G's child and K1 of a new child of F's are there",
         first.checkpoint,
     )
     return Play(library, [first, second], {"before": before})
