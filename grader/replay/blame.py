@@ -66,7 +66,9 @@ def calmer(alarm: MetricAlarm, incident: Incident) -> str | None:
 
 
 def _sooner(alarm: MetricAlarm, incident: Incident) -> Iterator[Change]:
-    yield from _statistics(alarm, "Maximum", "Sum")
+    # What rings for too little counts data points: another statistic of them rings at night, too.
+    low = alarm.comparison.startswith("Less")
+    yield from _statistics(alarm, *(("SampleCount",) if low else ("Maximum", "Sum")))
     yield from _missing(alarm, "breaching", "notBreaching")
     for to_alarm, periods in _SOON:
         yield "EvaluationPeriods", _over(alarm, to_alarm, periods)

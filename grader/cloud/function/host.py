@@ -146,6 +146,7 @@ class FunctionHost:
             start_ms=now_ms,
             event=event,
             limits=self._nursery.limits,
+            runtime=self.spec.runtime,
         )
         self.invocations.append(invocation)
         if self.hangs.exhausted:
@@ -182,15 +183,8 @@ class FunctionHost:
         self._environments += 1
         process, task, tmp = self._nursery.environment(self._code)
         places = self._nursery.places(task, tmp, self.spec.runtime)
-        return Environment(
-            self._environments,
-            process,
-            task,
-            tmp,
-            places,
-            self._nursery.limits,
-            self.spec.memory_mb,
-        )
+        limits, memory_mb = self._nursery.limits, self.spec.memory_mb
+        return Environment(self._environments, process, task, tmp, places, limits, memory_mb)
 
     def _initialise(self, run: _Run) -> None:
         """Send the frame that a fresh process starts with."""

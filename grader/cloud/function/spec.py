@@ -95,7 +95,7 @@ class Invocation:
     ``ends`` says by a call's number how it ended: "answered", or the code of the service's error; a
     call without one was never answered, because the environment had ended.
     ``init_failed`` is True when the function's module never became ready, so that its handler was
-    not called.
+    not called. ``runtime`` is what the template asks for, such as "python3.13".
     """
 
     number: int
@@ -113,6 +113,7 @@ class Invocation:
     real_limit: str | None = None
     limits: Limits = field(default_factory=Limits)
     init_failed: bool = False
+    runtime: str = ""
 
     @property
     def sequences(self) -> list[int]:

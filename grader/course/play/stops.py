@@ -5,6 +5,8 @@ The criteria import this to be listed, so it imports nothing that is slow.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -101,4 +103,25 @@ def error_text(invocation: Invocation) -> str:
 
         # What happened comes before the words in which AWS would tell of it.
         text = f"a limit: {told(invocation.real_limit, invocation.limits)} ({text})"
-    return text
+    return text + _older_python(invocation.runtime, text)
+
+
+# How Python says that it lacks what a newer one has.
+_LACKS = re.compile(
+    r"SyntaxError: |module '(\w+)' has no attribute|cannot import name .* from '(\w+)"
+)
+
+
+def _older_python(runtime: str, text: str) -> str:
+    """What to know of an error that the template's own runtime may not raise; empty otherwise.
+
+    The labs run a function with the Python that runs them, whatever its runtime is.
+    """
+    here, asked = sys.version_info[:2], re.fullmatch(r"python3\.(\d+)", runtime)
+    lacks = _LACKS.search(text)
+    if asked is None or (3, int(asked[1])) <= here or lacks is None:
+        return ""
+    module = lacks[1] or lacks[2]
+    if module is not None and module not in sys.stdlib_module_names:
+        return ""
+    return f" (the labs run on Python {here[0]}.{here[1]} here, the template asks for {runtime})"
