@@ -232,7 +232,10 @@ def test_a_table_says_when_records_were_written_and_how_old_they_got() -> None:
 def test_a_table_says_which_position_is_drawn(tool: ModuleType) -> None:
     for one in tool.PLAYERS:
         block = (ROOT / f"includes/players/{one.id}.md").read_text("utf-8")
-        assert f"<p>The picture shows: {', '.join(one.first)}." in unescape(block)
+        named = [
+            f"{switch.name}: {label}" for switch, label in zip(one.switches, one.first, strict=True)
+        ]
+        assert f"<p>The picture shows: {'; '.join(named)}." in unescape(block)
 
 
 def test_a_setting_without_a_template_is_told_with_its_value(tool: ModuleType) -> None:

@@ -10,7 +10,7 @@ import base64
 import gzip
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby, pairwise
@@ -218,7 +218,7 @@ def _joined(alike: Sequence[str], switch: Switch, *, apart: bool) -> Sequence[st
 
 def _beside(player: Player, document: Play) -> str:
     """What holds for all positions: which one is drawn, and what is written, or done, when."""
-    told = [f"The picture shows: {', '.join(player.first)}."]
+    told = [f"The picture shows: {_position(player, player.first)}."]
     plays = document["plays"]
     if _alike(document):
         written = " · ".join(f"{clock(at)} {what}" for at, what in _writes(plays[0]))
@@ -233,6 +233,12 @@ def _beside(player: Player, document: Play) -> str:
     if known:
         told.append(f"Marks, and the highest iterator age: {'; '.join(known.values())}.")
     return " ".join(told)
+
+
+def _position(player: Player, labels: Sequence[str]) -> str:
+    return "; ".join(
+        f"{switch.name}: {label}" for switch, label in zip(player.switches, labels, strict=True)
+    )
 
 
 def _alike(document: Play) -> bool:
@@ -262,6 +268,9 @@ def _writes(play: Play) -> list[tuple[int, str]]:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """The first names; one that comes again is told with how often it comes."""
+    times = Counter(names)
+    names = [f"{name} {many} times" if many > 1 else name for name, many in times.items()]
     more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return "; ".join(names[:NAMED]) + more
 
@@ -277,10 +286,10 @@ def _each(player: Player, document: Play) -> Iterator[str]:
         drawn.append([table(("when", "what", "how it went"), rows) if play["records"] else ""])
     for *labels, one in _merged(player, drawn):
         if one:
-            title = ", ".join(labels)
+            summary, name = escape(_position(player, labels)), ", ".join(labels)
             yield (
                 '<details class="player-each" data-search-exclude>'
-                f"<summary>{escape(title)}</summary>{_scrolled(title, one)}</details>"
+                f"<summary>{summary}</summary>{_scrolled(name, one)}</details>"
             )
 
 
