@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
 
 from grader.cloud.words import clean
@@ -24,10 +24,11 @@ WIDTH = 620
 ROW, CELL, LETTER = 24, 22, 7.0
 MOST_LABEL = 230.0
 # What a page carries once. In the script the nearest mark in an arrow's direction gets the focus.
-STYLE, SCRIPT = (
+_MARKS, _AROUND, SCRIPT = (
     Path(__file__).with_name(name).read_text(encoding="utf-8")
-    for name in ("drawing.css", "drawing.js")
+    for name in ("marks.css", "drawing.css", "drawing.js")
 )
+STYLE = _MARKS + _AROUND
 # A limit that is further off than so many times the height of a series is not drawn.
 FLATTENS = 4
 TONES = ("good", "bad", "warn", "quiet")
@@ -175,7 +176,7 @@ class Drawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" {size} role="img" '
             f'aria-labelledby="t d"><title id="t">{_text(self.title)}</title>'
-            f'<desc id="d">{_text(description)}</desc><style>{STYLE}{_ALONE}</style>'
+            f'<desc id="d">{_text(description)}</desc><style>{_MARKS}{_ALONE}</style>'
             f'<rect class="paper" x=".5" y=".5" width="{wide - 1:g}" height="{below - 1:g}" '
             f'rx="6"/>{"".join(parts)}{keys}</svg>\n'
         )
@@ -267,17 +268,20 @@ def series(
     shown = [one for one in limits if min(span) - near <= one.value <= max(span) + near]
     levels = _steps(up, (), [*span, *(one.value for one in shown)])
     steps = _steps(across, events, places)
-    left = 12 + max(_breadth(up.write(level)) for level in levels)
+    first = 6 + _breadth(across.write(steps[0])) / 2
+    left = max(first, 12 + max(_breadth(up.write(level)) for level in levels))
     right = max(30, 18 + min(MOST_LABEL, max(_breadth(line.name) for line in lines)))
     x_of = _scale(steps[0], steps[-1], left, width - right)
     bottom = 210.0
-    y_of = _scale(levels[0], levels[-1], bottom, 22)
-    parts = [f'<text x="2" y="12">{_text(up.name)}</text>', *_across(steps, across, x_of, bottom)]
+    top = 36 if events else 22
+    y_of = _scale(levels[0], levels[-1], bottom, top)
+    parts = [f'<text x="12" y="12">{_text(up.name)}</text>']
+    parts += _across(steps, across, x_of, bottom, top)
     for level in levels:
         y = y_of(level)
         parts.append(f'<path class="grid" d="M{left:g} {y:.1f}H{width - right:g}"/>')
         parts.append(_right(up.write(level), left, y + 4))
-    parts += [_event(event, x_of, bottom, width) for event in events]
+    parts += _events(events, x_of, 26, bottom, width)
     for number, line in enumerate(lines):
         parts += _line(number, line, x_of, y_of, across, up)
     for number, one in enumerate(limits):
@@ -346,7 +350,7 @@ def lanes(
             when = f"{axis.write(span.start)} to {axis.write(span.end)}"
             said = f"{lane.name}, {when}: {span.state.name}"
             parts.append(_mark(f"{said}, {span.said}" if span.said else said, box))
-    parts += [_event(event, x_of, bottom, width) for event in events]
+    parts += _events(events, x_of, 12, bottom, width)
     used = list(dict.fromkeys(span.state for span in spans))
     return Drawing(title, _svg(title, width, bottom + 40, parts), headings, rows, used)
 
@@ -396,18 +400,18 @@ def _steps(axis: Axis, events: Sequence[Event], places: Sequence[float]) -> list
 def _line(number: int, line: Line, x_of: _Scale, y_of: _Scale, across: Axis, up: Axis) -> list[str]:
     kind = f"line{number % len(DASHES)}"
     known = [(x, y) for x, y in line.points if y is not None]
-    pieces = [
-        f"M{x_of(x):.1f} {y_of(y):.1f}L{x_of(to):.1f} {y_of(high):.1f}"
-        for (x, y), (to, high) in pairwise(line.points)
-        if y is not None and high is not None
-    ]
+    pieces = []
+    for gap, run in groupby(line.points, key=lambda point: point[1] is None):
+        places = [f"{x_of(x):.1f} {y_of(y):.1f}" for x, y in run if y is not None]
+        if not gap and len(places) > 1:
+            pieces.append(f"M{'L'.join(places)}")
     dash = f'stroke-dasharray="{DASHES[number % len(DASHES)]}"'
     parts = [f'<path class="line {kind}" {dash} d="{"".join(pieces)}"/>'] if pieces else []
     for x, y in known:
         shape = _shape(number, x_of(x), y_of(y))
         said = f"{line.name}: {up.write(y)} at {across.write(x)}"
         parts.append(_mark(said, f'<path class="dot {kind}" d="{shape}"/>'))
-    for x, y in known[-1:]:
+    for x, y in known[-1:] if line.name else []:
         place = f'x="{x_of(x) + 8:.1f}" y="{y_of(y) + 4:.1f}"'
         parts.append(f"<text {place}>{_text(_short(line.name))}</text>")
     return parts
@@ -446,12 +450,14 @@ def _box(
     return f'<rect class="{_tone(state)}" {place} rx="2"{fill}/>{inside}'
 
 
-def _across(marks: Sequence[float], axis: Axis, x_of: _Scale, bottom: float) -> list[str]:
+def _across(
+    marks: Sequence[float], axis: Axis, x_of: _Scale, bottom: float, top: float = 0
+) -> list[str]:
     """The axis below, its values and its name; values that would touch are left out."""
     parts, free = [], -math.inf
     for value in marks:
         x, text = x_of(value), axis.write(value)
-        parts.append(f'<path class="grid" d="M{x:.1f} 0V{bottom + 4:g}"/>')
+        parts.append(f'<path class="grid" d="M{x:.1f} {top:g}V{bottom + 4:g}"/>')
         if x - _breadth(text) / 2 > free:
             free = x + _breadth(text) / 2 + 4
             middle = f'x="{x:.1f}" y="{bottom + 17:g}" text-anchor="middle"'
@@ -460,11 +466,31 @@ def _across(marks: Sequence[float], axis: Axis, x_of: _Scale, bottom: float) -> 
     return [*parts, f'<text {middle} text-anchor="middle">{_text(axis.name)}</text>']
 
 
-def _event(event: Event, x_of: _Scale, bottom: float, width: float = WIDTH) -> str:
-    x = x_of(event.at)
-    side = ' text-anchor="end"' if x > width / 2 else ""
-    text = f'<text x="{x + (-4 if side else 4):.1f}" y="12"{side}>{_text(event.name)}</text>'
-    return f'<path class="before" d="M{x:.1f} 0V{bottom:g}"/>{text}'
+def _events(
+    events: Sequence[Event], x_of: _Scale, top: float, bottom: float, width: float
+) -> list[str]:
+    """A stroke for each event; of names at ``top`` that would touch, the first and the last."""
+    groups: list[list[Event]] = []
+    end, parts = -math.inf, []
+    for one in sorted(events, key=lambda event: event.at):
+        x = x_of(one.at)
+        parts.append(f'<path class="before" d="M{x:.1f} {top - 12:g}V{bottom:g}"/>')
+        if x < end:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+        end = x + 8 + _breadth(_called(groups[-1]))
+    for group in groups:
+        text, x, side = _called(group), x_of(group[-1].at) + 4, ""
+        if x + _breadth(text) > width:
+            x, side = x_of(group[0].at) - 4, ' text-anchor="end"'
+        parts.append(f'<text x="{x:.1f}" y="{top:g}"{side}>{_text(text)}</text>')
+    return parts
+
+
+def _called(group: Sequence[Event]) -> str:
+    names = dict.fromkeys([group[0].name, group[-1].name])
+    return "–".join(names)
 
 
 # What a picture needs that stands alone.

@@ -22,6 +22,7 @@ from typing import Any
 from grader.cloud.words import clean, counted
 from grader.replay import viewing
 from grader.replay.drawing import STYLE, scrolled, table
+from grader.replay.folding import STEPS_MS
 from grader.replay.viewing import Play
 
 HERE = Path(__file__).parent
@@ -131,6 +132,7 @@ def packed(
         "pages": viewing.PAGES,
         "course": course,
         "name": name,
+        "steps": STEPS_MS,
         "switches": list(switches),
         "first": first,
     }

@@ -187,5 +187,30 @@ def test_wide_letters_get_the_room_they_need() -> None:
     assert "x" * 200 in long.figure()
 
 
+def test_names_of_events_that_would_touch_are_told_from_the_first_to_the_last() -> None:
+    """None lies on another, and the last one ends within the picture."""
+    events = [
+        Event(at, name)
+        for name, at in (("1", 50), ("2", 50.5), ("3", 51), ("4", 80), ("the end", 100))
+    ]
+    drawing = lanes("t", Axis("s"), [Lane("x", [Span(0, 100, MET)])], events)
+    names = re.findall(r'<text x="([\d.]+)" y="12"(.*?)>(.*?)</text>', drawing.svg)
+    assert [(side, name) for _, side, name in names] == [
+        ("", "1–3"),
+        ("", "4"),
+        (' text-anchor="end"', "the end"),
+    ]
+
+
+def test_a_picture_of_its_own_carries_no_rules_for_a_page() -> None:
+    """Its file is what is drawn; no text of it lies on the frame of its paper."""
+    svg = pictures()[1].picture("what is seen")
+    assert "table{" not in svg and ".scroll" not in svg and ".tone-good{" in svg
+    assert (
+        min(float(x) for x in re.findall(r'<text x="([\d.]+)"(?! y="[\d.]+" text-anchor)', svg))
+        >= 4
+    )
+
+
 def test_the_same_data_give_the_same_bytes() -> None:
     assert [one.figure() for one in pictures()] == [one.figure() for one in pictures()]

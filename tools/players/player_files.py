@@ -41,7 +41,7 @@ from grader.replay.viewing import ALARMS as ALARM_STATES
 from grader.replay.viewing import ATTEMPTS, MINUTE_MS, RECORDS, records_of
 
 WRITTEN = "Written by `labs dev sync` from tools/players. Do not edit."
-# A table of more positions is not printed.
+# Of a table of more positions those are printed that have the settings of the picture.
 MOST_PRINTED = 32
 # How many records of one line are named.
 NAMED = 8
@@ -158,7 +158,21 @@ def _positions(player: Player, document: Play) -> str:
     names = [*(one.name for one in player.switches), *_figure_names(document)]
     alarms = any(play["alarms"] for play in document["plays"])
     rows = _merged(player, [row[len(player.switches) :] for row in _rows(player, document)])
-    return table(names + ["changes of its state"] * alarms, rows)
+    drawn = table(names + ["changes of its state"] * alarms, rows)
+    if len(document["plays"]) <= MOST_PRINTED:
+        return drawn
+    kept = iter(
+        all(
+            one == "any" or first in one.split(" or ")
+            for one, first in zip(row[1 : len(player.first)], player.first[1:], strict=True)
+        )
+        for row in rows
+    )
+    return re.sub(
+        r'<tr>(?=<th scope="row">)',
+        lambda row: '<tr class="printed">' if next(kept) else row[0],
+        drawn,
+    )
 
 
 def _figure_names(document: Play) -> list[str]:
@@ -452,10 +466,10 @@ def still(player: Player, document: Play) -> str:
         short = [Lane(one.name.removeprefix(f"{MAPPING}, "), one.spans) for one in rows]
         drawings = [lanes("", axis, short, _events(play, time), width=WIDE)]
     drawings += _age(play, time, axis)
-    # In a picture nobody can point at a mark: neither its words nor its order are told.
+    # In a picture nobody can point at a mark: neither its words nor that it is one are told.
     drawn = stacked(player.title, drawings).picture(player.picture)
     head, end, marks = drawn.partition("</desc>")
-    return head + end + re.sub(r'<title>.*?</title>| role="img" tabindex="-1"', "", marks)
+    return head + end + re.sub(r'<g class="mark".*?</title>(.*?)</g>', r"\1", marks)
 
 
 def _when(play: Play, moment: float) -> str:

@@ -45,6 +45,9 @@ function mount(viewer, data, moved) {
     return made;
   };
 
+  // What every record is, unless it is given up.
+  const BEFORE = ["waiting", "work", "done"];
+
   // -- one play, prepared ----------------------------------------------------------------------
   const prepared = new Map();
   function prepare(number) {
@@ -123,7 +126,6 @@ function mount(viewer, data, moved) {
   const figures = make("ul", {class: "figures"});
   const tell = one => make("li", {}, `${one.name}: `, make("b", {}, one.value), one.limit && ` (${one.limit})`,
     one.met === null ? "" : one.met ? " ✓" : " ✕");
-  const keys = make("ul", {class: "legend"});
   const about = make("div", {class: "about"});
   const choosePlay = make("label", {}, "Play", choose), chooseReader = make("label", {}, "Reader", reader);
   const findIt = make("label", {}, "Find a record or batch", find);
@@ -131,12 +133,9 @@ function mount(viewer, data, moved) {
   if (data.name) viewer.append(make("h2", {}, data.name));
   viewer.append(
     make("div", {class: "controls"}, choosePlay, chooseReader, findIt, steps),
-    figures, slider, now, tray, picture, keys, about);
+    figures, slider, now, tray, picture, ...legends(), about);
   choosePlay.hidden = plays.length < 2 || switched();
   document.documentElement.classList.add("scripted");
-  const used = new Set(data.views.flatMap(view => view.keys));
-  for (const [name, one] of Object.entries(data.attempts))
-    if (!switched() || used.has(name)) keys.append(key(one));
   // -- switches: the plays are their positions, the last switch changes first ---------------------
   function switched() {
     return data.switches.length > 0;
@@ -165,8 +164,18 @@ function mount(viewer, data, moved) {
       panel.querySelector(`input[name="switch-${place}"][value="${turned[place]}"]`).checked = true;
     }
   }
-  function key(one) {
-    return make("li", {}, make("span", {class: `key tone-${one.tone}`, "aria-hidden": "true"}, one.sign), ` ${one.name}`);
+  // Every sign that some play has: turning a switch moves nothing.
+  function legends() {
+    const key = (kind, sign, said) => make("li", {}, make("span", {class: `key ${kind}`, "aria-hidden": "true"}, sign), ` ${said}`);
+    const legend = (title, states, used, ...more) => make("ul", {class: "legend"}, make("li", {}, `${title}:`),
+      ...Object.entries(states).filter(([name]) => used.has(name)).map(([, one]) => key(`tone-${one.tone}`, one.sign, one.name)), ...more);
+    const fates = plays.flatMap(play => play.records.flatMap(one => one.fates.map(fate => fate.how)));
+    const attempts = new Set(data.views.flatMap(view => view.keys)), alarms = plays.flatMap(play => play.alarms), found = [];
+    if (fates.length) found.push(legend("Records", data.records, new Set([...BEFORE, ...fates])));
+    if (attempts.size) found.push(legend("Attempts (choose one)", data.attempts, attempts, key("tone-quiet", "12", "so many records or attempts in one mark")));
+    if (alarms.length) found.push(legend("Alarms", data.alarms, new Set(Object.keys(data.alarms)), key("told", "", "somebody is told")));
+    if (data.views.some(view => view.pauses.length)) found.push(legend("Time", {}, new Set(), key("pause", "…", "a pause, folded")));
+    return found;
   }
 
   // -- what is looked for ----------------------------------------------------------------------
@@ -224,12 +233,12 @@ function mount(viewer, data, moved) {
   function draw() {
     const made = prepare(state.number), {play, view} = made;
     const wide = Math.max(300, picture.clientWidth);
-    const x = d3.scaleLinear().domain(view.places.map(one => one[0]))
-      .range(view.places.map(one => 2 + one[1] / view.places.at(-1)[1] * (wide - 6))).clamp(true);
+    const x = scale(view, wide);
     picture.replaceChildren();
     const svg = d3.select(picture).append("svg").attr("width", wide);
     drawn = {made, x, svg, wide, marks: [], records: []};
-    let y = momentRow(play, axis(svg, x, wide, view));
+    axis(view);
+    let y = momentRow(play, 36);
     const shards = new Set(play.records.map(one => one.shard));
     for (const shard of play.shards) {
       if (shards.has(shard.id)) y = recordRow(shard, y);
@@ -239,37 +248,46 @@ function mount(viewer, data, moved) {
     for (const alarm of play.alarms) y = alarmRow(alarm, y);
     for (const chart of view.charts) y = chartRow(chart, y);
     svg.attr("height", y + 4).attr("viewBox", `0 0 ${wide} ${y + 4}`);
-    drawn.cursor = svg.append("line").attr("class", "cursor").attr("y1", 0).attr("y2", y);
+    drawn.cursor = svg.append("line").attr("class", "cursor").attr("y1", 16).attr("y2", y);
     svg.on("pointerdown", event => { drag(event); svg.node().setPointerCapture?.(event.pointerId); });
     svg.on("pointermove", event => { if (event.buttons) drag(event); });
   }
-  function axis(svg, x, wide, view) {
-    for (const [from, to] of view.pauses) {
-      svg.append("rect").attr("class", "pause").attr("x", x(from)).attr("width", Math.max(0, x(to) - x(from)))
-        .attr("y", 0).attr("height", 100000);
-      const room = x(to) - x(from), told = long(to - from);
-      if (room > told.length * 7 + 14)
-        svg.append("text").attr("class", "soft").attr("x", (x(from) + x(to)) / 2).attr("y", 28)
-          .attr("text-anchor", "middle").text(`… ${told} …`);
-    }
-    let free = -1;
-    const places = view.places.map(one => one[0]);
-    for (let at = 0; at <= wide; at += 14) places.push(round(x.invert(at), x, at));
-    for (const moment of [...new Set(places)].sort((a, b) => a - b)) {
-      const told = clock(moment), half = told.length * 3.4, at = Math.min(Math.max(x(moment), half), wide - half);
-      if (at - half < free || view.pauses.some(([from, to]) => from < moment && moment < to)) continue;
-      free = at + half + 10;
-      svg.append("text").attr("x", at).attr("y", 12).attr("text-anchor", "middle").text(told);
-      svg.append("line").attr("class", "row").attr("x1", x(moment)).attr("x2", x(moment)).attr("y1", 15).attr("y2", 20);
-    }
-    return 36;
+  // Where moments lie. A pause has room for a mark where it begins and for its band, the right end
+  // for a last mark.
+  const MARK = 22;
+  const folded = view => new Set(view.pauses.map(one => one[0]));
+  function scale(view, wide) {
+    const pauses = folded(view), ends = [0];
+    view.places.slice(1).forEach(([, place], at) => {
+      const [from, before] = view.places[at], room = (place - before) / view.places.at(-1)[1] * wide;
+      ends.push(ends[at] + (pauses.has(from) ? Math.max(room, 2 * MARK) : room));
+    });
+    return d3.scaleLinear().domain(view.places.map(one => one[0]))
+      .range(ends.map(one => 2 + one / ends.at(-1) * (wide - MARK - 4))).clamp(true);
   }
-  function round(moment, x, at) {
-    for (const step of [3600000, 600000, 60000, 10000, 1000, 500, 100, 10]) {
-      const near = Math.round(moment / step) * step;
-      if (near <= x.domain().at(-1) && Math.abs(x(near) - at) < 22) return near;
+  // Ticks are evenly apart; where a pause ends its moment is named if there is room.
+  function axis(view) {
+    const {svg, x, wide} = drawn, pauses = folded(view), taken = [], precise = x.domain().at(-1) < 100000;
+    for (const [from, to] of view.pauses) {
+      const room = x(to) - x(from), left = x(from) + Math.min(MARK, room / 2), told = long(to - from);
+      svg.append("rect").attr("class", "pause").attr("x", left).attr("width", x(to) - left).attr("y", 0).attr("height", 100000);
+      svg.append("text").attr("class", "soft").attr("x", (left + x(to)) / 2).attr("y", 28)
+        .attr("text-anchor", "middle").text(x(to) - left > told.length * 7 ? told : "…");
     }
-    return Math.round(moment);
+    const spans = view.places.slice(1).map(([to], at) => [view.places[at][0], to]).filter(([from]) => !pauses.has(from));
+    const each = Math.max(...spans.map(([from, to]) => (x(to) - x(from)) / (to - from)));
+    const step = data.steps.find(one => one * each >= (one % 1000 ? 116 : 76)) ?? data.steps.at(-1);
+    const name = moment => {
+      const told = clock(precise ? moment : Math.round(moment / 1000) * 1000), half = told.length * 3.4, at = Math.min(Math.max(x(moment), half), wide - half);
+      svg.append("line").attr("class", "row").attr("x1", x(moment)).attr("x2", x(moment)).attr("y1", 15).attr("y2", 20);
+      if (taken.some(one => Math.abs(one.at - at) < one.half + half + 4)) return;
+      taken.push({at, half});
+      svg.append("text").attr("x", at).attr("y", 12).attr("text-anchor", "middle").text(told);
+    };
+    name(0);
+    for (const [from, to] of spans)
+      for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) name(tick);
+    for (const [from] of spans) name(from);
   }
   const label = (text, y, more = "") => drawn.svg.append("text").attr("x", 2).attr("y", y + 10)
     .text(shortened(text, more));
@@ -305,11 +323,11 @@ function mount(viewer, data, moved) {
     label(`${shard.stream}, ${shard.name}${parent}`, y, ` · ${counted(records.length, "record")}`);
     const line = svg.append("line").attr("class", "row").attr("y1", y + 14 + HIGH / 2).attr("y2", y + 14 + HIGH / 2);
     line.attr("x1", x(shard.opened)).attr("x2", x(shard.closed ?? made.play.length));
-    for (const group of gathered(records, one => x(one.written), one => x(one.written) + 14, 14)) {
+    for (const group of gathered(records, one => x(one.written), one => x(one.written) + MARK, MARK)) {
       const mark = svg.append("g").attr("class", "record");
-      const left = Math.min(group.left, drawn.wide - 16);
-      mark.append("rect").attr("x", left).attr("y", y + 14).attr("width", 14).attr("height", HIGH).attr("rx", 7);
-      mark.append("text").attr("class", "sign").attr("x", left + 7).attr("y", y + 14 + 13);
+      const {left} = group;
+      mark.append("rect").attr("x", left).attr("y", y + 14).attr("width", MARK - 1).attr("height", HIGH).attr("rx", 9);
+      mark.append("text").attr("class", "sign").attr("x", left + MARK / 2 - .5).attr("y", y + 14 + 13);
       mark.append("title");
       drawn.records.push({mark, ones: group.ones});
     }
@@ -319,12 +337,13 @@ function mount(viewer, data, moved) {
     if (!play.moments.length) return y;
     const {svg, x} = drawn;
     label("What was done", y, ` · ${counted(play.moments.length, "moment")}, told at each step`);
-    for (const group of gathered(play.moments, one => x(one.at), one => x(one.at) + 18, 18)) {
-      const left = Math.min(group.left, drawn.wide - 18), first = play.moments.indexOf(group.ones[0]) + 1;
-      const mark = svg.append("g");
+    const wide = 6 + 7 * (play.moments.length > 9 ? 5 : 3);
+    for (const group of gathered(play.moments, one => x(one.at), one => x(one.at) + wide, wide)) {
+      const ends = new Set([group.ones[0], group.ones.at(-1)].map(one => play.moments.indexOf(one) + 1));
+      const told = [...ends].join("–"), left = Math.min(group.left, drawn.wide - 4 - told.length * 7);
+      const mark = svg.append("g").attr("class", "moment");
       mark.append("path").attr("class", "before").attr("d", `M${left} ${y + 13}v${HIGH}`);
-      mark.append("text").attr("x", left + 3).attr("y", y + 27)
-        .text(group.ones.length > 1 ? `${first}…` : first);
+      mark.append("text").attr("x", left + 3).attr("y", y + 27).text(told);
       mark.append("title").text(group.ones.map(one => `${clock(one.at)}: ${one.what}`).join("; "));
     }
     return y + 14 + HIGH + GAP;
@@ -333,12 +352,12 @@ function mount(viewer, data, moved) {
   function laneRow(lane, ones, y) {
     const {svg, x, made} = drawn;
     label(lane, y, ` · ${counted(ones.filter(one => one.attempt).length, "attempt")}`);
-    for (const group of gathered(ones, one => x(one.start), one => x(one.until), 16)) {
+    for (const group of gathered(ones, one => x(one.start), one => x(one.until), MARK)) {
       const kinds = [...new Set(group.ones.map(one => one.key))];
       const key = kinds.reduce((a, b) =>
         WORST.indexOf(data.attempts[b].tone) > WORST.indexOf(data.attempts[a].tone) ? b : a);
       const one = data.attempts[key], room = group.right - group.left;
-      const mark = svg.append("g").attr("class", "attempt"), left = Math.min(group.left, drawn.wide - 17);
+      const mark = svg.append("g").attr("class", "attempt"), {left} = group;
       mark.append("rect").attr("class", `tone-${one.tone}`).attr("x", left).attr("y", y + 14)
         .attr("width", room - 1).attr("height", HIGH).attr("rx", 2);
       const number = String(group.ones.length);
@@ -381,12 +400,15 @@ function mount(viewer, data, moved) {
     // A threshold far above what was measured would flatten it: it is named and not drawn.
     const near = chart.limits.filter(one => one.value >= 0 && one.value <= 5 * most);
     const up = d3.scaleLinear().domain([0, Math.max(most, ...near.map(one => one.value), 1e-9)]).range([y + 16 + high, y + 16]);
-    let path = "";
+    let path = "", end = null;
     for (const entry of metric.minutes) {
       const left = x(entry[0] * 60000), right = Math.max(x((entry[1] + 1) * 60000), left + 1);
-      path += `M${left.toFixed(1)} ${up(0)}V${up(entry[chart.at]).toFixed(1)}H${right.toFixed(1)}V${up(0)}`;
+      // Minutes that follow each other are one outline: hundreds of strokes would be all that is seen.
+      if (end === null || left > end) path += `${path && `V${up(0)}`}M${left.toFixed(1)} ${up(0)}`;
+      path += `V${up(entry[chart.at]).toFixed(1)}H${right.toFixed(1)}`;
+      end = right;
     }
-    svg.append("path").attr("class", "area").attr("d", path);
+    svg.append("path").attr("class", "area").attr("d", `${path}V${up(0)}`);
     svg.append("line").attr("class", "row").attr("x1", 0).attr("x2", drawn.wide).attr("y1", up(0)).attr("y2", up(0));
     y += 16 + high + 4;
     chart.limits.forEach((one, number) => {
@@ -411,7 +433,7 @@ function mount(viewer, data, moved) {
     const last = new Map(records.map(one => [one, recordState(made, one.id, Infinity)]));
     const ends = new Set(["waiting", "work", "done", ...last.values(), ...records.map(one => made.fate.get(one.id)[0])]);
     const used = STATES.filter(name => ends.has(name));
-    const wide = Math.max(300, picture.clientWidth), box = wide / used.length, across = Math.floor((box - 8) / 14);
+    const wide = Math.max(300, picture.clientWidth), box = wide / used.length, across = Math.floor((box - 8) / 16);
     const deep = 5, each = Math.max(1, Math.ceil(records.length / (across * deep)));
     // Records of one mark end alike, so that it can be where all of them are.
     const groups = [];
@@ -429,11 +451,15 @@ function mount(viewer, data, moved) {
     });
     for (const group of groups) {
       group.mark = svg.append("g").attr("class", "place");
-      group.mark.append("rect").attr("width", 12).attr("height", 16).attr("rx", 6);
-      group.mark.append("text").attr("class", "sign").attr("x", 6).attr("y", 12);
+      group.mark.append("rect").attr("width", 14).attr("height", 16).attr("rx", 7);
+      group.mark.append("text").attr("class", "sign").attr("x", 7).attr("y", 12);
       group.mark.append("title").text(listed(group.ones.map(one => one.name)));
     }
-    boxes = {svg, heads, groups, used, box, across, each, records};
+    const told = (name, number) => `${data.records[name].sign} ${data.records[name].name.replace("given up, ", "")}: ${number}`;
+    const narrow = used.some(name => told(name, records.length).length * 6.6 + 10 > box);
+    const head = narrow ? (name, number) => `${data.records[name].sign} ${number}` : told;
+    boxes = {svg, heads, groups, used, box, across, each, records, head};
+    if (each > 1) tray.append(make("p", {class: "each"}, `Each mark here stands for up to ${each} records.`));
   }
   function showTray(states) {
     if (!boxes) return;
@@ -442,16 +468,14 @@ function mount(viewer, data, moved) {
       const name = states.get(one.id);
       if (counts.has(name)) counts.set(name, counts.get(name) + 1);
     }
-    const narrow = boxes.box < 110;
-    for (const [name, head] of boxes.heads)
-      head.text(narrow ? `${data.records[name].sign} ${counts.get(name)}` : `${data.records[name].name.replace("given up, ", "")}: ${counts.get(name)}`);
+    for (const [name, head] of boxes.heads) head.text(boxes.head(name, counts.get(name)));
     const filled = new Map();
     for (const group of boxes.groups) {
       const inside = group.ones.map(one => states.get(one.id)), name = boxes.used.find(one => inside.includes(one));
       group.mark.classed("dim", !name || (state.query && !group.ones.some(one => named(drawn.made, one.id).includes(state.query))));
       const at = filled.get(name ?? "") ?? 0;
       filled.set(name ?? "", at + 1);
-      const left = name ? boxes.used.indexOf(name) * boxes.box + 5 + at % boxes.across * 14 : 0;
+      const left = name ? boxes.used.indexOf(name) * boxes.box + 5 + at % boxes.across * 16 : 0;
       group.mark.attr("visibility", name ? "visible" : "hidden")
         .style("transform", `translate(${left}px, ${26 + Math.floor(at / boxes.across) * 18}px)`);
       if (!name) continue;
@@ -469,7 +493,7 @@ function mount(viewer, data, moved) {
     if (typeof event.batch === "number") state.batch = event.batch;
     slider.value = state.step;
     slider.setAttribute("aria-valuetext", `${clock(at)}: ${event.what}`);
-    now.replaceChildren(make("b", {}, clock(at)), ` ${event.what}`);
+    say(event);
     drawn.cursor.attr("x1", x(at)).attr("x2", x(at));
     const states = new Map(made.play.records.map(one => [one.id, recordState(made, one.id, state.step)]));
     for (const {mark, ones} of drawn.records) {
@@ -497,14 +521,31 @@ function mount(viewer, data, moved) {
     available: "The batch took what was there.",
     "tumbling window": "The tumbling window was over.",
   };
+  function say(event) {
+    now.replaceChildren(make("b", {}, clock(event.at)), ` ${event.what}`);
+  }
+  // What is told of a step has the room of the longest, so that what stands below it stays there.
+  function reserve(made) {
+    const tallest = (box, ones, sizes, show) => {
+      box.style.minHeight = "";
+      const long = size => [...ones].sort((a, b) => size(b) - size(a)).slice(0, 2);
+      const heights = [...new Set(sizes.flatMap(long))].map(one => { show(one); return Math.ceil(box.getBoundingClientRect().height); });
+      box.style.minHeight = `${Math.max(0, ...heights)}px`;
+    };
+    const of = one => made.invocations.get(one.id), lines = one => Math.min(one.ids.length, 13);
+    const answer = one => (one.answer ?? one.error ?? "").length, rule = one => one.rule ? made.play.rules[one.rule - 1].rule.length : 0;
+    const calls = one => of(one)?.calls.length ?? 0, log = one => of(one)?.log.length ?? 0;
+    const all = one => 30 * (lines(one) + calls(one) + log(one)) + answer(one) + rule(one);
+    tallest(now, made.events, [one => one.what.length], say);
+    tallest(about, made.batches, [lines, answer, rule, calls, log, all], one => showBatch(made, one));
+  }
   function section(title, ...inside) {
     return make("section", {}, make("h3", {}, title), ...inside);
   }
-  function showBatch(made) {
+  function showBatch(made, batch = made.batches[state.batch - 1]) {
     about.replaceChildren();
-    const batch = state.batch && made.batches[state.batch - 1];
-    if (!batch && switched() && made.batches.length)
-      about.append(make("p", {class: "whole"}, "Choose an attempt: its records, its answer, its calls, and why Lambda then did what it did."));
+    if (!batch && made.batches.length)
+      about.append(make("p", {}, "Choose an attempt: its records, its answer, its calls, and why Lambda then did what it did."));
     if (!batch) return;
     const {play} = made, one = data.attempts[batch.key], made_by = made.invocations.get(batch.id);
     const called = batch.attempt ? `${batch.batch}, attempt ${batch.attempt}` : batch.batch;
@@ -606,15 +647,13 @@ function mount(viewer, data, moved) {
   function open(number) {
     stop();
     const made = prepare(number);
-    // Of a recording with calls the first attempt is open: what it called is what it is about.
-    const shown = switched() && made.play.invocations.some(one => one.calls.length);
-    Object.assign(state, {number, step: 0, batch: shown ? 1 : null});
+    // Of a recording the first attempt is open: what is told of one is what it is about.
+    Object.assign(state, {number, step: 0, batch: switched() && made.batches.length ? 1 : null});
     reader.replaceChildren(...made.readers.map(name => make("option", {value: name}, name)));
     chooseReader.hidden = made.readers.length < 2;
     state.reader = made.readers[0] ?? "";
     slider.max = made.events.length - 1;
-    keys.hidden = findIt.hidden = !made.batches.length;
-    findIt.hidden ||= switched();
+    findIt.hidden = switched() || !made.batches.length;
     figures.replaceChildren(...made.play.figures.map(tell));
     figures.hidden = !made.play.figures.length;
     turn(number);
@@ -624,6 +663,7 @@ function mount(viewer, data, moved) {
     index(prepare(state.number));
     layTray();
     draw();
+    reserve(drawn.made);
     show();
   }
   choose.addEventListener("change", () => { open(Number(choose.value)); go(0); });
@@ -696,5 +736,5 @@ async function unpack(text) {
   }
   return data;
 }
-globalThis.streamlabs.viewer = {mount, unpack, style: ":host{color-scheme:light;--paper:#fff;--ink:#1b1f27;--soft:#4b5362;--rule:#c3c9d4;\n--bar:#9db8e8;--edge:#174ea6;--good:#d3efdb;--good-edge:#146c34;--bad:#fbd5d1;--bad-edge:#a51d14;\n--warn:#fbe7bb;--warn-edge:#7a5200;--quiet:#eceef3;--quiet-edge:#6b7485}\n@media screen{:host(.dark){color-scheme:dark}:host(.dark){--paper:#15181e;--ink:#e6e9f0;--soft:#aab2c0;\n--rule:#3d4554;--bar:#31508a;--edge:#8ab4f8;--good:#173a24;--good-edge:#7fd79b;--bad:#54211d;\n--bad-edge:#ff9d94;--warn:#4a3917;--warn-edge:#f0c674;--quiet:#262b35;--quiet-edge:#8a93a5}}\nfigure{margin:1.5em 0}\n.scroll{overflow:auto;max-width:100%}\nsvg.drawing{display:block;max-width:none}\nsvg.drawing text{font:12px system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;fill:var(--ink)}\n.grid{stroke:var(--rule);fill:none}\n.before{stroke:var(--ink);stroke-width:2;stroke-dasharray:3 2;fill:none}\n.limit{stroke:var(--bad-edge);stroke-width:2;fill:none}\n.bar{fill:var(--bar);stroke:var(--edge)}\n.line{fill:none;stroke:var(--edge);stroke-width:2}\n.dot{fill:var(--edge)}\n.line1,.line3{stroke:var(--bad-edge)}\n.dot.line1,.dot.line3{fill:var(--bad-edge)}\n.line2,.line4{stroke:var(--ink)}\n.dot.line2,.dot.line4{fill:var(--ink)}\n.tone-good{fill:var(--good);background:var(--good);stroke:var(--good-edge);border:1px solid var(--good-edge)}\n.tone-bad{fill:var(--bad);background:var(--bad);stroke:var(--bad-edge);stroke-width:2;border:2px solid var(--bad-edge)}\n.tone-warn{fill:var(--warn);background:var(--warn);stroke:var(--warn-edge);stroke-dasharray:4 2;border:1px dashed var(--warn-edge)}\n.tone-quiet{fill:var(--quiet);background:var(--quiet);stroke:var(--quiet-edge);stroke-dasharray:1 3;border:1px dotted var(--quiet-edge)}\n.key{display:inline-block;min-width:1.3em;min-height:1.3em;vertical-align:top;text-align:center;color:var(--ink)}\n.legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.3em 1.2em}\n.said{min-height:1.5em;margin:.3em 0;color:var(--soft)}\n.mark:focus{outline:3px solid var(--edge);outline-offset:1px}\ntable{border-collapse:collapse}\nth,td{border:1px solid var(--rule);padding:.2em .5em;text-align:left;vertical-align:top}\n@media print{.scroll{overflow:visible}\n.said{display:none}\nsvg.drawing{max-width:100%;height:auto}\n*{print-color-adjust:exact}}\n*{box-sizing:border-box}\n[hidden]{display:none!important}\nbody{margin:0 auto;padding:1em;max-width:76em;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif}\nh1{font-size:1.6em;line-height:1.2;margin:.2em 0}\nh2{font-size:1.25em;margin:2em 0 .4em}\nh3{font-size:1em;margin:1em 0 .3em}\na{color:var(--edge)}\npre,code{font:13px/1.45 ui-monospace,\"DejaVu Sans Mono\",monospace}\npre{margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere}\ntd,th{font-size:.85em;overflow-wrap:anywhere;min-width:4.5em;max-width:24em}\ndetails{margin:.6em 0}\nsummary{cursor:pointer}\ndt{font-weight:600}\ndd{margin:0 0 .5em}\n:focus-visible{outline:3px solid var(--edge);outline-offset:2px}\n.stopped{border:2px solid var(--bad-edge);padding:0 1em}\n.stopped h2{margin-top:.6em}\n.viewer{border:1px solid var(--rule);border-radius:6px;padding:.8em;margin:1em 0}\n.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30em),1fr));gap:0 1em;align-items:start}\n.pair .viewer{min-width:0}\n.viewer h2{margin:0 0 .5em}\n.controls{display:flex;flex-wrap:wrap;gap:.5em;align-items:end}\n.controls label{display:flex;flex-direction:column;font-size:.85em;color:var(--soft)}\n.controls .steps{display:flex;gap:.3em}\nbutton,select,input{font:inherit;color:var(--ink);background:var(--paper);border:1px solid var(--quiet-edge);border-radius:4px;padding:.3em .6em;max-width:100%}\nbutton{cursor:pointer;min-width:2.6em}\ninput[type=range]{width:100%;padding:0;margin:.8em 0 .2em;accent-color:var(--edge)}\n.switches{display:flex;flex-wrap:wrap;gap:.5em}\n.switches fieldset{border:1px solid var(--rule);border-radius:4px;margin:0;padding:.1em .6em .4em;min-width:0}\n.switches legend{font-size:.85em;color:var(--soft);padding:0 .2em}\n.switches label{display:inline-flex;align-items:center;gap:.3em;margin-right:.8em;min-height:1.6em;cursor:pointer}\n.switches input{margin:0;accent-color:var(--edge)}\n.figures{list-style:none;display:flex;flex-wrap:wrap;gap:.1em 1.4em;margin:.6em 0;padding:0}\n.about:empty{display:none}\n.now{margin:.2em 0 .6em;min-height:3em}\n.now b{font-variant-numeric:tabular-nums}\nsvg.drawing{overflow:visible}\n.viewer svg{display:block;width:100%;touch-action:pan-y}\n.viewer svg text{font:12px system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;fill:var(--ink)}\n.viewer svg text.soft{fill:var(--soft)}\n.viewer svg text.sign{text-anchor:middle;pointer-events:none}\n.viewer .place{transition:transform .25s}\n.viewer .dim{opacity:.25}\n.attempt{cursor:pointer}\n.attempt.chosen rect{stroke:var(--ink);stroke-width:3;stroke-dasharray:none}\n.cursor{stroke:var(--edge);stroke-width:2}\n.pause{fill:var(--quiet);stroke:none}\n.area{fill:var(--bar);stroke:var(--edge)}\n.row{stroke:var(--rule)}\n.legend{font-size:.85em;margin:.5em 0}\n.about{border-top:1px solid var(--rule);margin-top:.8em;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22em),1fr));gap:0 1.5em}\n.about .whole{grid-column:1/-1}\n.scripted .still{display:none}\n.lost{border-top:2px solid var(--rule);margin-top:1.5em}\n.lost h2{margin-top:.8em}\ndl{display:grid;grid-template-columns:minmax(5em,max-content) 1fr;gap:.1em 1em}\ndd{overflow-wrap:anywhere;white-space:pre-wrap}\n@media (max-width:34em){dl{grid-template-columns:1fr}}\n.sight{border-left:4px solid var(--edge);padding-left:.8em;margin:1em 0}\n.sight p{margin:.2em 0}\n@media (prefers-reduced-motion:reduce){.viewer .place{transition:none}}\n@media print{body{max-width:none;padding:0;font-size:11pt}\n.viewer,.scene,.sight a{display:none}\n.scripted .still{display:block}\ndetails::details-content{content-visibility:visible;block-size:auto}\nsummary{list-style:none}\ntd,th{font-size:7pt;min-width:0}\ntr,figure{break-inside:avoid}}\n:host{font:16px/1.5 system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;color:var(--ink)}.viewer{margin:0 0 .8em;background:var(--paper)}"};
+globalThis.streamlabs.viewer = {mount, unpack, style: ":host{color-scheme:light;--paper:#fff;--ink:#1b1f27;--soft:#4b5362;--rule:#c3c9d4;\n--bar:#9db8e8;--edge:#174ea6;--good:#d3efdb;--good-edge:#146c34;--bad:#fbd5d1;--bad-edge:#a51d14;\n--warn:#fbe7bb;--warn-edge:#7a5200;--quiet:#eceef3;--quiet-edge:#6b7485}\n@media screen{:host(.dark){color-scheme:dark}:host(.dark){--paper:#15181e;--ink:#e6e9f0;--soft:#aab2c0;\n--rule:#3d4554;--bar:#31508a;--edge:#8ab4f8;--good:#173a24;--good-edge:#7fd79b;--bad:#54211d;\n--bad-edge:#ff9d94;--warn:#4a3917;--warn-edge:#f0c674;--quiet:#262b35;--quiet-edge:#8a93a5}}\nsvg.drawing text{font:12px system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;fill:var(--ink)}\n.grid{stroke:var(--rule);fill:none}\n.before{stroke:var(--ink);stroke-width:2;stroke-dasharray:3 2;fill:none}\n.limit{stroke:var(--bad-edge);stroke-width:2;fill:none}\n.bar{fill:var(--bar);stroke:var(--edge)}\n.line{fill:none;stroke:var(--edge);stroke-width:2}\n.dot{fill:var(--edge)}\n.line1,.line3{stroke:var(--bad-edge)}\n.dot.line1,.dot.line3{fill:var(--bad-edge)}\n.line2,.line4{stroke:var(--ink)}\n.dot.line2,.dot.line4{fill:var(--ink)}\n.tone-good{fill:var(--good);background:var(--good);stroke:var(--good-edge);border:1px solid var(--good-edge)}\n.tone-bad{fill:var(--bad);background:var(--bad);stroke:var(--bad-edge);stroke-width:2;border:2px solid var(--bad-edge)}\n.tone-warn{fill:var(--warn);background:var(--warn);stroke:var(--warn-edge);stroke-dasharray:4 2;border:1px dashed var(--warn-edge)}\n.tone-quiet{fill:var(--quiet);background:var(--quiet);stroke:var(--quiet-edge);stroke-dasharray:1 3;border:1px dotted var(--quiet-edge)}\nfigure{margin:1.5em 0}\n.scroll{overflow:auto;max-width:100%;background:linear-gradient(90deg,var(--paper) 50%,transparent) 0 0/2em 100% no-repeat local,\nlinear-gradient(270deg,var(--paper) 50%,transparent) 100% 0/2em 100% no-repeat local,\nlinear-gradient(90deg,var(--soft),transparent) 0 0/.6em 100% no-repeat,\nlinear-gradient(270deg,var(--soft),transparent) 100% 0/.6em 100% no-repeat}\nsvg.drawing{display:block;max-width:none}\n.key{display:inline-block;min-width:1.3em;min-height:1.3em;vertical-align:top;text-align:center;color:var(--ink)}\n.legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.3em 1.2em}\n.said{min-height:1.5em;margin:.3em 0;color:var(--soft)}\n.mark:focus{outline:3px solid var(--edge);outline-offset:1px}\ntable{border-collapse:collapse}\nth,td{border:1px solid var(--rule);padding:.2em .5em;text-align:left;vertical-align:top}\n@media print{:root{color-scheme:light}\n.scroll{overflow:visible;background:none}\n.said{display:none}\nsvg.drawing{max-width:100%;height:auto}\n*{print-color-adjust:exact}}\n*{box-sizing:border-box}\n[hidden]{display:none!important}\nbody{margin:0 auto;padding:1em;max-width:76em;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif}\nh1{font-size:1.6em;line-height:1.2;margin:.2em 0}\nh2{font-size:1.25em;margin:2em 0 .4em}\nh3{font-size:1em;margin:1em 0 .3em}\na{color:var(--edge)}\npre,code{font:13px/1.45 ui-monospace,\"DejaVu Sans Mono\",monospace}\npre{margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere}\ntd,th{font-size:.85em;overflow-wrap:anywhere;min-width:4.5em;max-width:24em}\ndetails{margin:.6em 0}\nsummary{cursor:pointer}\ndt{font-weight:600}\ndd{margin:0 0 .5em}\n:focus-visible{outline:3px solid var(--edge);outline-offset:2px}\n.stopped{border:2px solid var(--bad-edge);padding:0 1em}\n.stopped h2{margin-top:.6em}\n.viewer{border:1px solid var(--rule);border-radius:6px;padding:.8em;margin:1em 0}\n.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30em),1fr));gap:0 1em;align-items:start}\n.pair .viewer{min-width:0}\n.viewer h2{margin:0 0 .5em}\n.controls{display:flex;flex-wrap:wrap;gap:.5em;align-items:end}\n.controls label{display:flex;flex-direction:column;font-size:.85em;color:var(--soft)}\n.controls .steps{display:flex;gap:.3em}\nbutton,select,input{font:inherit;color:var(--ink);background:var(--paper);border:1px solid var(--quiet-edge);border-radius:4px;padding:.3em .6em;max-width:100%}\nbutton{cursor:pointer;min-width:2.6em}\ninput[type=range]{width:100%;padding:0;margin:.8em 0 .2em;accent-color:var(--edge)}\n.switches{display:flex;flex-wrap:wrap;gap:.5em}\n.switches fieldset{border:1px solid var(--rule);border-radius:4px;margin:0;padding:.1em .6em .4em;min-width:0}\n.switches legend{font-size:.85em;color:var(--soft);padding:0 .2em}\n.switches label{display:inline-flex;align-items:center;gap:.3em;margin-right:.8em;min-height:1.6em;cursor:pointer}\n.switches input{margin:0;accent-color:var(--edge)}\n.figures{list-style:none;display:flex;flex-wrap:wrap;gap:.1em 1.4em;margin:.6em 0;padding:0}\n.about:empty{display:none}\n.now{margin:.2em 0 .6em;min-height:3em;font-size:.9em}\n.picture{margin-top:.5em}\n.now b{font-variant-numeric:tabular-nums}\nsvg.drawing{overflow:visible}\n.viewer svg{display:block;width:100%;touch-action:pan-y}\n.viewer svg text{font:12px system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;fill:var(--ink)}\n.viewer svg text.soft{fill:var(--soft)}\n.viewer svg text.sign{text-anchor:middle;pointer-events:none}\n.viewer .place{transition:transform .25s}\n.viewer .dim{opacity:.25}\n.attempt{cursor:pointer}\n.attempt.chosen rect{stroke:var(--ink);stroke-width:3;stroke-dasharray:none}\n.cursor{stroke:var(--edge);stroke-width:2}\n.pause{fill:var(--quiet);background:var(--quiet);stroke:none}\n.key.told{min-width:.3em;border-left:2px dashed var(--ink)}\n.area{fill:var(--bar);stroke:var(--edge)}\n.row{stroke:var(--rule)}\n.legend,.each{font-size:.85em;margin:.3em 0;color:var(--soft)}\n.about{border-top:1px solid var(--rule);margin-top:.8em;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22em),1fr));gap:0 1.5em;align-content:start}\n.about .whole{grid-column:1/-1}\n.about :is(h3,p){margin:.5em 0 .2em}\n.about ul{display:flex;flex-wrap:wrap;gap:0 1.2em;list-style:none;margin:.2em 0;padding:0}\n.about :is(td,th){overflow-wrap:normal;min-width:0}\n.about td:first-child{white-space:nowrap}\n.scripted .still{display:none}\n.lost{border-top:2px solid var(--rule);margin-top:1.5em}\n.lost h2{margin-top:.8em}\ndl{display:grid;grid-template-columns:minmax(5em,max-content) 1fr;gap:.1em 1em}\ndd{overflow-wrap:anywhere;white-space:pre-wrap}\n@media (max-width:34em){dl{grid-template-columns:1fr}}\n.sight{border-left:4px solid var(--edge);padding-left:.8em;margin:1em 0}\n.sight p{margin:.2em 0}\n@media (prefers-reduced-motion:reduce){.viewer .place{transition:none}}\n@media print{body{max-width:none;padding:0;font-size:11pt}\n.viewer,.scene,.sight a{display:none}\n.scripted .still{display:block}\ndetails::details-content{content-visibility:visible;block-size:auto}\nsummary{list-style:none}\ntd,th{font-size:7pt;min-width:0}\ntr,figure{break-inside:avoid}}\n:host{font:16px/1.5 system-ui,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;color:var(--ink)}.viewer{margin:0 0 .8em;background:var(--paper)}"};
 })();
