@@ -113,3 +113,105 @@ def test_on_paper_and_without_scripts_the_picture_and_the_table_stand(site, brow
     block.locator("summary").first.click()
     assert "sum, then marker" in block.locator(".player-table").first.inner_text()
     context.close()
+
+
+def test_a_link_to_a_player_is_a_touch_of_it_alone(site, page) -> None:
+    """It begins where it is seen; no other recording is loaded."""
+    asked = []
+    page.on("request", lambda request: asked.append(Path(request.url).name))
+    page.goto(site.address("modules/02-lambda-triggers", "#player-crash"))
+    page.locator("#player-crash[data-ready]").wait_for()
+    ours = {Path(one).stem for one in blocks("modules/02-lambda-triggers")}
+    assert "viewer.js" in asked
+    assert {one for one in ours if f"{one}.js" in asked} == {"crash"}
+    page.evaluate("location.hash = '#player-overtaken'")
+    page.locator("#player-overtaken[data-ready]").wait_for()
+
+
+# What lies on what in a player's picture: texts on texts, marks in the band of a folded pause.
+CROWDED = """host => {
+  const svg = host.shadowRoot.querySelector(".picture svg"), found = [];
+  const box = one => one.getBoundingClientRect();
+  const wide = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left);
+  const high = (a, b) => Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+  const texts = [...svg.querySelectorAll("text")].filter(one => one.textContent);
+  texts.forEach((one, at) => {
+    for (const other of texts.slice(0, at))
+      if (wide(box(one), box(other)) > 1 && high(box(one), box(other)) > 3)
+        found.push(`${other.textContent} on ${one.textContent}`);
+  });
+  for (const mark of svg.querySelectorAll(".record rect, .attempt rect, .moment"))
+    for (const band of svg.querySelectorAll(".pause")) {
+      const [one, other] = [box(mark), box(band)], across = one.left <= other.left && one.right >= other.right;
+      if (!across && wide(one, other) > 2) found.push(`${mark.parentNode.textContent} in a pause`);
+    }
+  return found;
+}"""
+# The signs that a player shows and its legend does not explain.
+UNTOLD = """host => {
+  const all = selector => [...host.shadowRoot.querySelectorAll(selector)].map(one => one.textContent);
+  const known = new Set(all(".legend .key"));
+  return all("svg text.sign").map(one => one.split(" ")[0])
+    .filter(one => one && !known.has(one) && !(/^\\d+$/.test(one) && known.has("12")));
+}"""
+
+
+@pytest.mark.parametrize("width", [1100, 375])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_lies_on_anything_and_every_sign_is_explained(
+    name: str, width: int, site, page
+) -> None:
+    """In every player, whichever way each of its switches is turned."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(site.address(name))
+    found = {}
+    for one in blocks(name):
+        live = begun(page, one).locator(".player-live")
+        for radio in live.locator("input[type=radio]").all():
+            radio.check()
+            faults = [*live.evaluate(CROWDED), *live.evaluate(UNTOLD)]
+            if faults:
+                found[one, radio.evaluate("one => one.parentNode.textContent")] = faults[:4]
+    assert found == {}
+
+
+@pytest.mark.parametrize("width", [1100, 375])
+def test_a_step_moves_nothing_that_stands_below(width: int, site, page) -> None:
+    """The player is as high at each event as at the first."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(site.address("modules/02-lambda-triggers"))
+    for name in ("poison", "crash", "overlap"):
+        live = begun(page, name).locator(".player-live")
+        live.locator(".picture[role=group]").focus()
+        page.keyboard.press("Home")
+        seen = set()
+        for _ in range(int(live.locator("input[type=range]").get_attribute("max")) + 1):
+            seen.add(live.evaluate("one => one.offsetHeight"))
+            page.keyboard.press("ArrowRight")
+        assert len(seen) == 1, name
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_dark_page_is_printed_light_and_whole(name: str, site, page) -> None:
+    """Every table of a player has rows and is as wide as its sheet; every word can be read."""
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 560, "height": 800})
+    page.goto(site.address(name))
+    assert page.evaluate("document.body.dataset.mdColorScheme") == "slate"
+    for one in blocks(name):
+        begun(page, one)
+    page.emulate_media(media="print", color_scheme="dark")
+    assert [one for one in violations(page) if one.startswith("color-contrast")] == []
+    for table in page.locator(".player-table").all():
+        if table.is_visible():
+            assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+            assert table.locator("tbody tr:visible").count() > 0
+
+
+def test_a_table_that_is_wider_than_a_telephone_says_so(site, page) -> None:
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(site.address("modules/02-lambda-triggers"))
+    page.locator("#player-poison summary").first.click()
+    page.locator("#player-poison .player-table[data-wide]").first.wait_for()
+    said = "one => getComputedStyle(one, '::before').content"
+    assert "scrolls" in page.locator("#player-poison .player-table").first.evaluate(said)

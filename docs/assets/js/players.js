@@ -1,5 +1,6 @@
 // Players: recordings of the emulator that are stepped through. The still picture and the table stand
-// in the page; the viewer and a recording are loaded when a reader who has touched the page comes near.
+// in the page; the viewer and a recording are loaded when a reader who has touched the page comes near,
+// or has followed a link to the player.
 "use strict";
 
 globalThis.streamlabs = globalThis.streamlabs || {};
@@ -47,12 +48,19 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     player.dataset.ready = "true";
   }
 
+  const near = new IntersectionObserver((seen) => {
+    for (const one of seen) if (one.isIntersecting) begin(one.target);
+  }, { rootMargin: "600px 0px" });
   function watch() {
     for (const name of TOUCHES) removeEventListener(name, watch);
-    const near = new IntersectionObserver((seen) => {
-      for (const one of seen) if (one.isIntersecting) begin(one.target);
-    }, { rootMargin: "600px 0px" });
     for (const player of document.querySelectorAll(".md-typeset .player")) near.observe(player);
   }
   for (const name of TOUCHES) addEventListener(name, watch, { passive: true });
+  // Only the player that a link leads to: what others put above it would move it.
+  function led() {
+    const player = document.getElementById(location.hash.slice(1));
+    if (player?.matches(".player")) near.observe(player);
+  }
+  addEventListener("hashchange", led);
+  led();
 })();

@@ -39,7 +39,10 @@
     const boxes = entries.map((entry) => entry.target);
     const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
     for (const [number, box] of boxes.entries()) {
-      if (wide[number]) {
+      if (box.matches(".player-table")) {
+        // It can be reached anyway, for it may scroll down as well; its sheet says that it is wide.
+        box.toggleAttribute("data-wide", wide[number]);
+      } else if (wide[number]) {
         box.setAttribute("tabindex", "0");
         if (box.classList.contains("md-typeset__scrollwrap")) {
           box.setAttribute("role", "group");
@@ -97,7 +100,7 @@
   if (results) new MutationObserver(nameTags).observe(results, { childList: true });
   // The theme wraps its tables when it says that the page is there, which it hears before we do.
   globalThis.document$.subscribe(() => {
-    for (const box of all(".md-typeset__scrollwrap, .md-typeset pre > code")) {
+    for (const box of all(".md-typeset__scrollwrap, .player-table, .md-typeset pre > code")) {
       // Until it is laid out: what is far away may scroll, too.
       box.setAttribute("tabindex", "0");
       sizes.observe(box);
