@@ -260,7 +260,10 @@ def series(
         for x in places
     ]
     rows += [[one.name, up.write(one.value), *[""] * (len(lines) - 1)] for one in limits]
-    headings = [across.name, *(f"{line.name} ({up.name})" for line in lines)]
+    headings = [
+        across.name,
+        *(f"{line.name} ({up.name})" if line.name else up.name for line in lines),
+    ]
     if not known:
         return Drawing(title, "", headings, rows)
     span = [0.0, *(y for _, y in known)]

@@ -14,8 +14,8 @@ SHARE = 0.5
 # Steps of an axis (ms) that a reader counts by.
 STEPS_MS = (
     *(times * power for power in (1, 10, 100, 1_000) for times in (1, 2, 5)),
-    *(1_000 * seconds for seconds in (10, 30, 60, 120, 300, 600, 1_800, 3_600, 10_800, 21_600)),
-    *(3_600_000 * hours for hours in (12, 24, 48)),
+    *(1_000 * seconds for seconds in (10, 20, 30, 60, 120, 300, 600, 1_200, 1_800)),
+    *(3_600_000 * hours for hours in (1, 2, 3, 6, 12, 24, 48)),
 )
 # What an axis has to show at least (ms): a play in which next to nothing happens is not stretched.
 LEAST_MS = 1_000.0

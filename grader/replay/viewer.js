@@ -249,7 +249,7 @@ function mount(viewer, data, moved) {
   function axis(view) {
     const {svg, x, wide} = drawn, pauses = folded(view), taken = [], precise = x.domain().at(-1) < 100000;
     for (const [from, to] of view.pauses) {
-      const room = x(to) - x(from), left = x(from) + Math.min(MARK, room / 2), told = long(to - from);
+      const left = Math.min(x(from) + MARK, x(to) - 3), told = long(to - from);
       svg.append("rect").attr("class", "pause").attr("x", left).attr("width", x(to) - left).attr("y", 0).attr("height", 100000);
       svg.append("text").attr("class", "soft").attr("x", (left + x(to)) / 2).attr("y", 28)
         .attr("text-anchor", "middle").text(x(to) - left > told.length * 7 ? told : "…");
@@ -265,13 +265,14 @@ function mount(viewer, data, moved) {
       svg.append("text").attr("x", at).attr("y", 12).attr("text-anchor", "middle").text(told);
     };
     name(0);
+    if (pauses.size && spans.length) name(spans.at(-1)[0]);
     for (const [from, to] of spans)
       for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) name(tick);
     for (const [from] of spans) name(from);
   }
   const label = (text, y, more = "") => drawn.svg.append("text").attr("x", 2).attr("y", y + 10)
     .text(shortened(text, more));
-  function shortened(text, more, left = 0) {
+  function shortened(text, more = "", left = 0) {
     const room = Math.floor((drawn.wide - left) / 6.6);
     if (text.length + more.length <= room) return text + more;
     return text.length > room ? `${text.slice(0, room - 1)}…` : text;
@@ -374,9 +375,8 @@ function mount(viewer, data, moved) {
     const {svg, x, made} = drawn, metric = made.play.metrics[chart.metric], high = 46;
     const most = Math.max(...metric.minutes.map(one => one[chart.at]));
     const told = metric.unit === "Milliseconds" ? long(most) : (+most.toPrecision(4)).toLocaleString("en");
-    // Without its unit and its height a metric says nothing: rather is its name cut.
-    const more = ` · ${chart.unit.replace(", Milliseconds", "")}, up to ${told}`;
-    label(shortened(chart.title, "", more.length * 6.6), y, more);
+    const full = `${chart.title} · ${chart.unit.replace(", Milliseconds", "")}, up to ${told}`;
+    label(shortened(full) === full ? full : `${metric.name} · ${chart.unit.split(" ")[0]} a minute, to ${told}`, y);
     // A threshold far above what was measured would flatten it: it is named and not drawn.
     const near = chart.limits.filter(one => one.value >= 0 && one.value <= 5 * most);
     const up = d3.scaleLinear().domain([0, Math.max(most, ...near.map(one => one.value), 1e-9)]).range([y + 16 + high, y + 16]);
@@ -573,7 +573,7 @@ function mount(viewer, data, moved) {
     if (one.log.length) {
       const lines = one.log.map(([at, text]) => `${clock(at)}  ${text}`);
       if (one.lines_in_all > lines.length) lines.push(`and ${one.lines_in_all - lines.length} more lines`);
-      const log = section(`Log (${one.lines_in_all})`, make("pre", {}, lines.join("\n")));
+      const log = section(`Log (${one.lines_in_all})`, make("pre", {tabindex: 0, role: "region", "aria-label": "Log"}, lines.join("\n")));
       log.className = "whole";
       found.push(log);
     }
