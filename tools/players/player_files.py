@@ -156,6 +156,7 @@ def _scrolled(name: str, content: str, kind: str = "") -> str:
 def _positions(player: Player, document: Play) -> str:
     """One row for each position: its switches, the figures of its play, what its alarm did."""
     names = [*(one.name for one in player.switches), *_figure_names(document)]
+    names += ["highest iterator age"] * _aging(document)
     alarms = any(play["alarms"] for play in document["plays"])
     rows = _merged(player, [row[len(player.switches) :] for row in _rows(player, document)])
     drawn = table(names + ["changes of its state"] * alarms, rows)
@@ -184,8 +185,21 @@ def _rows(player: Player, document: Play) -> list[list[str]]:
     for (labels, _), play in zip(player.positions(), document["plays"], strict=True):
         known = {one["name"]: _figure(one) for one in play["figures"]}
         figures = [known.get(name, "") for name in _figure_names(document)]
+        figures += [_highest(play) or "not drawn"] * _aging(document)
         rows.append([*labels, *figures, *(_states(one) for one in play["alarms"])])
     return rows
+
+
+def _aging(document: Play) -> bool:
+    """Whether the age is a column: most plays show it, and it is not that of the whole incident."""
+    shown = [bool(play["records"] and _highest(play)) for play in document["plays"]]
+    return 2 * sum(shown) > len(shown)
+
+
+def _highest(play: Play) -> str:
+    metrics = [one for one in play["metrics"] if one["name"] == "IteratorAge"]
+    ages = [entry[5] for one in metrics for entry in one["minutes"]]
+    return duration(max(ages)) if ages else ""
 
 
 def _figure(figure: Play) -> str:
@@ -241,8 +255,7 @@ def _beside(player: Player, document: Play) -> str:
     for (labels, _), play in zip(player.positions(), plays, strict=True):
         if not play["records"]:
             marks = [clock(one["at"]) for one in play["moments"]]
-            ages = [entry[5] for one in play["metrics"] for entry in one["minutes"]]
-            marks.append(f"age up to {duration(max(ages))}" if ages else "no age")
+            marks.append(f"age up to {_highest(play)}")
             known[labels[0]] = f"{labels[0]} {', '.join(marks)}"
     if known:
         told.append(f"Marks, and the highest iterator age: {'; '.join(known.values())}.")
