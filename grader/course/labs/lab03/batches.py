@@ -142,6 +142,8 @@ def measured_batches(stage: Stage) -> Measured:
         shop.put("globex", "o-4"),
     ]
     deliver("six orders, the third and the fifth of which are bad", mixed, bad=2)
+    # So it comes once the mapping has cut the batch.
+    deliver("a bad order alone", [mixed[2]], bad=1)
     for n in range(MERCHANTS):
         deliver(f"a new order of merchant {n}", [shop.put(f"merchant-{n}", f"single-{n}")])
     size = int(stage.stack.resources[MAPPING].properties.get("BatchSize", DEFAULT_BATCH))
