@@ -16,7 +16,15 @@ from jsonschema import Draft202012Validator
 from grader.cloud.clock import START_MS
 from grader.cloud.cloudwatch import MetricAlarm, Subscription, Transition
 from grader.cloud.function import Nursery
-from grader.cloud.mapping import Decided, Discarded, Invoked, ShardStarted
+from grader.cloud.mapping import (
+    Decided,
+    Discarded,
+    Invoked,
+    ShardStarted,
+    StateChanged,
+    Unreadable,
+    WindowChanged,
+)
 from grader.course import judge
 from grader.course.lab import find
 from grader.replay import run
@@ -289,7 +297,8 @@ def test_every_labs_every_scenario_says_what_the_journal_says(
     html = page(document)
     assert len(html.encode()) < 1_000_000
     told = [row for scene in seen for row in journal_rows(scene)]
-    assert [row for row in table_rows(html, "Attempts") if row[7]] == told
+    assert attempts_of(html) == told
+    assert states_of(html) == [row for scene in seen for row in journal_states(scene)]
 
 
 def journal_rows(scene: Scene) -> list[list[str]]:
@@ -315,6 +324,18 @@ def journal_rows(scene: Scene) -> list[list[str]]:
     return [row for row in found if row[7]]
 
 
+def journal_states(scene: Scene) -> list[list[str]]:
+    """What the mappings of a scene say of themselves, as their journals have it."""
+    return [
+        [clock(one.time_ms - scene.start_ms), reader.name, f"{one.state} ({one.reason})"]
+        if isinstance(one, StateChanged)
+        else [clock(one.time_ms - scene.start_ms), reader.name, str(one)]
+        for reader in scene.readers
+        for one in reader.journal
+        if isinstance(one, StateChanged | Unreadable | WindowChanged)
+    ]
+
+
 def _begun(
     scene: Scene, reader: Reader, shards: dict[int, str], entry: Invoked | Discarded
 ) -> list[str]:
@@ -323,13 +344,25 @@ def _begun(
 
 
 def table_rows(html: str, name: str) -> list[list[str]]:
-    """The cells of every table of that name; what the journal says elsewhere is left empty."""
+    """The cells of every table of that name."""
     rows = []
     for part in re.findall(rf"<summary>{name} \(\d+\)</summary>(.*?)</table>", html, re.S):
         for row in re.findall(r"<tr>(<th scope=\"row\".*?)</tr>", part, re.S):
-            cells = [unescape(one) for one in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
-            rows.append([*cells[:4], "", "", "", *cells[7:9]])
+            rows.append(
+                [unescape(one) for one in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
+            )
     return rows
+
+
+def attempts_of(html: str) -> list[list[str]]:
+    """What the journal says of attempts that were decided; what it says elsewhere is left empty."""
+    rows = table_rows(html, "Attempts")
+    return [[*row[:4], "", "", "", *row[7:9]] for row in rows if row[7]]
+
+
+def states_of(html: str) -> list[list[str]]:
+    """What mappings say of themselves, but for unread records that are gone."""
+    return [row for row in table_rows(html, "Mappings") if "trimmed" not in row[2]]
 
 
 def _refers(play: dict[str, Any]) -> None:
@@ -419,7 +452,8 @@ def test_whatever_a_mapping_does_can_be_told(
     _refers(play)
     assert [len(one["fates"]) for one in play["records"]] == [1] * 12
     html = page(document)
-    assert [row for row in table_rows(html, "Attempts") if row[7]] == journal_rows(scene)
+    assert attempts_of(html) == journal_rows(scene)
+    assert states_of(html) == journal_states(scene)
 
 
 def test_lags_are_from_the_write_to_the_end_of_its_record() -> None:
