@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.replay import run, trace, viewing
@@ -191,6 +191,7 @@ def test_the_same_run_is_the_same_page() -> None:
     assert page(bad_day()) == page(bad_day())
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(0, 10**8), max_size=40),
     st.integers(1, 10**8),
