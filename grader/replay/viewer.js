@@ -27,6 +27,9 @@ function mount(viewer, data, moved) {
 
   // What every record is, unless it is given up.
   const BEFORE = ["waiting", "work", "done"];
+  const maps = (play, by) => play.mappings.some(one => one.name === by);
+  // What is done by nobody's mapping was handed over by a person.
+  const redrives = (play, fate) => fate.how === "done" && !maps(play, fate.by);
 
   // -- one play, prepared ----------------------------------------------------------------------
   const prepared = new Map();
@@ -149,7 +152,8 @@ function mount(viewer, data, moved) {
     const key = (kind, sign, said) => make("li", {}, make("span", {class: `key ${kind}`, "aria-hidden": "true"}, sign), ` ${said}`);
     const legend = (title, states, used, ...more) => make("ul", {class: "legend"}, make("li", {}, `${title}:`),
       ...Object.entries(states).filter(([name]) => used.has(name)).map(([, one]) => key(`tone-${one.tone}`, one.sign, one.name)), ...more);
-    const fates = plays.flatMap(play => play.records.flatMap(one => one.fates.map(fate => fate.how)));
+    const again = (play, one, fate) => redrives(play, fate) && one.fates.some(other => other.how !== "done" && maps(play, other.by));
+    const fates = plays.flatMap(play => play.records.flatMap(one => one.fates.map(fate => again(play, one, fate) ? "redriven" : fate.how)));
     const attempts = new Set(data.views.flatMap(view => view.keys)), alarms = plays.flatMap(play => play.alarms), found = [];
     if (fates.length) found.push(legend("Records", data.records, new Set([...BEFORE, ...fates])));
     if (attempts.size) found.push(legend("Attempts (choose one)", data.attempts, attempts, key("tone-quiet", "12", "so many records or attempts in one mark")));
@@ -184,7 +188,6 @@ function mount(viewer, data, moved) {
     made.work = new Map();
     made.fate = new Map();
     made.again = new Map();
-    const maps = by => made.play.mappings.some(one => one.name === by);
     const starts = new Map(), ends = new Map(), asides = new Map();
     made.events.forEach((event, at) => {
       if (event.kind === "written") for (const id of event.ids) made.written.set(id, at);
@@ -202,8 +205,7 @@ function mount(viewer, data, moved) {
     }
     for (const record of made.play.records) for (const fate of record.fates) {
       if (fate.by === state.reader) made.fate.set(record.id, [fate.how, fate.batch === null ? asides.get(record.id) ?? Infinity : ends.get(fate.batch)]);
-      // What is done by nobody's mapping was handed over by a person.
-      else if (fate.how === "done" && maps(state.reader) && !maps(fate.by)) made.again.set(record.id, ends.get(fate.batch));
+      else if (maps(made.play, state.reader) && redrives(made.play, fate)) made.again.set(record.id, ends.get(fate.batch));
     }
   }
 
@@ -411,7 +413,7 @@ function mount(viewer, data, moved) {
     boxes = null;
     if (!records.length) return;
     const last = new Map(records.map(one => [one, recordState(made, one.id, Infinity)]));
-    const ends = new Set(["waiting", "work", "done", ...last.values(), ...records.map(one => made.fate.get(one.id)[0])]);
+    const ends = new Set([...BEFORE, ...last.values(), ...records.map(one => made.fate.get(one.id)[0])]);
     const used = STATES.filter(name => ends.has(name));
     const wide = Math.max(300, picture.clientWidth), box = wide / used.length, across = Math.floor((box - 8) / 16);
     const deep = 5, each = Math.max(1, Math.ceil(records.length / (across * deep)));
