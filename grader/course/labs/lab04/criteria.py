@@ -7,13 +7,13 @@ The redrive tool is judged by the totals that it leaves and by the numbers that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from grader.course.criterion import Expect, criterion
 from grader.course.grade import Finding
 from grader.course.labs.lab04 import diagnosis
 from grader.course.labs.lab04.redriven import expect_redriven
+from grader.course.labs.lab04.reviewed import expect_robust, keys_told
 from grader.course.labs.lab04.scenarios import (
     IMPORTED,
     LATE_MIN,
@@ -21,13 +21,11 @@ from grader.course.labs.lab04.scenarios import (
     Sums,
     an_import,
     bad_order,
-    deletions,
     falling_behind,
     held_back_line,
     large_orders,
     ordinary_day,
     outage,
-    review_repeated,
 )
 from grader.course.places import UNREAD, comparison_line, quoted, source, total_line, unread
 from grader.course.play.paging import FUNCTION, MAPPING, lets_in, rang, watch, why_unheard
@@ -124,15 +122,15 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
     unseen = [key for key in missing if key not in seen.handed]
     told = []
     if missing:
-        told.append(f"missing: {_keys(missing)}")
+        told.append(f"missing: {keys_told(missing)}")
     if extra:
-        told.append(f"not large: {_keys(extra)}")
+        told.append(f"not large: {keys_told(extra)}")
     expect(
         not told,
         lambda: stage.finding(
             rule="LargeOrders holds every order of 50,000 cents and more, and no other.",
             input="eight orders and two carts; one order becomes large when it is changed",
-            expected=f"{len(seen.expected)} notes: {_keys(seen.expected)}",
+            expected=f"{len(seen.expected)} notes: {keys_told(seen.expected)}",
             observed=f"{len(seen.noted)} notes; {'; '.join(told)}",
             why="A filter sees an attribute as DynamoDB writes it: numbers are texts in there. "
             "What a filter cannot say, the function has to."
@@ -149,48 +147,7 @@ def test_large_orders_noted(stage: Stage, expect: Expect) -> None:
         ),
     )
     if not told:
-        _expect_deletions_unnoticed(stage, expect)
-        lacking = stage.play(review_repeated)
-        expect(
-            not lacking,
-            lambda: stage.finding(
-                rule="LargeOrders holds every large order, also one whose review failed once.",
-                input="a large order; ReviewFunction's environment ends right before its write",
-                expected="the order is noted when Lambda comes again",
-                observed=f"missing: {_keys(lacking)}",
-                why="Environments end. A mapping that tries nothing again gives the record up.",
-                where=stage.property_line("LargeOrdersToReview", "MaximumRetryAttempts"),
-                page=f"{PAGE}#nothing-is-invoked",
-            ),
-        )
-
-
-def _expect_deletions_unnoticed(stage: Stage, expect: Expect) -> None:
-    """The mapping may hand deletions over; the function then has nothing to do."""
-    from grader.course.play.stops import error_text
-
-    seen = stage.play(deletions)
-    failed = seen.failed
-    calls = [f"{len(failed)} failed calls, the first: {error_text(failed[0])}"] if failed else []
-    gone = [f"no longer noted: {_keys(seen.gone)}"] if seen.gone else []
-    expect(
-        not failed and not seen.gone,
-        lambda: stage.finding(
-            rule="A deletion is none of the review's business: it makes no call fail and takes no "
-            "note away.",
-            input="a small order is deleted, and a large one",
-            expected="no failed call of ReviewFunction; both orders' notes as before",
-            observed="; ".join(calls + gone),
-            why="The record of a deletion has no NewImage. A call that stumbles over it is tried "
-            "again, then a note is written, and somebody is paged for nothing.",
-            where=stage.handler_line(r"def review", failed[0] if failed else None),
-            page=f"{PAGE}#nothing-is-invoked",
-        ),
-    )
-
-
-def _keys(keys: Sequence[tuple[str, str]]) -> str:
-    return listed([f"{item} of {merchant}" for merchant, item in keys], 9)
+        expect_robust(stage, expect)
 
 
 # -- task 2: too slow, and stuck -----------------------------------------------------------------

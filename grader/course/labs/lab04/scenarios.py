@@ -160,14 +160,23 @@ def _key(record: Record) -> Key:
 
 
 @dataclass(frozen=True)
-class Deletions:
-    """What the review made of deletions: its failed invocations, and which notes are gone."""
+class Reviewed:
+    """What the review made of something: its failed invocations, and which notes are not there."""
 
     failed: list[Invocation]
     gone: list[Key]
 
 
-def deletions(stage: Stage) -> Deletions:
+def _failed_since(shop: Shop, before: int) -> list[Invocation]:
+    """The review's invocations from the one with that index on that did not return."""
+    return [
+        one
+        for one in shop.pipeline.invocations(REVIEW)[before:]
+        if one.result is not None and one.result.kind != "returned"
+    ]
+
+
+def deletions(stage: Stage) -> Reviewed:
     """After the ten minutes of large orders, a small and a large one are deleted."""
     seen = stage.play(large_orders)
     pipeline = seen.shop.pipeline
@@ -176,13 +185,9 @@ def deletions(stage: Stage) -> Deletions:
     seen.shop.delete("globex", "o-2")
     pipeline.run_for(minutes=2)
     pipeline.flush()
-    failed = [
-        one
-        for one in pipeline.invocations(REVIEW)[before:]
-        if one.result is not None and one.result.kind != "returned"
-    ]
     still = _noted(seen.shop)
-    return Deletions(failed, [key for key in seen.noted if key not in still])
+    gone = [key for key in seen.noted if key not in still]
+    return Reviewed(_failed_since(seen.shop, before), gone)
 
 
 def review_repeated(stage: Stage) -> list[Key]:
@@ -199,6 +204,19 @@ def review_repeated(stage: Stage) -> list[Key]:
     review.faults = None
     shop.pipeline.flush()
     return [] if key in _noted(shop) else [key]
+
+
+def beside_a_bad_order(stage: Stage) -> Reviewed:
+    """A large order right behind an order that nobody can count."""
+    stage.play(review_repeated)
+    shop = stage.play(large_orders).shop
+    before = len(shop.pipeline.invocations(REVIEW))
+    shop.put_bad("initech", "bad-1", "12,50")
+    key = _key(shop.put("initech", "o-3", 3 * LARGE_CENTS))
+    shop.pipeline.run_for(minutes=LATE_MIN)
+    shop.pipeline.flush()
+    gone = [] if key in _noted(shop) else [key]
+    return Reviewed(_failed_since(shop, before), gone)
 
 
 # -- ticket: import -------------------------------------------------------------------------------
