@@ -72,6 +72,8 @@ def _sooner(alarm: MetricAlarm, incident: Incident) -> Iterator[Change]:
     yield from _missing(alarm, "breaching", "notBreaching")
     for to_alarm, periods in _SOON:
         yield "EvaluationPeriods", _over(alarm, to_alarm, periods)
+    if low and alarm.period_s != 60:
+        yield "Period", _every_minute(alarm)
     began = incident.began_ms or incident.to_ms
     before = _values(alarm, incident, incident.from_ms, began)
     after = _values(alarm, incident, began, incident.to_ms)
