@@ -24,6 +24,7 @@ from grader.course.labs.lab05.scenarios import (
     busy_hour,
     folded_changes,
     killed_between_merchants,
+    killed_in_a_full_batch,
     late_again,
     merchants_of,
     mixed_again,
@@ -283,6 +284,7 @@ def test_fold_once(stage: Stage, expect: Expect) -> None:
         stage.play(overtaken),
         stage.play(again_at_once),
         stage.play(late_again),
+        stage.play(killed_in_a_full_batch),
     ]
     wrong = next((seen for book in books for seen in book.seen if not seen.right), None)
     less = wrong is not None and counted_more(wrong.expected, wrong.observed) is False

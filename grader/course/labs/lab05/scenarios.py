@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from grader.course.grade import Unmet, Unreached
@@ -171,15 +172,21 @@ def folded_changes(stage: Stage) -> Book:
     return book
 
 
+def _full(stage: Stage) -> int:
+    """How many records a full batch of the mapping has, 100 at most.
+
+    100 is the default: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+    """
+    mapping = stage.stack.resources.get(MAPPING)
+    return min(int(mapping.properties.get("BatchSize", BATCH) if mapping else BATCH), BATCH)
+
+
 def best_day(stage: Stage) -> Book:
     """A full batch of one merchant: with its markers, 100 orders are one write too many for one
     transaction. A mapping with smaller batches never brings so many, so its size is asked for.
     """
     shop = open_shop(stage, "best day", mappings=False)
-    mapping = stage.stack.resources.get(MAPPING)
-    # 100 is the default: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
-    size = mapping.properties.get("BatchSize", BATCH) if mapping else BATCH
-    number = min(int(size), BATCH)
+    number = _full(stage)
     last = settle(stage, shop, [shop.put("acme", f"o-{n + 1}") for n in range(number)])[-1]
     book = Book(shop)
     book.truth(f"{number} new orders of one merchant in one batch", "acme", last)
@@ -292,6 +299,37 @@ def killed_between_merchants(stage: Stage) -> Book:
         )
         for end in ("-a", "-b"):
             book.truth(story, name + end, last)
+    return book
+
+
+# So many times a full batch is killed: around the calls of its first transactions.
+FULL_KILLS = 4
+
+
+def killed_in_a_full_batch(stage: Stage) -> Book:
+    """The environment dies at a full batch of one merchant; its end comes again before its begin.
+
+    What one transaction cannot hold is written in several, and the death may be between them.
+    """
+    shop = open_shop(stage, "killed in a full batch", mappings=False)
+    book = Book(shop)
+    size = _full(stage)
+
+    def batch(name: str) -> list[Record]:
+        return [shop.put(name, f"o-{n + 1}") for n in range(size)]
+
+    rehearsal = settle(stage, shop, batch("peace"))[0]
+    # Whether a full batch is counted at all is another criterion's business.
+    if shop.stored("peace") != shop.truth("peace"):
+        return book
+    for death in islice(deaths(stage, rehearsal), FULL_KILLS):
+        name = f"crash-{death.number}"
+        records = batch(name)
+        death.strike(shop, records)
+        settle(stage, shop, [*records[size // 2 :], shop.put(name, "o-0")])
+        last = settle(stage, shop, records[: size // 2])[-1]
+        story = f"{size} orders of one merchant; {death}; then their second half comes again, "
+        book.truth(story + "with a new order, and then their first half", name, last)
     return book
 
 
