@@ -38,7 +38,7 @@ ATTEMPTS = {
     "split": State("failed, is split", "÷", "bad"),
     "discard": State("given up", "⊘", "bad"),
     # A batch that got too old while it waited: nothing is tried any more.
-    "unsent": State("given up before delivery", "⊖", "bad"),
+    "unsent": State("given up before the next attempt", "⊖", "bad"),
     "throttled": State("throttled", "‖", "quiet"),
     "running": State("still running", "›", "quiet"),
 }
@@ -87,7 +87,7 @@ def key_of(batch: Play) -> str:
 
 
 def called(batch: Play) -> str:
-    """An attempt by its batch and number; what was given up before delivery has no number."""
+    """An attempt by its batch and number; what was given up before its next attempt has none."""
     attempt = f", attempt {batch['attempt']}" if batch["attempt"] else ""
     return f"{batch['batch']}{attempt}"
 

@@ -192,7 +192,7 @@ def test_a_table_calls_only_what_was_delivered_an_attempt(tool: ModuleType) -> N
             tried += int(many[1])
     assert str(tried) == dict(one.figures(play))["attempts"]
     notes = [what.partition(": ") for what in told if what.startswith("given up")]
-    assert {how for how, _, _ in notes} == {"given up before delivery"}
+    assert {how for how, _, _ in notes} == {"given up before the next attempt"}
     named = {name for _, _, names in notes for name in names.split("; ")}
     assert named == {each["name"] for each in play["records"] if each["fates"][0]["how"] == "noted"}
 

@@ -79,6 +79,6 @@ POISON = Player(
         "Seven: the bad one is tried until it is 60 s old, and by then all that waited behind it "
         "is as old, also the four that came later.",
         ["reports it", "on", "no limit", "60 s"],
-        "given up before delivery: o-9; o-10; o-11; o-12",
+        "given up before the next attempt: o-9; o-10; o-11; o-12",
     ),
 )

@@ -278,6 +278,6 @@ REDRIVE = Player(
         "o-3. It waited behind o-2 until both were six hours old. With two retries o-2 was out "
         "of the way within two seconds.",
         ["an age of 6 h", "5 h"],
-        "given up before delivery: o-3",
+        "given up before the next attempt: o-3",
     ),
 )
