@@ -108,6 +108,9 @@ def _unpublished_line(stage: Stage, seen: Measured, batch: Batch, name: str) -> 
     """Where a metric is lost: in the call, in the document, or where it is sent."""
     if seen.refused:
         return _first_line(stage, r"put_metric_data", PUBLISHES)
+    if batch.bad and not batch.published and seen.names:
+        # Other batches speak: this one never comes to the line that sends.
+        return _first_line(stage, r"^\s+(\w+\.)?(publish|emit|report|tell)\w*\(", SENDS)
     reason = seen.unextracted[0] if seen.unextracted else ""
     if "Timestamp" in reason:
         return _first_line(stage, r"Timestamp", PUBLISHES)
