@@ -48,13 +48,21 @@ class Names:
         for table, records in self._scene.written.items():
             for record in records:
                 found.setdefault((table, record.sequence), record)
-        table_of = {shard.id: table for table, shard in shards}
+        by_id = {shard.id: (table, shard) for table, shard in shards}
         for reader in self._scene.readers:
             ids = shard_ids(reader.journal)
             for entry in reader.journal:
                 if isinstance(entry, Polled | Trimmed):
+                    table, shard = by_id[ids[entry.shard]]
                     for record in entry.records:
-                        found.setdefault((table_of[ids[entry.shard]], record.sequence), record)
+                        found.setdefault((table, record.sequence), record)
+                        # Where it was is known, too, when it has left its shard since.
+                        self.shard_of.setdefault((table, record.sequence), shard)
+        for table, sequence in found.keys() - self.shard_of.keys():
+            # Nobody read it before it left the stream; where one shard took numbers, it was there.
+            fits = [one for its, one in shards if its == table and _took(one, sequence)]
+            if len(fits) == 1:
+                self.shard_of[table, sequence] = fits[0]
         ordered = sorted(found.items(), key=lambda one: (one[1].time_ms, one[0]))
         return [(table, record) for (table, _), record in ordered]
 
@@ -113,6 +121,11 @@ def duration(milliseconds: float) -> str:
         if milliseconds >= size:
             return f"{milliseconds / size:.3g} {unit}"
     return f"{milliseconds:.0f} ms"
+
+
+def _took(shard: Shard, sequence: int) -> bool:
+    ended = shard.ending_sequence
+    return shard.starting_sequence <= sequence and (ended is None or sequence <= ended)
 
 
 def shard_ids(journal: Journal) -> dict[int, str]:

@@ -262,8 +262,9 @@ function mount(viewer, data, moved) {
     const name = moment => {
       const told = clock(precise ? moment : Math.round(moment / 1000) * 1000), half = told.length * 3.4, at = Math.min(Math.max(x(moment), half), wide - half);
       svg.append("line").attr("class", "row").attr("x1", x(moment)).attr("x2", x(moment)).attr("y1", 15).attr("y2", 20);
-      if (taken.some(one => Math.abs(one.at - at) < one.half + half + 4)) return;
-      taken.push({at, half});
+      // In a pause of milliseconds two moments of one second would be named alike.
+      if (taken.some(one => one.told === told || Math.abs(one.at - at) < one.half + half + 4)) return;
+      taken.push({at, half, told});
       svg.append("text").attr("x", at).attr("y", 12).attr("text-anchor", "middle").text(told);
     };
     name(0);
@@ -300,6 +301,9 @@ function mount(viewer, data, moved) {
     }
     return groups;
   }
+  // What a mark of several shows: the state whose tone comes last in the order.
+  const gravest = (names, states, order) =>
+    names.reduce((a, b) => order.indexOf(states[b].tone) > order.indexOf(states[a].tone) ? b : a);
   function recordRow(shard, y) {
     const {svg, x, made} = drawn, records = made.play.records.filter(one => one.shard === shard.id);
     const parent = shard.parent ? `, child of ${made.play.shards[shard.parent - 1].name}` : "";
@@ -331,14 +335,12 @@ function mount(viewer, data, moved) {
     }
     return y + 14 + HIGH + GAP;
   }
-  const WORST = ["quiet", "good", "warn", "bad"];
   function laneRow(lane, ones, y) {
     const {svg, x, made} = drawn;
     label(lane, y, ` · ${counted(ones.filter(one => one.attempt).length, "attempt")}`);
     for (const group of gathered(ones, one => x(one.start), one => x(one.until), MARK)) {
       const kinds = [...new Set(group.ones.map(one => one.key))];
-      const key = kinds.reduce((a, b) =>
-        WORST.indexOf(data.attempts[b].tone) > WORST.indexOf(data.attempts[a].tone) ? b : a);
+      const key = gravest(kinds, data.attempts, ["quiet", "good", "warn", "bad"]);
       const one = data.attempts[key], room = group.right - group.left;
       const mark = svg.append("g").attr("class", "attempt"), {left} = group;
       mark.append("rect").attr("class", `tone-${one.tone}`).attr("x", left).attr("y", y + 14)
@@ -479,7 +481,8 @@ function mount(viewer, data, moved) {
     drawn.cursor.attr("x1", x(at)).attr("x2", x(at));
     const states = new Map(made.play.records.map(one => [one.id, recordState(made, one.id, state.step)]));
     for (const {mark, ones} of drawn.records) {
-      const inside = ones.map(one => states.get(one.id)), name = STATES.find(one => inside.includes(one));
+      const inside = ones.map(one => states.get(one.id)), known = STATES.filter(one => inside.includes(one));
+      const name = known.length ? gravest(known, data.records, ["good", "quiet", "warn", "bad"]) : null;
       const one = name ? data.records[name] : {tone: "quiet", sign: ""};
       mark.select("rect").attr("class", `tone-${one.tone}`).attr("fill-opacity", name ? 1 : .15);
       mark.select("text").text(ones.length > 1 && ones.length < 100 && name ? ones.length : one.sign);

@@ -172,6 +172,13 @@ def test_recordings_are_small(tool: ModuleType) -> None:
         assert sizes["viewer"] + sum(sizes[name] for name in names) <= MOST_OF_A_PAGE
 
 
+def test_a_record_keeps_its_shard_when_it_has_left_the_stream(tool: ModuleType) -> None:
+    """Otherwise the row of its shard is missing in a play of more than a day."""
+    plays = [play for name in NAMES for play in kept(tool, name)["run"]["plays"]]
+    columns = [play["records"]["shard"] for play in plays if play["records"]]
+    assert columns and not [one for one in columns if None in one]  # whole numbers are steps
+
+
 def test_every_combination_of_a_bad_record_is_recorded(tool: ModuleType) -> None:
     """Report, bisect, retries and age, each in both positions."""
     data = kept(tool, "poison")

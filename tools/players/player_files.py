@@ -357,7 +357,7 @@ Ages = Mapping[int, Sequence[int]]
 
 def _attempts(play: Play, ages: Ages) -> Iterator[tuple[int, tuple[str, str]]]:
     invoked = {one["batch"]: one for one in play["invocations"] if one["batch"]}
-    # What was given up before it was delivered stands in its note.
+    # What was given up untried stands in its note.
     tried = [one for one in play["batches"] if one["attempt"]]
     many = len({viewing.lane_name(play, one) for one in tried}) > 1
 

@@ -49,7 +49,7 @@ def good_and_bad(play: Play) -> Figures:
     ends = [fate["at"] - one["written"] for one in good for fate in one["fates"]]
     return [
         ("attempts", f"{len(attempts):,}"),
-        ("good records delivered", f"{delivered:,} times"),
+        ("deliveries of good records", f"{delivered:,}"),
         ("good records given up or lost", str(sum(fate["how"] != "done" for fate in fates))),
         ("longest wait of a good record", duration(max(ends))),
     ]

@@ -120,9 +120,9 @@ INCIDENTS = Player(
     id="incidents",
     page="modules/04-debugging",
     title="Four incidents, before and after the repair",
-    about="Ten minutes of each. What a function has counted when it is cut off still waits for "
-    "Lambda, which got no answer. The counters are those of the table of doors above, summed up "
-    "over the ten minutes; an attempt counts all of its records again.",
+    about="Up to ten minutes of each. What a function has counted when it is cut off still waits "
+    "for Lambda, which got no answer. The counters are those of the table of doors above, summed "
+    "up over that time; an attempt counts all of its records again.",
     switches=[
         Switch(
             "Incident",
