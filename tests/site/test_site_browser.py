@@ -570,6 +570,7 @@ def test_nothing_jumps_and_a_link_into_a_page_lands_on_the_first_visit(
     places = (
         ("index", ""), ("cards", ""), ("cards", "progress-here"),
         ("modules/02-lambda-triggers", "filters"), ("modules/03-monitoring", "m-of-n"),
+        ("modules/02-lambda-triggers", "quiz"), ("modules/01-stream-setup", "flashcards"),
         ("simulator", "questions"), ("calculator", "how"), ("architecture", "parts"),
     )  # fmt: skip
     for name, anchor in places:

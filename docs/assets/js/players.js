@@ -46,6 +46,7 @@ globalThis.streamlabs = globalThis.streamlabs || {};
     player.classList.add("is-live");
     mount(viewer, data, () => {});
     player.dataset.ready = "true";
+    document.documentElement.removeAttribute("data-led");
   }
 
   const near = new IntersectionObserver((seen) => {

@@ -78,7 +78,12 @@
 
   // What scripts add moves the place that a link leads to: for a second after all is read the page
   // goes there again, unless its reader has begun.
+  // Until they have, the page is not shown (site.css): what is drawn before would jump.
   const place = document.getElementById(location.hash.slice(1));
+  if (!place?.matches(".player")) {
+    const shown = () => document.documentElement.removeAttribute("data-led");
+    addEventListener("DOMContentLoaded", shown);
+  }
   if (place) {
     const again = new ResizeObserver(() => place.scrollIntoView());
     const end = () => again.disconnect();
